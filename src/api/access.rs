@@ -1,0 +1,107 @@
+//! What surrounds every answer: request id, API keys, timing, and one line in the log.
+
+use std::fmt::Write as _;
+
+use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::call::Call;
+use super::error::Error;
+
+/// The id a request is known by, here and in the log.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+const API_KEY: &str = "x-api-key";
+/// The longest id taken from a caller.
+const LONGEST_ID: usize = 256;
+
+/// The caller's id, if it is 1 to 256 of `[A-Za-z0-9_-]`; else a new one.
+pub(super) fn request_id(request: &HttpRequest) -> String {
+    let given = request.headers().get(REQUEST_ID);
+    given
+        .and_then(|value| value.to_str().ok())
+        .filter(|id| (1..=LONGEST_ID).contains(&id.len()))
+        .filter(|id| {
+            id.bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+        })
+        .map_or_else(|| format!("{:032x}", rand::random::<u128>()), Into::into)
+}
+
+/// Lets a request pass that brings one of the configured keys, in `X-API-Key` or as a bearer token; every request where
+/// none is configured. A request with two different credentials passes if either is a key.
+pub(super) fn check_key(call: &Call<'_>) -> Result<(), Error> {
+    let keys = &call.gateway.settings.keys;
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let headers = call.request.headers();
+    let bearer = headers
+        .get_all(AUTHORIZATION)
+        .filter_map(|value| bearer_token(value.as_bytes()));
+    let presented = headers
+        .get_all(API_KEY)
+        .map(HeaderValue::as_bytes)
+        .chain(bearer);
+    let mut accepted = false;
+    for key in presented.take(8) {
+        accepted |= keys.accepts(key);
+    }
+    if accepted { Ok(()) } else { Err(Error::Unauthorized) }
+}
+
+fn bearer_token(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = value.split_at_checked("Bearer ".len())?;
+    scheme
+        .eq_ignore_ascii_case(b"Bearer ")
+        .then(|| token.trim_ascii())
+}
+
+/// Completes an answer and writes its line.
+pub(super) fn finish(call: &Call<'_>, mut response: HttpResponse) -> HttpResponse {
+    let total = call.started.elapsed();
+    let (preparing, upstream) = call.timing.get();
+    let gateway = total.saturating_sub(preparing).saturating_sub(upstream);
+    let mut timing = String::with_capacity(80);
+    for (name, spent) in [
+        ("handshake;dur=", preparing),
+        (", upstream;dur=", upstream),
+        (", gateway;dur=", gateway),
+    ] {
+        let micros = spent.as_micros();
+        // Writing into a string cannot fail.
+        let _ = write!(timing, "{name}{}.{:03}", micros / 1000, micros % 1000);
+    }
+    let headers = response.headers_mut();
+    for (name, value) in [(REQUEST_ID, call.id.as_str()), (SERVER_TIMING, &timing)] {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    }
+    log::info!(
+        target: "mcp_rest::access",
+        request_id = call.id.as_str(),
+        method = call.request.method().as_str(),
+        route = call.route,
+        server = call.server_name.as_deref(),
+        tool = call.tool.as_deref(),
+        status = response.status().as_u16(),
+        code = call.code,
+        micros = u64::try_from(total.as_micros()).unwrap_or(u64::MAX);
+        "request"
+    );
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bearer_token;
+
+    #[test]
+    fn bearer_tokens_are_found() {
+        assert_eq!(bearer_token(b"Bearer abc"), Some(&b"abc"[..]));
+        assert_eq!(bearer_token(b"bearer  abc "), Some(&b"abc"[..]));
+        assert_eq!(bearer_token(b"Basic abc"), None);
+        assert_eq!(bearer_token(b"Bearer"), None);
+    }
+}

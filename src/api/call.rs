@@ -1,0 +1,112 @@
+//! One REST request on its way through a handler: what came in, and what is noted for the answer and the log.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::{HttpRequest, web};
+use bytes::Bytes;
+
+use super::access;
+use super::error::Error;
+use super::extract::{self, Query};
+use crate::mcp::client::{Client, Pool};
+use crate::servers::{Server, Servers};
+use crate::settings::Settings;
+
+/// What the handlers of one worker share.
+pub struct Gateway {
+    /// How this process runs.
+    pub settings: Arc<Settings>,
+    /// Which servers there are.
+    pub servers: Arc<Servers>,
+    /// The way to them.
+    pub pool: Pool,
+    /// Our own OpenAPI document, as it is served.
+    pub openapi: Bytes,
+}
+
+/// One request. Fields that are for the log hold nothing from a header or a query.
+pub(super) struct Call<'a> {
+    /// Shared state.
+    pub gateway: &'a Gateway,
+    /// The request without its body.
+    pub request: &'a HttpRequest,
+    /// The body, until it is read.
+    pub payload: Option<web::Payload>,
+    /// `X-Request-Id`.
+    pub id: String,
+    /// When it came.
+    pub started: Instant,
+    /// The route's pattern; empty for a path that has none.
+    pub route: &'static str,
+    /// `{server}`, decoded.
+    pub server_name: Option<String>,
+    /// `{tool}`, decoded, or the name in a call envelope.
+    pub tool: Option<String>,
+    /// `{file}`, as it came.
+    pub file: &'a str,
+    /// The query, decoded.
+    pub query: Query,
+    /// Time spent before the operation, and on it.
+    pub timing: Cell<(Duration, Duration)>,
+    /// The problem code of the answer, if it is one.
+    pub code: Option<&'static str>,
+}
+
+/// The variable segments of a path, still percent-encoded.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Captures<'p> {
+    /// `{server}`.
+    pub server: Option<&'p str>,
+    /// `{tool}`.
+    pub tool: Option<&'p str>,
+    /// `{file}`.
+    pub file: Option<&'p str>,
+}
+
+impl<'a> Call<'a> {
+    /// A request that has just come in.
+    pub(super) fn new(gateway: &'a Gateway, request: &'a HttpRequest, payload: web::Payload) -> Self {
+        Self {
+            gateway,
+            request,
+            payload: Some(payload),
+            id: access::request_id(request),
+            started: Instant::now(),
+            route: "",
+            server_name: None,
+            tool: None,
+            file: "",
+            query: Query::default(),
+            timing: Cell::default(),
+            code: None,
+        }
+    }
+
+    /// Decodes what the path and the query say.
+    pub(super) fn read_target(&mut self, captures: Captures<'a>) -> Result<(), Error> {
+        let decoded = |segment: Option<&str>| segment.map(extract::segment).transpose();
+        self.server_name = decoded(captures.server)?;
+        self.tool = decoded(captures.tool)?;
+        self.file = captures.file.unwrap_or_default();
+        self.query = Query::parse(self.request.uri().query().unwrap_or_default())?;
+        Ok(())
+    }
+
+    /// The configured server the path names.
+    pub(super) fn server(&self) -> Result<&'a Arc<Server>, Error> {
+        let name = self.server_name.as_deref().unwrap_or_default();
+        self.gateway.servers.get(name).ok_or(Error::ServerNotFound)
+    }
+
+    /// The tool the request is about.
+    pub(super) fn tool(&self) -> &str {
+        self.tool.as_deref().unwrap_or_default()
+    }
+
+    /// Notes where a client's time went.
+    pub(super) fn note_timing(&self, client: &mut Client<'_>) {
+        self.timing.set(client.timing());
+    }
+}

@@ -1,0 +1,564 @@
+//! What a caller is told when there is no result: one type, one match, one shape.
+//!
+//! There are two layers. `mcp::error` says what happened between this service and a server, in MCP's words; its text goes
+//! to the log, with the request id. Here is what the caller is told: a status, a code that names the cause, and
+//! sentences written for it. Nothing from inside (no source error, header, session id or upstream page) reaches a
+//! body. What decides a status is a type or a number, never an English text.
+//!
+//! The body is `application/problem+json` (RFC 9457) and carries `error` and `message` as well, which clients of the
+//! service this contract comes from read.
+
+use std::borrow::Cow;
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{
+    ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use actix_web::http::{Method, StatusCode};
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::call::Call;
+use super::reply;
+use crate::mcp::error::{Error as Cause, Executed, Failure, Refusal, Stage};
+use crate::mcp::header::SessionId;
+use crate::mcp::message::{Members, RpcError};
+
+/// Why a request is not answered with a result.
+#[derive(Debug)]
+pub(super) enum Error {
+    /// The request itself is wrong; the sentence says how to put it right.
+    InvalidRequest(Cow<'static, str>),
+    /// No API key, or a wrong one.
+    Unauthorized,
+    /// No route has this path.
+    RouteNotFound,
+    /// The route does not take this method, but these.
+    MethodNotAllowed(Vec<Method>),
+    /// No such server is configured.
+    ServerNotFound,
+    /// The body is longer than this many bytes.
+    PayloadTooLarge(usize),
+    /// The body's type is not JSON.
+    UnsupportedMediaType,
+    /// The tool reported an error, and the caller wants that as a status.
+    Tool {
+        /// The result, byte for byte.
+        result: Bytes,
+        /// The session in use.
+        session: Option<SessionId>,
+    },
+    /// The server gave no result.
+    Upstream(Task, Box<Failure>),
+    /// A fault of ours.
+    Internal,
+}
+
+/// What was being done for the caller: the title of a failure that has no more exact one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Task {
+    /// `initialize`.
+    Initialize,
+    /// `tools/list`.
+    ListTools,
+    /// `tools/call`.
+    CallTool,
+    /// `ping`.
+    Ping,
+    /// DELETE of a session.
+    EndSession,
+}
+
+/// The body of every error: RFC 9457, and the members this service adds.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Problem<'a> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    error: &'static str,
+    message: &'a str,
+    code: &'static str,
+    origin: &'static str,
+    executed: &'static str,
+    retryable: bool,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    did_you_mean: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream: Option<Upstream<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input_requests: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_state: Option<&'a RawValue>,
+}
+
+/// What the server itself said.
+#[derive(Debug, Serialize)]
+struct Upstream<'a> {
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jsonrpc: Option<JsonRpc<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct JsonRpc<'a> {
+    code: i64,
+    message: &'a str,
+    data: Option<&'a RawValue>,
+}
+
+/// The parts of an answer that depend on the cause alone.
+struct Verdict {
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+    detail: String,
+}
+
+// === impl Error ===
+
+impl Error {
+    /// The request is wrong; `detail` says how to put it right.
+    pub(super) fn invalid(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::InvalidRequest(detail.into())
+    }
+
+    /// The server gave no result.
+    pub(super) fn upstream(task: Task, failure: Failure) -> Self {
+        Self::Upstream(task, Box::new(failure))
+    }
+
+    /// The answer for the caller. What happened inside goes to the log.
+    pub(super) fn into_response(self, call: &mut Call<'_>) -> HttpResponse {
+        let verdict = self.verdict(call);
+        if let Self::Upstream(_, failure) = &self {
+            let level = if verdict.status.is_server_error() {
+                log::Level::Warn
+            } else {
+                log::Level::Debug
+            };
+            log::log!(
+                level,
+                request_id = call.id.as_str(),
+                server = call.server_name.as_deref(),
+                code = verdict.code,
+                stage:? = failure.stage;
+                "{failure}"
+            );
+        }
+        call.code = Some(verdict.code);
+        let body = self.body(call, &verdict);
+        let mut response = HttpResponse::with_body(verdict.status, body).map_into_boxed_body();
+        let headers = response.headers_mut();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        for (name, value) in self.headers() {
+            headers.append(name, value);
+        }
+        match &self {
+            Self::Tool { session, .. } => reply::with_session(response, session.as_ref()),
+            _ => response,
+        }
+    }
+
+    fn body(&self, call: &Call<'_>, verdict: &Verdict) -> Vec<u8> {
+        let members = self.input_required().unwrap_or(Members(Vec::new()));
+        let problem = Problem {
+            r#type: format!("urn:mcp-rest:{}", verdict.code),
+            title: verdict.title,
+            status: verdict.status.as_u16(),
+            detail: &verdict.detail,
+            error: verdict.title,
+            message: &verdict.detail,
+            code: verdict.code,
+            origin: self.origin(),
+            executed: match self.executed() {
+                Executed::No => "no",
+                Executed::Yes => "yes",
+                Executed::Unknown => "unknown",
+            },
+            retryable: self.is_retryable(),
+            request_id: &call.id,
+            server: call.server_name.as_deref(),
+            tool: call.tool.as_deref(),
+            did_you_mean: self.did_you_mean(),
+            upstream: self.said(),
+            result: match self {
+                Self::Tool { result, .. } => serde_json::from_slice(result).ok(),
+                _ => None,
+            },
+            input_requests: members.get("inputRequests"),
+            request_state: members.get("requestState"),
+        };
+        serde_json::to_vec(&problem).unwrap_or_else(|error| {
+            log::error!(request_id = call.id.as_str(); "a problem could not be written: {error}");
+            b"{}".to_vec()
+        })
+    }
+
+    /// Status, code and words. The one place where they are decided.
+    fn verdict(&self, call: &Call<'_>) -> Verdict {
+        let server = call.server_name.as_deref().unwrap_or_default();
+        let tool = call.tool();
+        let (status, code, title, detail) = match self {
+            Self::InvalidRequest(detail) => {
+                (400, "invalid_request", "Invalid request", detail.to_string())
+            }
+            Self::Unauthorized => (
+                401,
+                "unauthorized",
+                "Authentication failed",
+                "This service wants an API key, in 'X-API-Key' or as 'Authorization: Bearer'".into(),
+            ),
+            Self::RouteNotFound => {
+                (404, "not_found", "Not found", "There is no such route".into())
+            }
+            Self::MethodNotAllowed(_) => (
+                405,
+                "method_not_allowed",
+                "Method not allowed",
+                "The header 'Allow' names the methods of this route".into(),
+            ),
+            Self::ServerNotFound => (
+                404,
+                "server_not_found",
+                "Server not found",
+                format!("Server '{server}' is not configured"),
+            ),
+            Self::PayloadTooLarge(cap) => (
+                413,
+                "payload_too_large",
+                "Payload too large",
+                format!("The body is longer than {cap} bytes"),
+            ),
+            Self::UnsupportedMediaType => (
+                415,
+                "unsupported_media_type",
+                "Unsupported media type",
+                "The body must be JSON: send it with 'Content-Type: application/json'".into(),
+            ),
+            Self::Tool { .. } => (
+                422,
+                "tool_error",
+                "Tool execution failed",
+                format!("Tool '{tool}' on server '{server}' reported an error"),
+            ),
+            Self::Internal => (
+                500,
+                "internal_error",
+                "Internal server error",
+                "The service has made a mistake; the request id finds it in the log".into(),
+            ),
+            Self::Upstream(task, failure) => return upstream(*task, failure, server, tool),
+        };
+        Verdict {
+            status: status_of(status),
+            code,
+            title,
+            detail,
+        }
+    }
+
+    /// Who refused: this service, or the server.
+    fn origin(&self) -> &'static str {
+        match self {
+            Self::Tool { .. } => "upstream",
+            Self::Upstream(_, failure) => match failure.error {
+                Cause::UnsupportedTransport | Cause::Internal(_) => "gateway",
+                _ => "upstream",
+            },
+            _ => "gateway",
+        }
+    }
+
+    fn executed(&self) -> Executed {
+        match self {
+            Self::Tool { .. } => Executed::Yes,
+            Self::Upstream(_, failure) => failure.executed,
+            Self::Internal => Executed::Unknown,
+            _ => Executed::No,
+        }
+    }
+
+    /// Whether the same request may help later: the cause may pass, and nothing ran, or running it twice does no harm.
+    fn is_retryable(&self) -> bool {
+        let Self::Upstream(_, failure) = self else {
+            return false;
+        };
+        let may_pass = match &failure.error {
+            Cause::Unreachable(_)
+            | Cause::Lost(_)
+            | Cause::Deadline
+            | Cause::Busy { .. }
+            | Cause::NoAnswer => true,
+            Cause::Status(status) => status.is_server_error(),
+            _ => false,
+        };
+        may_pass && (failure.executed == Executed::No || failure.idempotent)
+    }
+
+    fn did_you_mean(&self) -> &[String] {
+        match self {
+            Self::Upstream(_, failure) => match &failure.error {
+                Cause::ToolNotFound { did_you_mean, .. } => did_you_mean,
+                _ => &[],
+            },
+            _ => &[],
+        }
+    }
+
+    fn said(&self) -> Option<Upstream<'_>> {
+        let Self::Upstream(_, failure) = self else {
+            return None;
+        };
+        let (status, error) = match &failure.error {
+            Cause::Rpc { status, error } => (status.as_u16(), Some(error)),
+            Cause::ToolNotFound {
+                said: Some((status, error)),
+                ..
+            } => (status.as_u16(), Some(error)),
+            Cause::SessionRequired(refusal) | Cause::SessionExpired(refusal) => {
+                let Refusal { status, error } = refusal;
+                (status.as_u16(), error.as_ref())
+            }
+            Cause::Unauthorized { .. } => (401, None),
+            Cause::Forbidden { .. } => (403, None),
+            Cause::Busy { status, .. } | Cause::Status(status) | Cause::Redirect(status) => {
+                (status.as_u16(), None)
+            }
+            _ => return None,
+        };
+        Some(Upstream {
+            status,
+            jsonrpc: error.map(JsonRpc::of),
+        })
+    }
+
+    /// The result of a server that wants input, as its members.
+    fn input_required(&self) -> Option<Members<'_>> {
+        let Self::Upstream(_, failure) = self else {
+            return None;
+        };
+        let Cause::InputRequired(result) = &failure.error else {
+            return None;
+        };
+        Members::of(std::str::from_utf8(result).ok()?).ok()
+    }
+
+    fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
+        match self {
+            Self::Unauthorized => vec![(
+                WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer realm=\"mcp-rest\""),
+            )],
+            Self::MethodNotAllowed(methods) => {
+                let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
+                HeaderValue::from_str(&names.join(", "))
+                    .map(|value| vec![(ALLOW, value)])
+                    .unwrap_or_default()
+            }
+            Self::Upstream(_, failure) => match &failure.error {
+                Cause::Unauthorized { challenges } | Cause::Forbidden { challenges } => challenges
+                    .iter()
+                    .map(|value| (WWW_AUTHENTICATE, value.clone()))
+                    .collect(),
+                Cause::Busy { retry_after, .. } => {
+                    let value = retry_after.clone();
+                    vec![(RETRY_AFTER, value.unwrap_or(HeaderValue::from_static("1")))]
+                }
+                _ => vec![],
+            },
+            _ => vec![],
+        }
+    }
+}
+
+/// Status, code and words for what happened at a server.
+fn upstream(task: Task, failure: &Failure, server: &str, tool: &str) -> Verdict {
+    let (status, code, detail) = match &failure.error {
+        Cause::Unreachable(_) => (
+            502,
+            "upstream_unreachable",
+            format!("Server '{server}' cannot be reached"),
+        ),
+        Cause::Lost(_) => (
+            502,
+            "upstream_invalid_response",
+            format!("The connection to server '{server}' was lost before its answer was complete"),
+        ),
+        Cause::Deadline => (
+            504,
+            "upstream_timeout",
+            format!("Server '{server}' did not answer in time"),
+        ),
+        Cause::Unauthorized { .. } => (
+            401,
+            "unauthorized",
+            format!("Server '{server}' refused the credential it was sent"),
+        ),
+        Cause::Forbidden { .. } => (
+            403,
+            "forbidden",
+            format!("Server '{server}' forbids this request"),
+        ),
+        Cause::Busy { status, .. } if status.as_u16() == 429 => (
+            429,
+            "rate_limited",
+            format!("Server '{server}' is asked too often"),
+        ),
+        Cause::Busy { .. } => (
+            503,
+            "overloaded",
+            format!("Server '{server}' is not ready to answer"),
+        ),
+        Cause::SessionRequired(_) => (
+            400,
+            "session_required",
+            format!(
+                "Server '{server}' wants a session: send the request with 'init=true', or open one with \
+                 POST /api/mcp/{{server}}/initialize and send its id"
+            ),
+        ),
+        Cause::SessionExpired(_) => (
+            410,
+            "session_expired",
+            format!("Server '{server}' does not know this session any more: open a new one"),
+        ),
+        Cause::Rpc { error, .. } => rpc(error, server),
+        Cause::Status(status) => (
+            502,
+            "upstream_error",
+            format!("Server '{server}' answered with HTTP status {}", status.as_u16()),
+        ),
+        Cause::Redirect(_) => (
+            502,
+            "upstream_error",
+            format!("Server '{server}' answered with a redirect that is not followed"),
+        ),
+        Cause::ContentType => (
+            502,
+            "upstream_invalid_response",
+            format!("Server '{server}' answered with neither JSON nor an event stream"),
+        ),
+        Cause::TooLarge(cap) => (
+            502,
+            "upstream_invalid_response",
+            format!("The answer of server '{server}' goes over the limit of {cap}"),
+        ),
+        Cause::NoAnswer => (
+            502,
+            "upstream_invalid_response",
+            format!("The answer of server '{server}' holds no reply to the request"),
+        ),
+        Cause::Malformed(_) => (
+            502,
+            "upstream_invalid_response",
+            format!("The answer of server '{server}' is not what the protocol says"),
+        ),
+        Cause::InputRequired(_) => (
+            409,
+            "input_required",
+            format!(
+                "Server '{server}' wants input: repeat the call through POST /api/mcp/{{server}}/call with \
+                 'inputResponses' and the same 'requestState'"
+            ),
+        ),
+        Cause::ToolNotFound { .. } => (
+            404,
+            "tool_not_found",
+            format!("Tool '{tool}' not found on server '{server}'"),
+        ),
+        Cause::UnsupportedTransport => (
+            501,
+            "not_supported",
+            format!("Server '{server}' is configured with a transport this service does not speak yet"),
+        ),
+        Cause::Internal(_) => (
+            500,
+            "internal_error",
+            "The service has made a mistake; the request id finds it in the log".into(),
+        ),
+    };
+    let title = match (&failure.error, failure.stage) {
+        (Cause::ToolNotFound { .. }, _) => "Tool not found",
+        (Cause::Unauthorized { .. }, _) => "Authentication failed",
+        (Cause::Internal(_), _) => "Internal server error",
+        (_, Stage::Handshake) => "Initialization failed",
+        _ => task.title(),
+    };
+    Verdict {
+        status: status_of(status),
+        code,
+        title,
+        detail,
+    }
+}
+
+/// A JSON-RPC error that is not about an unknown tool, a session or an era: those were told apart before.
+fn rpc(error: &RpcError, server: &str) -> (u16, &'static str, String) {
+    match error.code {
+        -32601 => (
+            501,
+            "not_supported",
+            format!("Server '{server}' does not support this method"),
+        ),
+        -32602 => (
+            422,
+            "invalid_arguments",
+            format!("Server '{server}' refused the arguments; 'upstream' holds what it said"),
+        ),
+        -32021 => (
+            502,
+            "upstream_error",
+            format!(
+                "Server '{server}' wants a client capability that was not declared; 'upstream' names it"
+            ),
+        ),
+        code => (
+            502,
+            "upstream_error",
+            format!("Server '{server}' answered with JSON-RPC error {code}; 'upstream' holds what it said"),
+        ),
+    }
+}
+
+fn status_of(code: u16) -> StatusCode {
+    StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+// === impl Task ===
+
+impl Task {
+    fn title(self) -> &'static str {
+        match self {
+            Self::Initialize => "Initialization failed",
+            Self::ListTools => "Failed to list tools",
+            Self::CallTool => "Tool execution failed",
+            Self::Ping => "Ping failed",
+            Self::EndSession => "Failed to end the session",
+        }
+    }
+}
+
+// === impl JsonRpc ===
+
+impl<'a> JsonRpc<'a> {
+    fn of(error: &'a RpcError) -> Self {
+        Self {
+            code: error.code,
+            message: &error.message,
+            data: error.data.as_deref(),
+        }
+    }
+}

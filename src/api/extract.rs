@@ -1,0 +1,346 @@
+//! From the bytes of a request to checked values: path segments, query, session id, deadline, body.
+//!
+//! Everything here refuses rather than guesses: a request that is not what it seems never reaches a server.
+
+use std::time::Duration;
+
+use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use bytes::Bytes;
+use percent_encoding::percent_decode;
+use serde_json::value::RawValue;
+
+use super::call::Call;
+use super::error::Error;
+use crate::mcp::client::{Init, Wishes};
+use crate::mcp::header::{SESSION_ID, SessionId};
+use crate::servers::{Server, ToolErrors};
+
+/// Query parameters, decoded, in order.
+#[derive(Debug, Default)]
+pub(super) struct Query(Vec<(String, String)>);
+
+/// The body of `POST .../call`.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct Envelope<'a> {
+    /// The tool.
+    pub name: String,
+    /// Its arguments, an object.
+    #[serde(borrow)]
+    pub arguments: Option<&'a RawValue>,
+    /// Request metadata, an object.
+    #[serde(borrow, rename = "_meta")]
+    pub meta: Option<&'a RawValue>,
+    /// Answers to `inputRequests`, an object.
+    #[serde(borrow)]
+    pub input_responses: Option<&'a RawValue>,
+    /// The state that came with them.
+    #[serde(borrow)]
+    pub request_state: Option<&'a RawValue>,
+    /// A deadline lower than the server's, in milliseconds.
+    pub timeout_ms: Option<u64>,
+}
+
+// === the target ===
+
+/// One path segment, percent-decoded once.
+pub(super) fn segment(raw: &str) -> Result<String, Error> {
+    decode(raw).ok_or_else(|| Error::invalid("The path holds a broken percent-encoding"))
+}
+
+fn decode(raw: &str) -> Option<String> {
+    let bytes = raw.as_bytes();
+    let broken = |at: usize| {
+        let digits = bytes.get(at + 1..at + 3);
+        !digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    if memchr::memchr_iter(b'%', bytes).any(broken) {
+        return None;
+    }
+    percent_decode(bytes).decode_utf8().ok().map(Into::into)
+}
+
+impl Query {
+    /// The parameters of a raw query string.
+    pub(super) fn parse(raw: &str) -> Result<Self, Error> {
+        let parameters = raw.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let text = |raw: &str| decode(&raw.replace('+', " "));
+            text(name).zip(text(value))
+        });
+        parameters
+            .collect::<Option<_>>()
+            .map(Self)
+            .ok_or_else(|| Error::invalid("The query holds a broken percent-encoding"))
+    }
+
+    /// The value of a parameter that may be given once.
+    pub(super) fn get(&self, name: &str) -> Result<Option<&str>, Error> {
+        let mut values = self.0.iter().filter(|(key, _)| key == name);
+        let first = values.next().map(|(_, value)| value.as_str());
+        if values.next().is_some() {
+            return Err(Error::invalid(format!(
+                "The parameter '{name}' is given more than once"
+            )));
+        }
+        Ok(first)
+    }
+
+    /// A parameter that is `true` or `false`; absent means `false`.
+    pub(super) fn flag(&self, name: &str) -> Result<bool, Error> {
+        match self.get(name)? {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Error::invalid(format!(
+                "The parameter '{name}' must be true or false"
+            ))),
+        }
+    }
+}
+
+// === how the request is to be made ===
+
+/// Session, handshake and deadline, from the query and the headers. `timeout_ms` is what a body says.
+pub(super) fn wishes(call: &Call<'_>, server: &Server, timeout_ms: Option<u64>) -> Result<Wishes, Error> {
+    let init = match call.query.get("init")? {
+        None | Some("auto") => Init::Auto,
+        Some("true") => Init::Always,
+        Some("false") => Init::Never,
+        Some(_) => {
+            return Err(Error::invalid(
+                "The parameter 'init' must be true, false or auto",
+            ));
+        }
+    };
+    Ok(Wishes {
+        session: session(call)?,
+        init,
+        close: call.query.flag("close")?,
+        deadline: call.started + timeout(call, server, timeout_ms)?,
+    })
+}
+
+/// The caller's session id: the query counts before the header; empty and `null` mean none.
+pub(super) fn session(call: &Call<'_>) -> Result<Option<SessionId>, Error> {
+    let malformed = || {
+        Error::invalid(format!(
+            "A session id is 1 to {} characters of visible ASCII",
+            SessionId::MAX_LEN
+        ))
+    };
+    let in_query = call.query.get("sessionId")?;
+    let in_header = single_header(call.request.headers(), SESSION_ID.as_str())?;
+    let named = |bytes: &[u8]| match bytes {
+        b"" | b"null" => Ok(None),
+        id => SessionId::parse(id).map(Some).ok_or_else(malformed),
+    };
+    let in_query = in_query.map(|id| named(id.as_bytes())).transpose()?;
+    let in_header = in_header.map(|id| named(id.as_bytes())).transpose()?;
+    Ok(in_query.flatten().or(in_header.flatten()))
+}
+
+fn single_header<'a>(
+    headers: &'a HeaderMap,
+    name: &str,
+) -> Result<Option<&'a HeaderValue>, Error> {
+    let mut values = headers.get_all(name);
+    let first = values.next();
+    match values.next() {
+        None => Ok(first),
+        Some(_) => Err(Error::invalid(format!(
+            "The header '{name}' is given more than once"
+        ))),
+    }
+}
+
+/// The server's deadline, or a lower one that the caller asks for.
+fn timeout(call: &Call<'_>, server: &Server, in_body: Option<u64>) -> Result<Duration, Error> {
+    let most = server.timeout.unwrap_or(call.gateway.settings.timeout);
+    let in_query = match call.query.get("timeoutMs")? {
+        None => None,
+        Some(raw) => Some(raw.parse::<u64>().map_err(|error| {
+            log::debug!("timeoutMs refused: {error}");
+            bad_timeout()
+        })?),
+    };
+    let asked = [in_query, in_body].into_iter().flatten().min();
+    if asked == Some(0) {
+        return Err(bad_timeout());
+    }
+    let preferred = preferred_wait(call.request.headers());
+    let asked = asked.map(Duration::from_millis);
+    Ok([asked, preferred]
+        .into_iter()
+        .flatten()
+        .fold(most, Duration::min))
+}
+
+fn bad_timeout() -> Error {
+    Error::invalid("'timeoutMs' must be a whole number of milliseconds above 0")
+}
+
+/// `Prefer: wait=N` (RFC 7240), in seconds. A preference that is not understood is none.
+fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
+    headers
+        .get_all("prefer")
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .find_map(|preference| {
+            let (name, value) = preference.split_once('=')?;
+            let seconds: u64 = value.trim().trim_matches('"').parse().ok()?;
+            (name.trim().eq_ignore_ascii_case("wait") && seconds > 0)
+                .then(|| Duration::from_secs(seconds))
+        })
+}
+
+/// Whether `isError` is to become a status: what the caller says, else what the server's entry says.
+pub(super) fn tool_errors(call: &Call<'_>, server: &Server) -> Result<ToolErrors, Error> {
+    match call.query.get("toolErrors")? {
+        None => Ok(server.tool_errors),
+        Some("result") => Ok(ToolErrors::Result),
+        Some("status") => Ok(ToolErrors::Status),
+        Some(_) => Err(Error::invalid(
+            "The parameter 'toolErrors' must be result or status",
+        )),
+    }
+}
+
+// === the body ===
+
+/// The body, within the cap, if its type is JSON or not said at all.
+pub(super) async fn body(call: &mut Call<'_>) -> Result<Bytes, Error> {
+    let cap = call.gateway.settings.limits.request_bytes;
+    let Some(payload) = call.payload.take() else {
+        return Ok(Bytes::new());
+    };
+    let body = payload
+        .to_bytes_limited(cap)
+        .await
+        .map_err(|_too_long| Error::PayloadTooLarge(cap))?
+        .map_err(|broken| {
+            log::debug!("a request body broke off: {broken}");
+            Error::invalid("The body could not be read")
+        })?;
+    let is_json = match single_header(call.request.headers(), CONTENT_TYPE.as_str())? {
+        None => true,
+        Some(value) => value.to_str().is_ok_and(is_json),
+    };
+    if !body.is_empty() && !is_json {
+        return Err(Error::UnsupportedMediaType);
+    }
+    Ok(body)
+}
+
+/// `application/json` and every `+json` type, whatever their case and parameters.
+fn is_json(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+        || essence
+            .rsplit_once('+')
+            .is_some_and(|(_, suffix)| suffix.eq_ignore_ascii_case("json"))
+}
+
+/// The body as a JSON object, untouched; no body means `{}`.
+pub(super) fn object(body: &[u8]) -> Result<&RawValue, Error> {
+    let body = if body.is_empty() { b"{}" } else { body };
+    let value: &RawValue = serde_json::from_slice(body).map_err(|error| not_json(&error))?;
+    require_object(value, "The body")?;
+    Ok(value)
+}
+
+/// The body as a call envelope.
+pub(super) fn envelope(body: &[u8]) -> Result<Envelope<'_>, Error> {
+    object(body)?;
+    let envelope: Envelope<'_> = serde_json::from_slice(body)
+        .map_err(|error| Error::invalid(format!("The body is no call envelope: {error}")))?;
+    for (name, value) in [
+        ("arguments", envelope.arguments),
+        ("_meta", envelope.meta),
+        ("inputResponses", envelope.input_responses),
+    ] {
+        if let Some(value) = value {
+            require_object(value, &format!("'{name}'"))?;
+        }
+    }
+    Ok(envelope)
+}
+
+fn require_object(value: &RawValue, what: &str) -> Result<(), Error> {
+    if value.get().starts_with('{') {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("{what} must be a JSON object")))
+}
+
+fn not_json(error: &serde_json::Error) -> Error {
+    Error::invalid(format!(
+        "The body is not JSON: see line {}, column {}",
+        error.line(),
+        error.column()
+    ))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_are_decoded_once() {
+        assert_eq!(segment("a%2Fb").unwrap(), "a/b");
+        assert_eq!(segment("a%252Fb").unwrap(), "a%2Fb");
+        assert_eq!(segment("gr%C3%BC%C3%9Fe+x").unwrap(), "grüße+x");
+        for broken in ["%", "%z", "%zz", "a%2", "%ff", "%C3%28"] {
+            assert!(segment(broken).is_err(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn a_parameter_may_be_given_once() {
+        let query = Query::parse("a=1&b=x%20y+z&a=2&&c&d=").unwrap();
+        assert!(query.get("a").is_err());
+        assert_eq!(query.get("b").unwrap(), Some("x y z"));
+        assert_eq!(query.get("c").unwrap(), Some(""));
+        assert_eq!(query.get("d").unwrap(), Some(""));
+        assert_eq!(query.get("e").unwrap(), None);
+        assert!(Query::parse("a=%zz").is_err());
+    }
+
+    #[test]
+    fn json_types_pass() {
+        for (content_type, passes) in [
+            ("application/json", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("application/vnd.api+json", true),
+            ("text/plain", false),
+            ("application/x-www-form-urlencoded", false),
+            ("text/json-ish", false),
+        ] {
+            assert_eq!(is_json(content_type), passes, "{content_type}");
+        }
+    }
+
+    #[test]
+    fn bodies_must_be_objects() {
+        assert_eq!(object(b"").unwrap().get(), "{}");
+        assert_eq!(object(b" {\"a\": 1.10} ").unwrap().get(), "{\"a\": 1.10}");
+        for bad in [&b"[1]"[..], b"7", b"null", b"{", b"{}x", b"\xff", b" "] {
+            assert!(object(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn envelopes_are_strict() {
+        assert_eq!(envelope(br#"{"name":"t"}"#).unwrap().name, "t");
+        for bad in [
+            &br"{}"[..],
+            br#"{"name":7}"#,
+            br#"{"name":"t","arguments":[1]}"#,
+            br#"{"name":"t","_meta":1}"#,
+            br#"{"name":"t","argument":{}}"#,
+            br#"{"name":"t","timeoutMs":-1}"#,
+        ] {
+            assert!(envelope(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The REST side: every route in one table, and the way of a request through it.
+//!
+//! Only here is actix-web's server half known. Servers are reached through [`crate::mcp`] alone.
+
+mod access;
+mod call;
+mod docs;
+mod error;
+mod extract;
+mod health;
+mod list_servers;
+pub mod openapi;
+mod reply;
+mod session;
+mod tools;
+
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+
+use actix_web::http::Method;
+use actix_web::{HttpRequest, HttpResponse, web};
+use futures::FutureExt;
+
+pub use call::Gateway;
+use call::{Call, Captures};
+use error::Error;
+
+/// What answers a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Endpoint {
+    Execute,
+    CallTool,
+    ListTools,
+    FindTool,
+    Initialize,
+    EndSession,
+    Ping,
+    ListServers,
+    Health,
+    Live,
+    Ready,
+    OpenApi,
+    SwaggerUi,
+}
+
+/// A route: `{server}` and `{tool}` stand for one percent-encoded segment, `{file}` for what is left, be it nothing.
+#[derive(Debug)]
+struct Route {
+    method: Method,
+    path: &'static str,
+    endpoint: Endpoint,
+}
+
+/// Every route. The first that fits counts; those that are asked for most come first.
+const ROUTES: &[Route] = &[
+    post("/api/mcp/{server}/tools/{tool}/execute", Endpoint::Execute),
+    post("/api/mcp/{server}/call", Endpoint::CallTool),
+    get("/api/mcp/{server}/tools", Endpoint::ListTools),
+    get("/api/mcp/{server}/tools/{tool}", Endpoint::FindTool),
+    post("/api/mcp/{server}/initialize", Endpoint::Initialize),
+    delete("/api/mcp/{server}/session", Endpoint::EndSession),
+    post("/api/mcp/{server}/ping", Endpoint::Ping),
+    get("/api/list-servers", Endpoint::ListServers),
+    get("/health", Endpoint::Health),
+    get("/livez", Endpoint::Live),
+    get("/readyz", Endpoint::Ready),
+    get("/openapi.json", Endpoint::OpenApi),
+    get("/swagger-ui/{file}", Endpoint::SwaggerUi),
+];
+
+const fn get(path: &'static str, endpoint: Endpoint) -> Route {
+    route(Method::GET, path, endpoint)
+}
+
+const fn post(path: &'static str, endpoint: Endpoint) -> Route {
+    route(Method::POST, path, endpoint)
+}
+
+const fn delete(path: &'static str, endpoint: Endpoint) -> Route {
+    route(Method::DELETE, path, endpoint)
+}
+
+const fn route(method: Method, path: &'static str, endpoint: Endpoint) -> Route {
+    Route {
+        method,
+        path,
+        endpoint,
+    }
+}
+
+/// Answers every request there is: with what its endpoint says, or with the problem that kept it from that.
+pub async fn serve(
+    gateway: Rc<Gateway>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> HttpResponse {
+    let mut call = Call::new(&gateway, &request, payload);
+    let outcome = AssertUnwindSafe(answer(&mut call)).catch_unwind().await;
+    let response = match outcome {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => error.into_response(&mut call),
+        // The panic hook has written what happened; without this the caller would see a dropped connection.
+        Err(_) => Error::Internal.into_response(&mut call),
+    };
+    access::finish(&call, response)
+}
+
+async fn answer(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
+    let (route, captures) = find(call.request.method(), call.request.uri().path())?;
+    call.route = route.path;
+    if route.path.starts_with("/api/") {
+        access::check_key(call)?;
+    }
+    call.read_target(captures)?;
+    match route.endpoint {
+        Endpoint::Execute => tools::execute(call).await,
+        Endpoint::CallTool => tools::call(call).await,
+        Endpoint::ListTools => tools::list(call).await,
+        Endpoint::FindTool => tools::find(call).await,
+        Endpoint::Initialize => session::initialize(call).await,
+        Endpoint::EndSession => session::end(call).await,
+        Endpoint::Ping => session::ping(call).await,
+        Endpoint::ListServers => Ok(list_servers::list_servers(call)),
+        Endpoint::Health => Ok(health::health(call)),
+        Endpoint::Live => Ok(health::live()),
+        Endpoint::Ready => Ok(health::ready()),
+        Endpoint::OpenApi => Ok(docs::openapi(call)),
+        Endpoint::SwaggerUi => docs::swagger_ui(call),
+    }
+}
+
+/// The route for a request. HEAD is answered like GET; the body is left out on the wire.
+fn find<'p>(method: &Method, path: &'p str) -> Result<(&'static Route, Captures<'p>), Error> {
+    let wanted = if method == Method::HEAD {
+        &Method::GET
+    } else {
+        method
+    };
+    let path = match path.strip_suffix('/') {
+        Some(shorter) if !shorter.is_empty() => shorter,
+        _ => path,
+    };
+    let mut allowed = Vec::new();
+    for route in ROUTES {
+        if let Some(captures) = captures(route.path, path) {
+            if route.method == *wanted {
+                return Ok((route, captures));
+            }
+            allowed.push(route.method.clone());
+        }
+    }
+    if allowed.is_empty() {
+        return Err(Error::RouteNotFound);
+    }
+    if allowed.contains(&Method::GET) {
+        allowed.push(Method::HEAD);
+    }
+    Err(Error::MethodNotAllowed(allowed))
+}
+
+/// The segments of `path` that stand for something, if it fits `pattern`.
+fn captures<'p>(pattern: &str, path: &'p str) -> Option<Captures<'p>> {
+    let mut captures = Captures::default();
+    let mut segments = path.split('/');
+    let mut rest = path;
+    for expected in pattern.split('/') {
+        if expected == "{file}" {
+            captures.file = Some(rest);
+            return Some(captures);
+        }
+        let Some(segment) = segments.next() else {
+            return None;
+        };
+        rest = rest.get(segment.len() + 1..).unwrap_or_default();
+        match expected {
+            "{server}" => captures.server = Some(segment),
+            "{tool}" => captures.tool = Some(segment),
+            _ if expected == segment => {}
+            _ => return None,
+        }
+    }
+    segments.next().is_none().then_some(captures)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    fn endpoint(method: &Method, path: &str) -> Option<Endpoint> {
+        find(method, path).ok().map(|(route, _)| route.endpoint)
+    }
+
+    #[test]
+    fn paths_lead_to_endpoints() {
+        let found = |path| endpoint(&Method::GET, path);
+        assert_eq!(found("/api/mcp/a/tools"), Some(Endpoint::ListTools));
+        assert_eq!(found("/api/mcp/a/tools/"), Some(Endpoint::ListTools));
+        assert_eq!(found("/api/mcp/a/tools/b%2Fc"), Some(Endpoint::FindTool));
+        assert_eq!(found("/swagger-ui"), Some(Endpoint::SwaggerUi));
+        assert_eq!(found("/swagger-ui/"), Some(Endpoint::SwaggerUi));
+        assert_eq!(found("/swagger-ui/index.css"), Some(Endpoint::SwaggerUi));
+        assert_eq!(found("/health"), Some(Endpoint::Health));
+        for nowhere in ["/", "", "//", "/api", "/api/mcp/a", "/api/mcp/a/tools/b/c", "/health/x/y", "/healthx"] {
+            assert_eq!(found(nowhere), None, "{nowhere}");
+        }
+        assert_eq!(endpoint(&Method::HEAD, "/health"), Some(Endpoint::Health));
+    }
+
+    #[test]
+    fn captures_are_raw_segments() {
+        let path = "/api/mcp/My%20Server/tools/a%2Fb/execute";
+        let (_, captures) = find(&Method::POST, path).unwrap();
+        assert_eq!(captures.server, Some("My%20Server"));
+        assert_eq!(captures.tool, Some("a%2Fb"));
+        let (_, captures) = find(&Method::GET, "/swagger-ui/a/b.js").unwrap();
+        assert_eq!(captures.file, Some("a/b.js"));
+    }
+
+    #[test]
+    fn a_wrong_method_names_the_right_ones() {
+        let Err(Error::MethodNotAllowed(allowed)) = find(&Method::PUT, "/health") else {
+            unreachable!("PUT is not allowed there");
+        };
+        assert_eq!(allowed, [Method::GET, Method::HEAD]);
+    }
+}

@@ -1,0 +1,113 @@
+//! Tools: list them, find one, call one.
+
+use actix_web::HttpResponse;
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use super::call::Call;
+use super::error::{Error, Task};
+use super::extract;
+use super::reply;
+use crate::mcp::client::ToolCall;
+use crate::servers::ToolErrors;
+
+/// List a server's tools
+pub(super) async fn list(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
+    let server = call.server()?;
+    let wishes = extract::wishes(call, server, None)?;
+    let cursor = call.query.get("cursor")?;
+    let all = call.query.flag("all")?;
+    if all && cursor.is_some() {
+        return Err(Error::invalid(
+            "'all=true' starts at the first page and takes no 'cursor'",
+        ));
+    }
+    let mut client = call.gateway.pool.client(server, wishes);
+    let listed = if all {
+        client.list_all_tools().await
+    } else {
+        client.list_tools(cursor).await
+    };
+    call.note_timing(&mut client);
+    let list = listed.map_err(|failure| Error::upstream(Task::ListTools, failure))?;
+    let session = client.finish();
+    Ok(reply::with_session(reply::json(list), session.as_ref()))
+}
+
+/// Describe one tool
+pub(super) async fn find(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
+    let server = call.server()?;
+    let wishes = extract::wishes(call, server, None)?;
+    let mut client = call.gateway.pool.client(server, wishes);
+    let found = client.find_tool(call.tool()).await;
+    call.note_timing(&mut client);
+    let definition = found.map_err(|failure| Error::upstream(Task::ListTools, failure))?;
+    let session = client.finish();
+    Ok(reply::with_session(
+        reply::json(definition),
+        session.as_ref(),
+    ))
+}
+
+/// Call a tool: the body is the arguments object
+pub(super) async fn execute(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
+    // Before the body is read: a request that cannot be served is refused at once.
+    call.server()?;
+    let body = extract::body(call).await?;
+    let tool_call = ToolCall {
+        name: call.tool(),
+        arguments: extract::object(&body)?,
+        meta: None,
+        input_responses: None,
+        request_state: None,
+    };
+    run(call, &tool_call, None).await
+}
+
+/// Call a tool: the body is an envelope with its name, arguments and metadata
+pub(super) async fn call(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
+    call.server()?;
+    let body = extract::body(call).await?;
+    let envelope = extract::envelope(&body)?;
+    call.tool = Some(envelope.name);
+    let no_arguments: &RawValue = extract::object(b"{}")?;
+    let tool_call = ToolCall {
+        name: call.tool(),
+        arguments: envelope.arguments.unwrap_or(no_arguments),
+        meta: envelope.meta,
+        input_responses: envelope.input_responses,
+        request_state: envelope.request_state,
+    };
+    run(call, &tool_call, envelope.timeout_ms).await
+}
+
+async fn run(
+    call: &Call<'_>,
+    tool_call: &ToolCall<'_>,
+    timeout_ms: Option<u64>,
+) -> Result<HttpResponse, Error> {
+    let server = call.server()?;
+    let wishes = extract::wishes(call, server, timeout_ms)?;
+    let tool_errors = extract::tool_errors(call, server)?;
+    let mut client = call.gateway.pool.client(server, wishes);
+    let outcome = client.call_tool(tool_call).await;
+    call.note_timing(&mut client);
+    let result = outcome.map_err(|failure| Error::upstream(Task::CallTool, failure))?;
+    let session = client.finish();
+    if !result.is_error {
+        return Ok(reply::with_session(
+            reply::json(result.bytes),
+            session.as_ref(),
+        ));
+    }
+    match tool_errors {
+        ToolErrors::Result => Ok(reply::with_tool_error(reply::with_session(
+            reply::json(result.bytes),
+            session.as_ref(),
+        ))),
+        ToolErrors::Status => Err(Error::Tool {
+            result: Bytes::clone(&result.bytes),
+            session,
+        }),
+    }
+}

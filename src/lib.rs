@@ -1,0 +1,22 @@
+//! mcp-rest: any MCP server as plain REST.
+//!
+//! One request, read top to bottom:
+//!
+//! 1. [`app`] runs the HTTP server and hands every request to [`api`],
+//! 2. which finds the route, checks the key, and turns bytes into checked values;
+//! 3. a client of [`mcp`] asks the MCP server, in the era and the session it wants;
+//! 4. and [`api`] answers with the result's own bytes, or with a problem.
+//!
+//! [`settings`] and [`servers`] say how this process runs and which servers there are; [`logging`] writes JSON lines and
+//! holds the one redaction; [`demo`] is the MCP server behind `--demo`.
+
+pub mod api;
+pub mod app;
+mod config_file;
+pub mod demo;
+mod expand;
+pub mod logging;
+pub mod mcp;
+mod mistakes;
+pub mod servers;
+pub mod settings;

@@ -1,0 +1,126 @@
+//! Start-up: reads the configuration, starts the logger, listens, runs, and turns the outcome into an exit code.
+
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use awc::http::Uri;
+use mcp_rest::app::Application;
+use mcp_rest::servers::Server;
+use mcp_rest::settings::{self, Command, DEMO, Mistakes, Settings, Start};
+use mcp_rest::{demo, logging};
+
+/// A configuration that cannot be used.
+const UNUSABLE: u8 = 2;
+/// How long `--healthcheck` waits.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+fn main() -> ExitCode {
+    let arguments = std::env::args_os().skip(1);
+    let start = match settings::read(arguments, &settings::process_environment()) {
+        Ok(start) => start,
+        Err(mistakes) => return refuse(&mistakes),
+    };
+    let outcome = match start.command {
+        Command::Help => say(&settings::help()),
+        Command::Version => say(concat!(
+            env!("CARGO_PKG_NAME"),
+            " ",
+            env!("CARGO_PKG_VERSION"),
+            "\n"
+        )),
+        Command::Check => check(&start),
+        Command::Healthcheck => actix_rt::System::new().block_on(healthcheck(&start.settings)),
+        Command::Run => {
+            logging::init(start.settings.log_level);
+            actix_rt::System::new().block_on(run(start))
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(mut start: Start) -> io::Result<()> {
+    for warning in &start.warnings {
+        log::warn!("{warning}");
+    }
+    if start.settings.demo {
+        start.servers.push(start_demo()?);
+    }
+    let listener = listen(&start.settings)?;
+    let address = listener.local_addr()?.to_string();
+    let application = Application::build(listener, start.settings, start.servers)?;
+    log::info!(address = address.as_str(); "listening on http://{address}");
+    application.run().await?;
+    log::info!("stopped");
+    Ok(())
+}
+
+/// Opens the port and makes the failure to do so say which port it was.
+fn listen(settings: &Settings) -> io::Result<TcpListener> {
+    let address = (settings.host, settings.port);
+    TcpListener::bind(address).map_err(|error| {
+        let (host, port) = address;
+        io::Error::new(
+            error.kind(),
+            format!("cannot listen on {host} port {port}: {error}"),
+        )
+    })
+}
+
+/// Starts the demo server on a free loopback port.
+fn start_demo() -> io::Result<Server> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let url = format!("http://{}{}", listener.local_addr()?, demo::PATH);
+    let url: Uri = url.parse().map_err(io::Error::other)?;
+    actix_rt::spawn(demo::serve(listener)?);
+    Ok(Server::http(DEMO, url))
+}
+
+fn check(start: &Start) -> io::Result<()> {
+    for warning in &start.warnings {
+        complain(&format!("warning: {warning}"));
+    }
+    say(&format!(
+        "The configuration is valid: {} server(s)\n",
+        start.servers.len()
+    ))
+}
+
+async fn healthcheck(settings: &Settings) -> io::Result<()> {
+    let request = awc::Client::builder()
+        .timeout(PATIENCE)
+        .finish()
+        .get(settings.healthcheck_url());
+    let response = request
+        .send()
+        .await
+        .map_err(|error| io::Error::other(format!("the service does not answer: {error}")))?;
+    if response.status().is_success() {
+        return Ok(());
+    }
+    Err(io::Error::other(format!(
+        "the service answers {}",
+        response.status()
+    )))
+}
+
+fn refuse(mistakes: &Mistakes) -> ExitCode {
+    complain(mistakes.to_string().trim_end());
+    ExitCode::from(UNUSABLE)
+}
+
+fn say(text: &str) -> io::Result<()> {
+    io::stdout().lock().write_all(text.as_bytes())
+}
+
+/// Writes to standard error. Where even that is closed, nobody is there to be told.
+fn complain(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}

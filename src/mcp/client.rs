@@ -1,0 +1,1005 @@
+//! The MCP client: one per request, made of a few borrows and dropped with the answer.
+//!
+//! It finds out which era the server speaks, opens a session where one is wanted, sends the operation once, and says
+//! what came of it. Bytes on the wire are `transport`'s; what an answer says of eras and sessions is `era`'s.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_rt::time::timeout;
+use awc::http::StatusCode;
+use awc::http::header::{HeaderName, HeaderValue};
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use super::closer::{Closer, Opened};
+use super::era::{self, Discovered, Era};
+use super::error::{Cap, Error, Executed, Failure, Refusal, Stage};
+use super::header::{self, SessionId, encode_value};
+use super::memory::Memory;
+use super::message::{self, Answer, Id, Marks, Meta, Params};
+use super::tools_cache::{Tool, Tools};
+use super::tools_list::{self, Page};
+use super::transport::{Post, Reply, Transport};
+use crate::servers::{Protocol, Server, Transport as Kind};
+
+/// Pages followed for one list.
+const PAGES: usize = 1000;
+/// How long an `initialize` whose caller has gone is still waited for, to end the session it opens.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What the clients of all workers know together. Nothing in it is needed to serve a call right, only to serve it
+/// with fewer requests.
+#[derive(Debug)]
+pub struct Shared {
+    eras: Memory<Era>,
+    tools: Memory<Arc<Tools>>,
+    closer: Closer,
+}
+
+/// What the clients of one worker share: connections, and what is known of the servers.
+#[derive(Clone)]
+pub struct Pool {
+    transport: Transport,
+    shared: Arc<Shared>,
+}
+
+/// Whether a handshake goes before the operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Init {
+    /// Only if the server wants it; such a session is ended again.
+    #[default]
+    Auto,
+    /// Yes, and the session is the caller's.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// How a caller wants its request to be made.
+#[derive(Debug)]
+pub struct Wishes {
+    /// The caller's session.
+    pub session: Option<SessionId>,
+    /// Whether to open one.
+    pub init: Init,
+    /// Whether to end the session in use after the answer.
+    pub close: bool,
+    /// When to give up.
+    pub deadline: Instant,
+}
+
+/// A call of one tool, as the caller gave it.
+#[derive(Debug, Clone, Copy)]
+pub struct ToolCall<'a> {
+    /// The tool.
+    pub name: &'a str,
+    /// Its arguments, an object.
+    pub arguments: &'a RawValue,
+    /// The caller's `_meta`, an object.
+    pub meta: Option<&'a RawValue>,
+    /// Answers to an earlier `input_required`.
+    pub input_responses: Option<&'a RawValue>,
+    /// The state that came with it.
+    pub request_state: Option<&'a RawValue>,
+}
+
+/// What a tool returned.
+#[derive(Debug)]
+pub struct ToolResult {
+    /// The `result`, byte for byte.
+    pub bytes: Bytes,
+    /// `isError: true`.
+    pub is_error: bool,
+}
+
+/// A client for one request.
+pub struct Client<'a> {
+    pool: &'a Pool,
+    server: &'a Arc<Server>,
+    init: Init,
+    close: bool,
+    deadline: Instant,
+    session: Session,
+    /// The revision settled on, once this client has shaken hands itself. In a session of the caller's it is unknown,
+    /// and the header is left out rather than guessed (every measured server takes that).
+    version: Option<&'static str>,
+    /// The era the last request was made in.
+    era: Option<Era>,
+    /// What `server/discover` answered within this request.
+    discovered: Option<Bytes>,
+    /// The server was asked for its era within this request.
+    detected: bool,
+    clock: Clock,
+}
+
+#[derive(Debug)]
+enum Session {
+    None,
+    Callers(SessionId),
+    Opened(Opened),
+}
+
+/// Where the time of a request went.
+#[derive(Debug)]
+struct Clock {
+    stage: Stage,
+    since: Instant,
+    preparing: Duration,
+    operation: Duration,
+}
+
+/// What is asked of the server.
+#[derive(Debug, Clone, Copy)]
+struct Operation<'a> {
+    method: &'static str,
+    /// The same for a modern server.
+    modern_method: &'static str,
+    params: Params<'a>,
+    meta: Option<&'a RawValue>,
+}
+
+// === impl Pool ===
+
+impl Shared {
+    /// Nothing known yet.
+    pub fn new(closer: Closer) -> Self {
+        Self {
+            eras: Memory::new(),
+            tools: Memory::new(),
+            closer,
+        }
+    }
+}
+
+impl Pool {
+    /// The pool of one worker.
+    pub fn new(transport: Transport, shared: Arc<Shared>) -> Self {
+        Self { transport, shared }
+    }
+
+    /// A client for one request to `server`.
+    pub fn client<'a>(&'a self, server: &'a Arc<Server>, wishes: Wishes) -> Client<'a> {
+        let session = match wishes.session {
+            // A handshake is never made in a live session: who asks for one gets a new session.
+            Some(session) if wishes.init != Init::Always => Session::Callers(session),
+            _ => Session::None,
+        };
+        Client {
+            pool: self,
+            server,
+            init: wishes.init,
+            close: wishes.close,
+            deadline: wishes.deadline,
+            session,
+            version: None,
+            era: None,
+            discovered: None,
+            detected: false,
+            clock: Clock::start(),
+        }
+    }
+}
+
+// === impl Client: what can be asked ===
+
+impl Client<'_> {
+    /// `initialize`, or `server/discover` where there is no handshake: the result.
+    pub async fn initialize(&mut self) -> Result<Bytes, Failure> {
+        self.bounded(async |client| {
+            let mut era = client.era().await?;
+            if era == Era::Modern && client.discovered.is_none() {
+                era = client.detect().await?;
+            }
+            if era != Era::Modern {
+                match client.handshake().await {
+                    Ok(result) => return Ok(result),
+                    Err(error) => match client.other_era(era, &error).await {
+                        Some(Era::Modern) => {}
+                        _ => return Err(error),
+                    },
+                }
+            }
+            client.era = Some(Era::Modern);
+            client.discovered.take().ok_or(Error::NoAnswer)
+        })
+        .await
+    }
+
+    /// `tools/list`: one page, as it is.
+    pub async fn list_tools(&mut self, cursor: Option<&str>) -> Result<Bytes, Failure> {
+        self.bounded(async |client| {
+            let page = client.request(&Operation::list(cursor)).await?;
+            client.listable(page)
+        })
+        .await
+    }
+
+    /// `tools/list`, every page: one list.
+    pub async fn list_all_tools(&mut self) -> Result<Bytes, Failure> {
+        self.bounded(async |client| {
+            let first = client.request(&Operation::list(None)).await?;
+            let pages = client.pages_from(first).await?;
+            client.learn(&pages)?;
+            client.listable(tools_list::joined(&pages)?)
+        })
+        .await
+    }
+
+    /// The definition of one tool.
+    pub async fn find_tool(&mut self, name: &str) -> Result<Bytes, Failure> {
+        self.bounded(async |client| {
+            let first = client.request(&Operation::list(None)).await?;
+            let pages = client.pages_from(first).await?;
+            let tools = client.learn(&pages)?;
+            let listed = tools.has(name) || client.era != Some(Era::Modern);
+            for page in pages.iter().filter(|_| listed) {
+                if let Some(definition) = Page::read(page)?.find(name) {
+                    return Ok(page.slice_ref(definition.get().as_bytes()));
+                }
+            }
+            Err(Error::ToolNotFound {
+                did_you_mean: tools.similar_to(name),
+                said: None,
+            })
+        })
+        .await
+    }
+
+    /// `tools/call`, once.
+    pub async fn call_tool(&mut self, call: &ToolCall<'_>) -> Result<ToolResult, Failure> {
+        self.bounded(async |client| {
+            let outcome = client.request(&Operation::call(call)).await;
+            client.judge(call.name, outcome).await
+        })
+        .await
+        .map_err(|failure| Failure {
+            idempotent: self.known_idempotent(call.name),
+            ..failure
+        })
+    }
+
+    /// One round trip: `ping`, or `server/discover` where there is none.
+    pub async fn ping(&mut self) -> Result<(), Failure> {
+        self.bounded(async |client| client.request(&Operation::ping()).await.map(drop))
+            .await
+    }
+
+    /// HTTP DELETE of the caller's session. Every answer that means it is gone, or that it will go by itself, is fine.
+    pub async fn end_session(&mut self) -> Result<(), Failure> {
+        self.bounded(async |client| {
+            let Session::Callers(session) = std::mem::replace(&mut client.session, Session::None)
+            else {
+                return Ok(());
+            };
+            if client.server.protocol == Protocol::Modern {
+                return Ok(());
+            }
+            client.clock.enter(Stage::Operation);
+            let status = client
+                .pool
+                .transport
+                .delete(client.server, &session)
+                .await?;
+            match status.as_u16() {
+                403 => Err(Error::Forbidden { challenges: vec![] }),
+                429 | 503 => Err(Error::Busy {
+                    status,
+                    retry_after: None,
+                }),
+                500.. => Err(Error::Status(status)),
+                _ => Ok(()),
+            }
+        })
+        .await
+    }
+
+    /// Ends what is to be ended and says which session is the caller's now, if any.
+    pub fn finish(self) -> Option<SessionId> {
+        match self.session {
+            Session::Opened(opened) if self.init == Init::Always && !self.close => {
+                opened.hand_out()
+            }
+            Session::Callers(_) if self.era == Some(Era::Modern) => None,
+            Session::Callers(session) if self.close => {
+                self.pool
+                    .shared
+                    .closer
+                    .end(Arc::clone(self.server), session);
+                None
+            }
+            Session::Callers(session) => Some(session),
+            Session::Opened(_) | Session::None => None,
+        }
+    }
+
+    /// The time before the operation, and the time of the operation itself.
+    pub fn timing(&mut self) -> (Duration, Duration) {
+        self.clock.enter(self.clock.stage);
+        (self.clock.preparing, self.clock.operation)
+    }
+}
+
+// === impl Client: eras ===
+
+impl Client<'_> {
+    /// Runs an operation within the deadline, and says of a failure how far it had come.
+    async fn bounded<T>(
+        &mut self,
+        operation: impl AsyncFnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Failure> {
+        if self.server.transport == Kind::Sse {
+            return Err(self.failure(Error::UnsupportedTransport));
+        }
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        match timeout(left, operation(self)).await {
+            Ok(outcome) => outcome.map_err(|error| self.failure(error)),
+            Err(_) => Err(self.failure(Error::Deadline)),
+        }
+    }
+
+    fn failure(&self, error: Error) -> Failure {
+        let stage = self.clock.stage;
+        let executed = match stage {
+            Stage::Operation => error.executed(),
+            Stage::Preparing | Stage::Handshake => Executed::No,
+        };
+        Failure {
+            error,
+            stage,
+            executed,
+            idempotent: false,
+        }
+    }
+
+    /// Sends an operation in the era the server speaks. It is sent a second time only after a refusal that shows that
+    /// the era was wrong.
+    async fn request(&mut self, operation: &Operation<'_>) -> Result<Bytes, Error> {
+        let era = self.era().await?;
+        let outcome = self.request_in(era, operation).await;
+        let Err(error) = outcome else {
+            return outcome;
+        };
+        match self.other_era(era, &error).await {
+            Some(era) => self.request_in(era, operation).await,
+            None => Err(error),
+        }
+    }
+
+    async fn request_in(
+        &mut self,
+        era: Era,
+        operation: &Operation<'_>,
+    ) -> Result<Bytes, Error> {
+        self.era = Some(era);
+        match era {
+            Era::Modern => self.modern(operation).await,
+            Era::Legacy { wants_session } => self.legacy(operation, wants_session).await,
+        }
+    }
+
+    /// The era to use: pinned, shown by the caller's session, remembered, or asked for.
+    async fn era(&mut self) -> Result<Era, Error> {
+        if let Some(era) = self.era {
+            return Ok(era);
+        }
+        match (self.server.protocol, &self.session) {
+            (Protocol::Modern, _) => return Ok(Era::Modern),
+            (Protocol::Auto, Session::None) => {}
+            (Protocol::Auto, _) => return Ok(Era::LEGACY),
+            (Protocol::Legacy(_), _) => return Ok(self.remembered().unwrap_or(Era::LEGACY)),
+        }
+        match self.remembered() {
+            Some(era) => Ok(era),
+            None => self.detect().await,
+        }
+    }
+
+    /// Asks the server, with a request that runs nothing.
+    async fn detect(&mut self) -> Result<Era, Error> {
+        self.clock.enter(Stage::Preparing);
+        let mut found = self.discover().await?;
+        if found == Discovered::AskAgain {
+            found = self.discover().await?;
+        }
+        self.detected = true;
+        let era = match found {
+            Discovered::Modern => Era::Modern,
+            Discovered::Legacy | Discovered::AskAgain => Era::LEGACY,
+        };
+        self.remember(era);
+        Ok(era)
+    }
+
+    async fn discover(&mut self) -> Result<Discovered, Error> {
+        match self.send_modern(&Operation::ping(), &[]).await {
+            Ok(result) => {
+                let found = era::judge_discovered(&result);
+                self.discovered = (found == Discovered::Modern).then_some(result);
+                Ok(found)
+            }
+            Err(error) => era::judge_refused_discover(&error).ok_or(error),
+        }
+    }
+
+    /// The era the server speaks after all, if `error` shows, or makes it likely enough to ask, that `era` is wrong.
+    async fn other_era(&mut self, era: Era, error: &Error) -> Option<Era> {
+        if self.server.protocol != Protocol::Auto {
+            return None;
+        }
+        let is_modern = era == Era::Modern;
+        let other = match era::supported_versions(error) {
+            Some(named) if is_modern && !named.modern && named.legacy => Some(Era::LEGACY),
+            Some(named) if !is_modern && named.modern => Some(Era::Modern),
+            Some(_) => None,
+            None => {
+                let doubtful = if is_modern {
+                    era::looks_legacy(error)
+                } else {
+                    era::looks_modern(error)
+                };
+                if !doubtful || self.detected {
+                    return None;
+                }
+                let stage = self.clock.stage;
+                let found = self.detect().await;
+                self.clock.enter(stage);
+                found.ok().filter(|found| (*found == Era::Modern) != is_modern)
+            }
+        }?;
+        self.remember(other);
+        Some(other)
+    }
+
+    fn remembered(&self) -> Option<Era> {
+        self.pool.shared.eras.get(&self.server.identity)
+    }
+
+    fn remember(&self, era: Era) {
+        if self.remembered() != Some(era) {
+            self.pool.shared.eras.put(self.server.identity, era);
+        }
+    }
+}
+
+// === impl Client: modern (2026-07-28) ===
+
+impl Client<'_> {
+    /// One request to a modern server; a tool call with its annotated arguments mirrored into headers. Once more with
+    /// a fresh tool list if the headers disagree (-32020).
+    async fn modern(&mut self, operation: &Operation<'_>) -> Result<Bytes, Error> {
+        let mirrored = self.mirrored(operation).await?;
+        self.clock.enter(Stage::Operation);
+        let outcome = self.send_modern(operation, &mirrored).await;
+        match &outcome {
+            Err(error)
+                if error.rpc_code() == Some(era::HEADER_MISMATCH)
+                    && operation.params.name.is_some() => {}
+            _ => return outcome,
+        }
+        self.pool.shared.tools.forget(&self.server.identity);
+        let mirrored = self.mirrored(operation).await?;
+        self.clock.enter(Stage::Operation);
+        self.send_modern(operation, &mirrored).await
+    }
+
+    /// Sends a request with all that 2026-07-28 demands. Once more if the server names the very version it refuses.
+    async fn send_modern(
+        &mut self,
+        operation: &Operation<'_>,
+        mirrored: &[(HeaderName, HeaderValue)],
+    ) -> Result<Bytes, Error> {
+        let mut headers = Vec::with_capacity(3 + mirrored.len());
+        headers.push((
+            header::PROTOCOL_VERSION,
+            HeaderValue::from_static(era::MODERN),
+        ));
+        headers.push((
+            header::METHOD,
+            HeaderValue::from_static(operation.modern_method),
+        ));
+        if let Some(name) = operation.params.name {
+            headers.push((header::NAME, encode_value(name)));
+        }
+        headers.extend_from_slice(mirrored);
+        let params = Params {
+            meta: Some(Meta {
+                callers: operation.meta,
+                modern: true,
+            }),
+            ..operation.params
+        };
+        let outcome = self
+            .exchange(operation.modern_method, &params, &headers)
+            .await;
+        match &outcome {
+            Err(error) if era::supported_versions(error).is_some_and(|named| named.modern) => {
+                self.exchange(operation.modern_method, &params, &headers)
+                    .await
+            }
+            _ => outcome,
+        }
+    }
+
+    /// The `Mcp-Param-*` headers of a tool call. They need the tool's schema, so the list is asked for where it is not
+    /// known; a server that has no list gets none.
+    async fn mirrored(
+        &mut self,
+        operation: &Operation<'_>,
+    ) -> Result<Vec<(HeaderName, HeaderValue)>, Error> {
+        let (Some(name), Some(arguments)) = (operation.params.name, operation.params.arguments)
+        else {
+            return Ok(Vec::new());
+        };
+        let tools = match self.known_tools() {
+            Some(tools) => tools,
+            None => self.fetch_tools().await?,
+        };
+        match tools.get(name) {
+            Some(tool) if tool.is_usable() => Ok(tool.headers(arguments)),
+            Some(_) => Err(Error::ToolNotFound {
+                did_you_mean: vec![],
+                said: None,
+            }),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
+// === impl Client: legacy (2025-03-26 to 2025-11-25) ===
+
+impl Client<'_> {
+    /// One request to a legacy server: in the session there is, or without one, or after a handshake, whichever the
+    /// server and the caller want.
+    async fn legacy(
+        &mut self,
+        operation: &Operation<'_>,
+        wants_session: bool,
+    ) -> Result<Bytes, Error> {
+        if let Session::Callers(_) = self.session {
+            return match self.send_legacy(operation).await {
+                Err(error) if era::lost_session(&error, operation.method) => {
+                    Err(Error::SessionExpired(Refusal::of(error)))
+                }
+                outcome => outcome,
+            };
+        }
+        if self.version.is_some() {
+            return self.send_legacy(operation).await;
+        }
+        let handshake_first = match self.init {
+            Init::Always => true,
+            Init::Auto => wants_session,
+            Init::Never => false,
+        };
+        if !handshake_first {
+            match self.send_legacy(operation).await {
+                Err(error) if era::wants_session(&error, operation.method) => {
+                    if self.init == Init::Never {
+                        return Err(Error::SessionRequired(Refusal::of(error)));
+                    }
+                }
+                outcome => return outcome,
+            }
+        }
+        self.handshake().await?;
+        self.remember(Era::Legacy {
+            wants_session: matches!(self.session, Session::Opened(_))
+                && (wants_session || !handshake_first),
+        });
+        self.send_legacy(operation).await
+    }
+
+    async fn send_legacy(&mut self, operation: &Operation<'_>) -> Result<Bytes, Error> {
+        self.clock.enter(Stage::Operation);
+        let params = Params {
+            meta: operation.meta.map(|callers| Meta {
+                callers: Some(callers),
+                modern: false,
+            }),
+            ..operation.params
+        };
+        let headers = self.legacy_headers();
+        self.exchange(operation.method, &params, &headers).await
+    }
+
+    fn legacy_headers(&self) -> Vec<(HeaderName, HeaderValue)> {
+        let session = match &self.session {
+            Session::None => None,
+            Session::Callers(session) => Some(session),
+            Session::Opened(opened) => opened.id(),
+        };
+        let mut headers = Vec::with_capacity(2);
+        headers.extend(session.map(|session| (header::SESSION_ID, session.header())));
+        headers.extend(self.version.map(|version| {
+            (
+                header::PROTOCOL_VERSION,
+                HeaderValue::from_static(version),
+            )
+        }));
+        headers
+    }
+
+    /// `initialize` and `notifications/initialized`, both waited for: old servers break on a request in between.
+    async fn handshake(&mut self) -> Result<Bytes, Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct InitializeResult {
+            protocol_version: String,
+        }
+        self.clock.enter(Stage::Handshake);
+        self.era = Some(self.remembered().unwrap_or(Era::LEGACY));
+        let (opened, result) = self.open().await?;
+        self.session = opened.map_or(Session::None, Session::Opened);
+        let settled: InitializeResult = serde_json::from_slice(&result)
+            .map_err(|error| Error::Malformed(format!("no InitializeResult ({:?})", error.classify())))?;
+        let version = era::legacy_version(&settled.protocol_version)
+            .ok_or_else(|| Error::Malformed("the server settled on an unknown revision".into()))?;
+        self.version = Some(version);
+        let reply = self
+            .pool
+            .transport
+            .post(&Post {
+                server: self.server,
+                headers: &self.legacy_headers(),
+                body: message::encode(None, "notifications/initialized", &Params::default())
+                    .map_err(unwritable)?
+                    .into(),
+                id: None,
+            })
+            .await?;
+        if !reply.status.is_success() {
+            return Err(refused(reply));
+        }
+        Ok(result)
+    }
+
+    /// `initialize`. It must not be cancelled, and the session it opens must not be lost: it runs on even if this
+    /// request is dropped, and then ends what it has opened.
+    async fn open(&self) -> Result<(Option<Opened>, Bytes), Error> {
+        let offered = match self.server.protocol {
+            Protocol::Legacy(version) => version,
+            Protocol::Auto | Protocol::Modern => era::LEGACY,
+        };
+        let id = Id::random();
+        let body = message::encode(Some(&id), "initialize", &Params::initialize(offered))
+            .map_err(unwritable)?;
+        let transport = self.pool.transport.clone();
+        let server = Arc::clone(self.server);
+        let closer = self.pool.shared.closer.clone();
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let exchange = async move {
+            let mut reply = transport
+                .post(&Post {
+                    server: &server,
+                    headers: &[],
+                    body: body.into(),
+                    id: Some(&id),
+                })
+                .await?;
+            // Python SDKs put a fresh id that leads nowhere on their refusals: only a success counts.
+            let session = reply.session.take();
+            let result = result_of(reply)?;
+            let opened = session.map(|id| Opened::new(server, id, closer));
+            Ok((opened, result))
+        };
+        actix_rt::spawn(timeout(left + GRACE, exchange))
+            .await
+            .map_err(|error| Error::Internal(error.to_string()))?
+            .unwrap_or(Err(Error::Deadline))
+    }
+}
+
+// === impl Client: one exchange ===
+
+impl Client<'_> {
+    async fn exchange(
+        &self,
+        method: &str,
+        params: &Params<'_>,
+        headers: &[(HeaderName, HeaderValue)],
+    ) -> Result<Bytes, Error> {
+        let id = Id::random();
+        let body = message::encode(Some(&id), method, params).map_err(unwritable)?;
+        let reply = self
+            .pool
+            .transport
+            .post(&Post {
+                server: self.server,
+                headers,
+                body: body.into(),
+                id: Some(&id),
+            })
+            .await?;
+        result_of(reply)
+    }
+}
+
+/// The result in a reply, or what it says instead. Some statuses speak for themselves; else the body counts before
+/// the status.
+fn result_of(reply: Reply) -> Result<Bytes, Error> {
+    match (reply.status.as_u16(), reply.answer) {
+        (401 | 403 | 429 | 503, answer) => Err(refused(Reply { answer, ..reply })),
+        (_, Some(Answer::Error(error))) => Err(Error::Rpc {
+            status: reply.status,
+            error,
+        }),
+        (200..=299, Some(Answer::Result(result))) => Ok(result),
+        (200..=299, None) => Err(Error::NoAnswer),
+        _ => Err(Error::Status(reply.status)),
+    }
+}
+
+/// What a status says that is no success.
+fn refused(reply: Reply) -> Error {
+    match reply.status.as_u16() {
+        401 => Error::Unauthorized {
+            challenges: reply.challenges,
+        },
+        403 => Error::Forbidden {
+            challenges: reply.challenges,
+        },
+        429 | 503 => Error::Busy {
+            status: reply.status,
+            retry_after: reply.retry_after,
+        },
+        _ => Error::Status(reply.status),
+    }
+}
+
+fn unwritable(error: serde_json::Error) -> Error {
+    Error::Internal(format!("a request could not be written: {error}"))
+}
+
+// === impl Client: tools ===
+
+impl Client<'_> {
+    /// What a `tools/call` came to: whether an unknown tool is behind a refusal is for the server's own list to say,
+    /// for the codes and texts that servers use for it mean other things as well.
+    async fn judge(
+        &mut self,
+        name: &str,
+        outcome: Result<Bytes, Error>,
+    ) -> Result<ToolResult, Error> {
+        let said = match &outcome {
+            Ok(bytes) => {
+                let marks = Marks::of(bytes);
+                if self.era == Some(Era::Modern) {
+                    complete(bytes, &marks)?;
+                }
+                let is_error = marks.is_error();
+                if !is_error || !mentions(bytes, name) {
+                    let bytes = bytes.clone();
+                    return Ok(ToolResult { bytes, is_error });
+                }
+                None
+            }
+            Err(Error::Rpc { status, error }) if matches!(error.code, -32602 | -32601) => {
+                Some((*status, error.clone()))
+            }
+            Err(_) => None,
+        };
+        if outcome.is_ok() || said.is_some() {
+            if let Some(tools) = self.list_without(name).await {
+                return Err(Error::ToolNotFound {
+                    did_you_mean: tools.similar_to(name),
+                    said,
+                });
+            }
+        }
+        outcome.map(|bytes| ToolResult {
+            bytes,
+            is_error: true,
+        })
+    }
+
+    /// The server's tools, if they are known to lack `name`.
+    async fn list_without(&mut self, name: &str) -> Option<Arc<Tools>> {
+        let tools = match self.known_tools() {
+            Some(tools) if tools.has(name) || tools.is_new() => tools,
+            _ => {
+                let stage = self.clock.stage;
+                let fetched = self.fetch_tools().await;
+                self.clock.enter(stage);
+                fetched.ok()?
+            }
+        };
+        (tools.is_complete() && !tools.has(name)).then_some(tools)
+    }
+
+    fn known_tools(&self) -> Option<Arc<Tools>> {
+        let tools = self.pool.shared.tools.get(&self.server.identity)?;
+        tools.is_fresh().then_some(tools)
+    }
+
+    fn known_idempotent(&self, name: &str) -> bool {
+        self.known_tools()
+            .is_some_and(|tools| tools.get(name).is_some_and(Tool::is_idempotent))
+    }
+
+    /// Asks for the whole list, and remembers it. A server that refuses to list has no list, and that is remembered.
+    async fn fetch_tools(&mut self) -> Result<Arc<Tools>, Error> {
+        self.clock.enter(Stage::Preparing);
+        let first = match self.list_page(None).await {
+            Err(Error::Rpc { error, .. }) if error.code == -32601 => {
+                return Ok(self.keep(Tools::unlistable()));
+            }
+            outcome => outcome?,
+        };
+        let pages = self.pages_from(first).await?;
+        self.learn(&pages)
+    }
+
+    /// One page, in the era and the session already in use.
+    async fn list_page(&mut self, cursor: Option<&str>) -> Result<Bytes, Error> {
+        let operation = Operation::list(cursor);
+        match self.era {
+            Some(Era::Modern) => self.send_modern(&operation, &[]).await,
+            _ => self.legacy(&operation, false).await,
+        }
+    }
+
+    /// All pages of a list whose first is given.
+    async fn pages_from(&mut self, first: Bytes) -> Result<Vec<Bytes>, Error> {
+        let cap = self.pool.transport.limits().response_bytes;
+        let mut total = first.len();
+        let mut pages = vec![first];
+        let mut seen: Vec<String> = Vec::new();
+        while let Some(cursor) = next_cursor(&pages)? {
+            if seen.contains(&cursor) {
+                return Err(Error::Malformed("a cursor of tools/list came twice".into()));
+            }
+            if pages.len() >= PAGES {
+                return Err(Error::TooLarge(Cap::Pages));
+            }
+            let page = self.list_page(Some(&cursor)).await?;
+            total += page.len();
+            if total > cap {
+                return Err(Error::TooLarge(Cap::ResponseBytes));
+            }
+            seen.push(cursor);
+            pages.push(page);
+        }
+        Ok(pages)
+    }
+
+    fn learn(&self, pages: &[Bytes]) -> Result<Arc<Tools>, Error> {
+        let mut tools = Tools::new();
+        for page in pages {
+            let page = Page::read(page)?;
+            tools.add(&page.tools, page.ttl_ms());
+        }
+        Ok(self.keep(tools))
+    }
+
+    fn keep(&self, tools: Tools) -> Arc<Tools> {
+        let tools = Arc::new(tools);
+        let shared = &self.pool.shared;
+        shared.tools.put(self.server.identity, Arc::clone(&tools));
+        tools
+    }
+
+    /// A list as a caller may see it.
+    fn listable(&self, page: Bytes) -> Result<Bytes, Error> {
+        if self.era != Some(Era::Modern) {
+            return Ok(page);
+        }
+        complete(&page, &Marks::of(&page))?;
+        tools_list::without_unusable(page)
+    }
+}
+
+fn next_cursor(pages: &[Bytes]) -> Result<Option<String>, Error> {
+    let Some(last) = pages.last() else {
+        return Ok(None);
+    };
+    Ok(Page::read(last)?
+        .next_cursor
+        .map(std::borrow::Cow::into_owned))
+}
+
+/// A modern result must be `complete`; `input_required` is the caller's to answer, anything else is invalid.
+fn complete(result: &Bytes, marks: &Marks<'_>) -> Result<(), Error> {
+    match marks.result_type().as_ref() {
+        "complete" => Ok(()),
+        "input_required" => Err(Error::InputRequired(result.clone())),
+        _ => Err(Error::Malformed("an unknown resultType".into())),
+    }
+}
+
+/// Whether a result speaks of the tool by name, as every known "unknown tool" does. Saves asking for the list after
+/// most errors of tools themselves.
+fn mentions(result: &[u8], name: &str) -> bool {
+    let quoted = serde_json::to_string(name).unwrap_or_default();
+    let written = quoted.trim_matches('"');
+    memchr::memmem::find(result, name.as_bytes()).is_some()
+        || memchr::memmem::find(result, written.as_bytes()).is_some()
+        // Python writes what is not ASCII as \uXXXX.
+        || !name.is_ascii()
+}
+
+// === impl Operation ===
+
+impl<'a> Operation<'a> {
+    fn list(cursor: Option<&'a str>) -> Self {
+        Self {
+            method: "tools/list",
+            modern_method: "tools/list",
+            params: Params {
+                cursor,
+                ..Params::default()
+            },
+            meta: None,
+        }
+    }
+
+    fn call(call: &ToolCall<'a>) -> Self {
+        Self {
+            method: "tools/call",
+            modern_method: "tools/call",
+            params: Params {
+                name: Some(call.name),
+                arguments: Some(call.arguments),
+                input_responses: call.input_responses,
+                request_state: call.request_state,
+                ..Params::default()
+            },
+            meta: call.meta,
+        }
+    }
+
+    fn ping() -> Self {
+        Self {
+            method: "ping",
+            modern_method: "server/discover",
+            params: Params::default(),
+            meta: None,
+        }
+    }
+}
+
+// === impl Refusal ===
+
+impl Refusal {
+    fn of(error: Error) -> Self {
+        match error {
+            Error::Rpc { status, error } => Self {
+                status,
+                error: Some(error),
+            },
+            Error::Status(status) => Self {
+                status,
+                error: None,
+            },
+            _ => Self {
+                status: StatusCode::UNAUTHORIZED,
+                error: None,
+            },
+        }
+    }
+}
+
+// === impl Clock ===
+
+impl Clock {
+    fn start() -> Self {
+        Self {
+            stage: Stage::Preparing,
+            since: Instant::now(),
+            preparing: Duration::ZERO,
+            operation: Duration::ZERO,
+        }
+    }
+
+    /// Goes on to `stage`; the time since the last step is the last stage's.
+    fn enter(&mut self, stage: Stage) {
+        let now = Instant::now();
+        let spent = now.duration_since(self.since);
+        match self.stage {
+            Stage::Operation => self.operation += spent,
+            Stage::Preparing | Stage::Handshake => self.preparing += spent,
+        }
+        self.stage = stage;
+        self.since = now;
+    }
+}

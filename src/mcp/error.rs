@@ -1,0 +1,219 @@
+//! What can go wrong between this service and an MCP server, in MCP's words.
+//!
+//! Nothing here knows what a caller of this service is told: no status, code or wording of ours. `Display` is for the
+//! log; it holds no header value, no session id, no cursor and nothing of an upstream body.
+
+use awc::http::StatusCode;
+use awc::http::header::HeaderValue;
+use bytes::Bytes;
+
+use super::message::RpcError;
+
+/// Why there is no result.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// DNS, connect or TLS failed: nothing was sent.
+    #[error("cannot connect: {0}")]
+    Unreachable(String),
+    /// The connection broke after the request was on its way.
+    #[error("the connection was lost: {0}")]
+    Lost(String),
+    /// The deadline of the whole call passed.
+    #[error("the deadline passed")]
+    Deadline,
+    /// HTTP 401, with the `WWW-Authenticate` values as they came.
+    #[error("the server answered 401")]
+    Unauthorized {
+        /// `WWW-Authenticate`, in order.
+        challenges: Vec<HeaderValue>,
+    },
+    /// HTTP 403, with the `WWW-Authenticate` values as they came.
+    #[error("the server answered 403")]
+    Forbidden {
+        /// `WWW-Authenticate`, in order.
+        challenges: Vec<HeaderValue>,
+    },
+    /// HTTP 429 or 503.
+    #[error("the server answered {status}")]
+    Busy {
+        /// 429 or 503.
+        status: StatusCode,
+        /// `Retry-After` as it came.
+        retry_after: Option<HeaderValue>,
+    },
+    /// A legacy server refuses to work without a session, and the caller forbade a handshake.
+    #[error("the server wants a session")]
+    SessionRequired(Refusal),
+    /// The server does not know the caller's session any more.
+    #[error("the server does not know the session")]
+    SessionExpired(Refusal),
+    /// A JSON-RPC error, at whatever status.
+    #[error("JSON-RPC error {} at HTTP status {status}", error.code)]
+    Rpc {
+        /// The HTTP status it came with.
+        status: StatusCode,
+        /// The error object.
+        error: RpcError,
+    },
+    /// A status that is no success, without a JSON-RPC error in the body.
+    #[error("the server answered {0}")]
+    Status(StatusCode),
+    /// A redirect that is not followed: to another origin, of another kind than 307 and 308, or one too many.
+    #[error("the server answered with a redirect that is not followed ({0})")]
+    Redirect(StatusCode),
+    /// A success that is neither JSON nor an event stream.
+    #[error("the answer is neither JSON nor an event stream")]
+    ContentType,
+    /// A cap was passed.
+    #[error("the answer is too large: {0}")]
+    TooLarge(Cap),
+    /// The answer ended without a reply to our id.
+    #[error("the answer holds no reply to the request")]
+    NoAnswer,
+    /// The answer is not what the protocol says.
+    #[error("the answer is malformed: {0}")]
+    Malformed(String),
+    /// The server wants input from the caller before it goes on (2026-07-28).
+    #[error("the server wants input")]
+    InputRequired(Bytes),
+    /// The server's own tool list does not have the tool.
+    #[error("the server has no such tool")]
+    ToolNotFound {
+        /// Names in the list that are close to the one asked for.
+        did_you_mean: Vec<String>,
+        /// What the server said, when it was asked to run the tool.
+        said: Option<(StatusCode, RpcError)>,
+    },
+    /// The configured transport is not spoken yet.
+    #[error("the HTTP+SSE transport of 2024-11-05 is not supported")]
+    UnsupportedTransport,
+    /// A fault of ours.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+/// How a server refused: for the log and for the caller's `upstream` member.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The JSON-RPC error, if the body was one.
+    pub error: Option<RpcError>,
+}
+
+/// Which cap an answer passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Cap {
+    /// `limits.responseBytes`.
+    #[error("response bytes")]
+    ResponseBytes,
+    /// `limits.eventBytes`.
+    #[error("bytes of one event")]
+    EventBytes,
+    /// `limits.events`.
+    #[error("events of one stream")]
+    Events,
+    /// Pages of one list.
+    #[error("pages of one list")]
+    Pages,
+}
+
+/// Whether the operation may have been carried out by the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Executed {
+    /// Refused before dispatch, or never sent.
+    No,
+    /// The server dispatched it and answered.
+    Yes,
+    /// Sent, and the answer was lost or says nothing about it.
+    Unknown,
+}
+
+/// How far a client had come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Finding out what the server speaks, or which tools it has.
+    Preparing,
+    /// `initialize` and `notifications/initialized`.
+    Handshake,
+    /// The operation itself is on its way.
+    Operation,
+}
+
+/// An [`Error`] with what the caller needs to know to go on.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct Failure {
+    /// What happened.
+    #[source]
+    pub error: Error,
+    /// How far the client had come.
+    pub stage: Stage,
+    /// Whether the operation may have been carried out.
+    pub executed: Executed,
+    /// The tool is known to be annotated `readOnlyHint` or `idempotentHint`: running it twice does no harm.
+    pub idempotent: bool,
+}
+
+// === impl Error ===
+
+/// -32700, -32600, -32601, -32602: the request was refused as such (JSON-RPC 2.0, section 5.1).
+const REFUSED_AS_REQUEST: [i64; 4] = [-32700, -32600, -32601, -32602];
+/// -32020, -32021, -32022: refused before dispatch (2026-07-28).
+const REFUSED_BEFORE_DISPATCH: std::ops::RangeInclusive<i64> = -32022..=-32020;
+/// The request was cancelled while it ran (Python SDK 2).
+const CANCELLED: i64 = -32800;
+
+impl Error {
+    /// Whether the operation may have been carried out, given that it was sent.
+    pub fn executed(&self) -> Executed {
+        match self {
+            Self::Unreachable(_)
+            | Self::Unauthorized { .. }
+            | Self::Forbidden { .. }
+            | Self::SessionRequired(_)
+            | Self::SessionExpired(_)
+            | Self::Redirect(_)
+            | Self::ToolNotFound { .. }
+            | Self::UnsupportedTransport
+            | Self::InputRequired(_) => Executed::No,
+            Self::Busy { status, .. } | Self::Status(status) => executed_at(*status),
+            Self::Rpc { status, error } => {
+                if status.is_client_error()
+                    || REFUSED_AS_REQUEST.contains(&error.code)
+                    || REFUSED_BEFORE_DISPATCH.contains(&error.code)
+                {
+                    Executed::No
+                } else if error.code == CANCELLED || status.is_server_error() {
+                    Executed::Unknown
+                } else {
+                    Executed::Yes
+                }
+            }
+            Self::Lost(_)
+            | Self::Deadline
+            | Self::ContentType
+            | Self::TooLarge(_)
+            | Self::NoAnswer
+            | Self::Malformed(_)
+            | Self::Internal(_) => Executed::Unknown,
+        }
+    }
+
+    /// The JSON-RPC error code, if the server gave one.
+    pub fn rpc_code(&self) -> Option<i64> {
+        match self {
+            Self::Rpc { error, .. } => Some(error.code),
+            _ => None,
+        }
+    }
+}
+
+/// A 4xx was refused before dispatch; anything else says nothing.
+fn executed_at(status: StatusCode) -> Executed {
+    if status.is_client_error() {
+        Executed::No
+    } else {
+        Executed::Unknown
+    }
+}

@@ -1,0 +1,462 @@
+//! JSON-RPC 2.0 as MCP uses it: requests and notifications going out, replies coming in.
+//!
+//! A result is never parsed into a tree and printed again: it stays the slice of the body it arrived in. What is
+//! read of it is only what the protocol asks a client to look at ([`Marks`]). Framing (JSON body or SSE) is not
+//! done here; see `transport` and `sse`.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::value::RawValue;
+
+/// The JSON-RPC id of one request: 128 random bits in hex.
+///
+/// Random, because replicas of this service may send requests into the same session at the same time, and ids that
+/// count from one would collide there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Id(String);
+
+/// The `params` of a request, in the members this service sends.
+#[derive(Debug, Default, Clone, Copy, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Params<'a> {
+    /// `initialize`: the newest revision offered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol_version: Option<&'a str>,
+    /// `initialize`: always `{}`; declaring nothing keeps servers from asking for anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capabilities: Option<NoCapabilities>,
+    /// `initialize`: who this client is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_info: Option<ClientInfo>,
+    /// `tools/call`: the tool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<&'a str>,
+    /// `tools/call`: the arguments object, byte for byte as the caller wrote it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<&'a RawValue>,
+    /// Lists: where the page starts. An empty cursor is legal and is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<&'a str>,
+    /// A repeated call (2026-07-28): what the server asked for, byte for byte.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_responses: Option<&'a RawValue>,
+    /// A repeated call (2026-07-28): the state the server handed out, byte for byte.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_state: Option<&'a RawValue>,
+    /// Request metadata; see [`Meta`].
+    #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
+    pub meta: Option<Meta<'a>>,
+}
+
+/// `{}`.
+#[derive(Debug, Clone, Copy, serde::Serialize)]
+pub struct NoCapabilities {}
+
+/// The name and version this client gives to servers.
+#[derive(Debug, Clone, Copy, serde::Serialize)]
+pub struct ClientInfo {
+    name: &'static str,
+    version: &'static str,
+}
+
+/// `params._meta`: the caller's members first, then, for a modern server, those the revision demands.
+#[derive(Debug, Clone, Copy)]
+pub struct Meta<'a> {
+    /// The caller's `_meta` object, if it gave one (already checked to be an object).
+    pub callers: Option<&'a RawValue>,
+    /// Whether the 2026-07-28 members are added.
+    pub modern: bool,
+}
+
+/// One message of the other side, as far as a client must look into it.
+#[derive(Debug, serde::Deserialize)]
+pub struct Incoming<'a> {
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    result: Option<&'a RawValue>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+}
+
+/// What a server answered to a request.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// The `result`, as the slice of the body it arrived in.
+    Result(Bytes),
+    /// The `error` object.
+    Error(RpcError),
+}
+
+/// A JSON-RPC error object. Codes are not limited to the reserved range (seen: 0, -32800).
+#[derive(Debug, Clone, serde::Deserialize)]
+pub struct RpcError {
+    /// `code`.
+    pub code: i64,
+    /// `message`; never used to decide anything.
+    #[serde(default)]
+    pub message: String,
+    /// `data`, untouched.
+    #[serde(default)]
+    pub data: Option<Box<RawValue>>,
+}
+
+/// The members of a result that the protocol gives a meaning to.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Marks<'a> {
+    #[serde(borrow)]
+    is_error: Option<&'a RawValue>,
+    #[serde(borrow)]
+    result_type: Option<&'a RawValue>,
+}
+
+/// A body or event that is no JSON-RPC message at all. Says where it stops being one, not what stands there.
+#[derive(Debug, thiserror::Error)]
+#[error("no JSON-RPC message ({kind} at line {line}, column {column})", kind = category(.0), line = .0.line(), column = .0.column())]
+pub struct NotAMessage(#[from] serde_json::Error);
+
+/// A JSON object as its members in order, values untouched. For the few places that must look inside an object of
+/// unknown shape without reprinting it.
+#[derive(Debug)]
+pub struct Members<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
+
+// === impl Id ===
+
+impl Id {
+    /// A fresh random id.
+    pub fn random() -> Self {
+        Self(format!("{:032x}", rand::random::<u128>()))
+    }
+
+    /// The id as it goes over the wire, without the quotes.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether `raw` is this id: a JSON string with these characters. The number `1` is not the string `"1"`.
+    fn is(&self, raw: &RawValue) -> bool {
+        serde_json::from_str::<Cow<'_, str>>(raw.get()).is_ok_and(|id| id == self.0)
+    }
+}
+
+// === impl Params ===
+
+impl<'a> Params<'a> {
+    /// `initialize`, offering `version`.
+    pub fn initialize(version: &'a str) -> Self {
+        Self {
+            protocol_version: Some(version),
+            capabilities: Some(NoCapabilities {}),
+            client_info: Some(ClientInfo::OURS),
+            ..Self::default()
+        }
+    }
+
+    /// Whether there is nothing to send.
+    fn is_empty(&self) -> bool {
+        self.protocol_version.is_none()
+            && self.name.is_none()
+            && self.cursor.is_none()
+            && self.meta.is_none()
+    }
+}
+
+impl ClientInfo {
+    const OURS: Self = Self {
+        name: env!("CARGO_PKG_NAME"),
+        version: env!("CARGO_PKG_VERSION"),
+    };
+}
+
+// === impl Meta ===
+
+/// The prefix of the members the 2026-07-28 revision gives a meaning to.
+const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
+const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
+
+impl Serialize for Meta<'_> {
+    /// The protocol version is always ours, for it must equal the header. Capabilities and client info are the
+    /// caller's where it gives them: who answers `inputRequests` may say what it can answer. A legacy server gets
+    /// none of the four, for a dual-era one would take them as the sign of a modern request.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        let (mut capabilities, mut info) = (false, false);
+        if let Some(raw) = self.callers {
+            let members: Members<'_> =
+                serde_json::from_str(raw.get()).map_err(serde::ser::Error::custom)?;
+            for (name, value) in &members.0 {
+                match name.as_ref() {
+                    PROTOCOL_VERSION => continue,
+                    CLIENT_CAPABILITIES | CLIENT_INFO | LOG_LEVEL if !self.modern => continue,
+                    CLIENT_CAPABILITIES => capabilities = true,
+                    CLIENT_INFO => info = true,
+                    _ => {}
+                }
+                map.serialize_entry(name, value)?;
+            }
+        }
+        if self.modern {
+            map.serialize_entry(PROTOCOL_VERSION, super::era::MODERN)?;
+            if !capabilities {
+                map.serialize_entry(CLIENT_CAPABILITIES, &NoCapabilities {})?;
+            }
+            if !info {
+                map.serialize_entry(CLIENT_INFO, &ClientInfo::OURS)?;
+            }
+        }
+        map.end()
+    }
+}
+
+// === encoding ===
+
+/// A request or, without an id, a notification:
+/// `{"jsonrpc":"2.0","id":"...","method":"...","params":{...}}`.
+pub fn encode(
+    id: Option<&Id>,
+    method: &str,
+    params: &Params<'_>,
+) -> Result<Vec<u8>, serde_json::Error> {
+    #[derive(serde::Serialize)]
+    struct Outgoing<'a> {
+        jsonrpc: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a str>,
+        method: &'a str,
+        #[serde(skip_serializing_if = "Params::is_empty")]
+        params: &'a Params<'a>,
+    }
+    let arguments = params.arguments.map_or(0, |raw| raw.get().len());
+    let mut bytes = Vec::with_capacity(arguments + 384);
+    serde_json::to_writer(
+        &mut bytes,
+        &Outgoing {
+            jsonrpc: "2.0",
+            id: id.map(Id::as_str),
+            method,
+            params,
+        },
+    )?;
+    Ok(bytes)
+}
+
+// === decoding ===
+
+/// The answer to `id` among what `body` holds: one message, or an array of them (2025-03-26). `None` when it holds
+/// only messages for others (notifications, requests, replies to other ids).
+pub fn find_answer(body: &Bytes, id: &Id) -> Result<Option<Answer>, NotAMessage> {
+    find(body, |message| message.id.is_some_and(|raw| id.is(raw)))
+}
+
+/// The answer in a JSON body that replies to one request alone. An error there is the answer whatever id it
+/// carries: servers send `null`, none, or `"server-error"`.
+pub fn find_lone_answer(body: &Bytes, id: &Id) -> Result<Option<Answer>, NotAMessage> {
+    find(body, |message| {
+        message.id.is_some_and(|raw| id.is(raw))
+            || (message.error.is_some() && message.result.is_none())
+    })
+}
+
+fn find(
+    body: &Bytes,
+    is_ours: impl Fn(&Incoming<'_>) -> bool,
+) -> Result<Option<Answer>, NotAMessage> {
+    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'[') {
+        let message: Incoming<'_> = serde_json::from_slice(body)?;
+        return answer(body, &message, &is_ours);
+    }
+    let batch: Vec<&RawValue> = serde_json::from_slice(body)?;
+    for raw in batch {
+        let message: Incoming<'_> = serde_json::from_str(raw.get())?;
+        if let Some(answer) = answer(body, &message, &is_ours)? {
+            return Ok(Some(answer));
+        }
+    }
+    Ok(None)
+}
+
+fn answer(
+    body: &Bytes,
+    message: &Incoming<'_>,
+    is_ours: impl Fn(&Incoming<'_>) -> bool,
+) -> Result<Option<Answer>, NotAMessage> {
+    if !is_ours(message) {
+        return Ok(None);
+    }
+    if let Some(error) = message.error {
+        return Ok(Some(Answer::Error(serde_json::from_str(error.get())?)));
+    }
+    Ok(message
+        .result
+        .map(|raw| Answer::Result(body.slice_ref(raw.get().as_bytes()))))
+}
+
+fn category(error: &serde_json::Error) -> &'static str {
+    match error.classify() {
+        serde_json::error::Category::Io => "unreadable",
+        serde_json::error::Category::Syntax => "bad JSON",
+        serde_json::error::Category::Data => "wrong shape",
+        serde_json::error::Category::Eof => "cut short",
+    }
+}
+
+/// Keeps `"result": null` apart from no result at all.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+// === impl Marks ===
+
+impl<'a> Marks<'a> {
+    /// What `result` says of itself. A result that is no object says nothing.
+    pub fn of(result: &'a [u8]) -> Self {
+        serde_json::from_slice(result).unwrap_or_default()
+    }
+
+    /// `isError: true`.
+    pub fn is_error(&self) -> bool {
+        self.is_error.is_some_and(|raw| raw.get() == "true")
+    }
+
+    /// `resultType`; absent (servers before 2026-07-28) means `complete`. A value that is no string is handed out
+    /// as nothing known.
+    pub fn result_type(&self) -> Cow<'a, str> {
+        match self.result_type {
+            None => Cow::Borrowed("complete"),
+            Some(raw) => serde_json::from_str(raw.get()).unwrap_or(Cow::Borrowed("")),
+        }
+    }
+}
+
+// === impl Members ===
+
+impl<'a> Members<'a> {
+    /// The members of a JSON object, in order.
+    pub fn of(object: &'a str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(object)
+    }
+
+    /// The last member of that name, as JSON parsers commonly read duplicates.
+    pub fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.0
+            .iter()
+            .rev()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| *value)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some((Name(name), value)) = map.next_entry()? {
+                    members.push((name, value));
+                }
+                Ok(members)
+            }
+        }
+        deserializer.deserialize_map(Object).map(Members)
+    }
+}
+
+/// A member name, borrowed where it holds no escapes.
+#[derive(serde::Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    fn answer_to(id: &str, body: &str) -> Option<Answer> {
+        find_answer(&Bytes::copy_from_slice(body.as_bytes()), &Id(id.into())).unwrap()
+    }
+
+    #[test]
+    fn a_result_is_the_slice_it_arrived_in() {
+        let body = Bytes::from_static(br#"{"jsonrpc":"2.0","id":"7","result":{"b":1.10,"a":1e400}}"#);
+        let Some(Answer::Result(result)) = find_answer(&body, &Id("7".into())).unwrap() else {
+            unreachable!("the body answers id 7");
+        };
+        assert_eq!(result, r#"{"b":1.10,"a":1e400}"#);
+        assert!(body.as_ptr_range().contains(&result.as_ptr()));
+    }
+
+    #[test]
+    fn ids_match_by_type_and_value() {
+        assert!(answer_to("7", r#"{"id":7,"result":{}}"#).is_none());
+        assert!(answer_to("7", r#"{"id":"8","result":{}}"#).is_none());
+        assert!(answer_to("7", r#"{"id":"\u0037","result":{}}"#).is_some());
+        assert!(answer_to("7", r#"{"method":"ping","id":"7"}"#).is_none());
+        assert!(answer_to("7", r#"[{"method":"x"},{"id":"7","result":{}}]"#).is_some());
+    }
+
+    #[test]
+    fn a_lone_error_is_ours_whatever_its_id() {
+        for id in [r#""id":null,"#, r#""id":"server-error","#, ""] {
+            let body = format!(r#"{{{id}"error":{{"code":-32600,"message":"m"}}}}"#);
+            let found = find_lone_answer(&Bytes::from(body), &Id("7".into())).unwrap();
+            assert!(matches!(found, Some(Answer::Error(error)) if error.code == -32600));
+        }
+    }
+
+    #[test]
+    fn a_null_result_is_a_result() {
+        assert!(matches!(
+            answer_to("7", r#"{"id":"7","result":null}"#),
+            Some(Answer::Result(_))
+        ));
+    }
+
+    #[test]
+    fn the_callers_meta_never_sets_the_protocol_version() {
+        let raw = r#"{"progressToken":1,"io.modelcontextprotocol/protocolVersion":"x","io.modelcontextprotocol/clientCapabilities":{"elicitation":{}}}"#;
+        let callers: &RawValue = serde_json::from_str(raw).unwrap();
+        let written = |modern| {
+            serde_json::to_string(&Meta {
+                callers: Some(callers),
+                modern,
+            })
+            .unwrap()
+        };
+        assert_eq!(written(false), r#"{"progressToken":1}"#);
+        assert_eq!(
+            written(true),
+            format!(
+                r#"{{"progressToken":1,"io.modelcontextprotocol/clientCapabilities":{{"elicitation":{{}}}},"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{{"name":"mcp-rest","version":"{}"}}}}"#,
+                env!("CARGO_PKG_VERSION")
+            )
+        );
+    }
+
+    #[test]
+    fn requests_are_written_as_the_specification_prints_them() {
+        let params = Params {
+            name: Some("add"),
+            arguments: Some(serde_json::from_str(r#"{"a": 1.10}"#).unwrap()),
+            ..Params::default()
+        };
+        assert_eq!(
+            String::from_utf8(encode(Some(&Id("7".into())), "tools/call", &params).unwrap()).unwrap(),
+            r#"{"jsonrpc":"2.0","id":"7","method":"tools/call","params":{"name":"add","arguments":{"a": 1.10}}}"#
+        );
+        assert_eq!(
+            String::from_utf8(encode(None, "notifications/initialized", &Params::default()).unwrap())
+                .unwrap(),
+            r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#
+        );
+    }
+}

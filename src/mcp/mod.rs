@@ -1,0 +1,24 @@
+//! The MCP side: a client for Model Context Protocol servers over Streamable HTTP, in both of its eras.
+//!
+//! **Modern** (2026-07-28): every request stands alone. It carries its revision, method and target in headers and in
+//! `params._meta`, and the answer is JSON or an event stream with notifications before the reply.
+//! **Legacy** (2025-03-26, 2025-06-18, 2025-11-25): `initialize`, `notifications/initialized`, then requests, in a
+//! session where the server makes one (`Mcp-Session-Id`), ended by HTTP DELETE.
+//! Specification: <https://modelcontextprotocol.io/specification/>.
+//!
+//! Reading order: [`client`] (what is asked and in which order), [`era`] (what answers say of a server), [`transport`]
+//! and [`sse`] (one POST and its reply), [`message`] (JSON-RPC), then the rest.
+//!
+//! This half knows nothing of the REST side: no status, wording or type of ours appears here.
+
+pub mod client;
+pub mod closer;
+pub mod era;
+pub mod error;
+pub mod header;
+mod memory;
+pub mod message;
+pub mod sse;
+mod tools_cache;
+mod tools_list;
+pub mod transport;

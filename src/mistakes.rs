@@ -1,0 +1,115 @@
+//! What is wrong with a configuration: where, what, and the fix. All of it is collected and reported at once.
+//!
+//! Nothing here decides what is right; `settings` and `servers` do. A mistake never quotes a header value, a URL or
+//! an API key.
+
+use std::fmt;
+
+use serde_json::Value;
+
+/// One thing to put right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// A JSON path (`mcpServers["My Server"].headers.Authorization`), a variable, a flag, or `file:line:column`.
+    pub path: String,
+    /// What is wrong.
+    pub what: String,
+    /// How to put it right.
+    pub fix: String,
+}
+
+/// Everything that is wrong, in the order in which it was found. Shown one per line: `path: what; fix`.
+#[derive(Debug, Default)]
+pub struct Mistakes(Vec<Mistake>);
+
+impl Mistakes {
+    pub(crate) fn add(
+        &mut self,
+        path: impl Into<String>,
+        what: impl Into<String>,
+        fix: impl Into<String>,
+    ) {
+        self.0.push(Mistake {
+            path: path.into(),
+            what: what.into(),
+            fix: fix.into(),
+        });
+    }
+
+    pub(crate) fn append(&mut self, mut later: Mistakes) {
+        self.0.append(&mut later.0);
+    }
+
+    /// Whether nothing is wrong.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The mistakes one by one.
+    pub fn iter(&self) -> impl Iterator<Item = &Mistake> {
+        self.0.iter()
+    }
+}
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, Mistake { path, what, fix }) in self.0.iter().enumerate() {
+            let line_end = if index == 0 { "" } else { "\n" };
+            write!(out, "{line_end}{path}: {what}; {fix}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Mistakes {}
+
+/// The path of `key` inside the object at `path`: `a.b`, or `a["b c"]` where a dot would be ambiguous.
+pub(crate) fn member(path: &str, key: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '$');
+    match (path, key) {
+        ("", _) => key.to_owned(),
+        (_, key) if !key.is_empty() && key.chars().all(plain) => format!("{path}.{key}"),
+        _ => format!("{path}[{}]", Value::from(key)),
+    }
+}
+
+/// What kind of JSON value was found, without its content.
+pub(crate) fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_quoted_where_a_dot_would_be_ambiguous() {
+        for (path, key, expected) in [
+            ("", "gateway", "gateway"),
+            ("headers", "X-Key", "headers.X-Key"),
+            ("mcpServers", "My Server", r#"mcpServers["My Server"]"#),
+            ("mcpServers", "a\"b", r#"mcpServers["a\"b"]"#),
+            ("mcpServers", "", r#"mcpServers[""]"#),
+        ] {
+            assert_eq!(member(path, key), expected);
+        }
+    }
+
+    #[test]
+    fn mistakes_are_shown_one_per_line() {
+        let mut mistakes = Mistakes::default();
+        mistakes.add("a", "is wrong", "mend it");
+        mistakes.add("--b", "is odd", "drop it");
+        assert_eq!(
+            mistakes.to_string(),
+            "a: is wrong; mend it\n--b: is odd; drop it"
+        );
+    }
+}

@@ -1,0 +1,410 @@
+//! Every setting there is, in all its forms, and what a value of each may be.
+//!
+//! The help text and the README's table are written from the same rows, so that they cannot drift.
+
+use std::{
+    fmt::Write,
+    net::{IpAddr, Ipv4Addr},
+};
+
+use log::LevelFilter;
+use serde_json::Value;
+
+use super::keys::key_digest;
+use crate::{
+    config_file,
+    expand::Environment,
+    mistakes::{Mistakes, kind},
+    servers::LONGEST_TIMEOUT_MS,
+};
+
+/// Names the configuration file where `--config` does not.
+pub(super) const FILE_VARIABLE: &str = "MCP_SERVERS_FILE";
+
+/// One setting in all its forms.
+pub(super) struct Setting {
+    /// Below `gateway` in the file.
+    pub(super) path: &'static str,
+    pub(super) variable: &'static str,
+    /// A variable other software knows too; `variable` wins over it.
+    pub(super) common_variable: Option<&'static str>,
+    pub(super) flag: Option<&'static str>,
+    pub(super) form: Form,
+    /// As it would be written in the environment.
+    pub(super) default: &'static str,
+    help: &'static str,
+}
+
+/// What a setting may be.
+pub(super) enum Form {
+    Address,
+    Number { least: u64, most: u64 },
+    Switch,
+    Level,
+    Keys,
+}
+
+const fn setting(
+    path: &'static str,
+    variable: &'static str,
+    form: Form,
+    default: &'static str,
+    help: &'static str,
+) -> Setting {
+    Setting {
+        path,
+        variable,
+        common_variable: None,
+        flag: None,
+        form,
+        default,
+        help,
+    }
+}
+
+impl Setting {
+    const fn flag(self, flag: &'static str) -> Self {
+        Self {
+            flag: Some(flag),
+            ..self
+        }
+    }
+
+    const fn common(self, variable: &'static str) -> Self {
+        Self {
+            common_variable: Some(variable),
+            ..self
+        }
+    }
+}
+
+const BYTES: Form = Form::Number {
+    least: 1,
+    most: 1 << 40,
+};
+
+/// Every setting there is: file, environment, flags, help and the README's table all come from here.
+pub(super) const SETTINGS: &[Setting] = &[
+    setting(
+        "host",
+        "MCP_REST_HOST",
+        Form::Address,
+        "127.0.0.1",
+        "address to listen on",
+    )
+    .flag("host")
+    .common("HOST"),
+    setting(
+        "port",
+        "MCP_REST_PORT",
+        Form::Number {
+            least: 0,
+            most: 65_535,
+        },
+        "8080",
+        "port to listen on; 0 picks a free one",
+    )
+    .flag("port")
+    .common("PORT"),
+    setting(
+        "workers",
+        "MCP_REST_WORKERS",
+        Form::Number {
+            least: 0,
+            most: 1024,
+        },
+        "0",
+        "worker threads; 0 is one per core",
+    )
+    .flag("workers"),
+    setting(
+        "allowUnauthenticated",
+        "MCP_REST_ALLOW_UNAUTHENTICATED",
+        Form::Switch,
+        "false",
+        "listen beyond this machine without API keys",
+    )
+    .flag("allow-unauthenticated"),
+    setting(
+        "auth.apiKeys",
+        "MCP_REST_AUTH_API_KEYS",
+        Form::Keys,
+        "",
+        "keys callers must present: SHA-256 in hex, or ${NAME} of a variable with the key; commas between",
+    ),
+    setting(
+        "logLevel",
+        "MCP_REST_LOG",
+        Form::Level,
+        "info",
+        "off, error, warn, info, debug or trace",
+    )
+    .flag("log-level")
+    .common("RUST_LOG"),
+    setting(
+        "showUrls",
+        "MCP_REST_SHOW_URLS",
+        Form::Switch,
+        "true",
+        "show server URLs with their paths",
+    ),
+    setting(
+        "timeoutMs",
+        "MCP_REST_TIMEOUT_MS",
+        Form::Number {
+            least: 1,
+            most: LONGEST_TIMEOUT_MS,
+        },
+        "120000",
+        "deadline of one call",
+    ),
+    setting(
+        "drainMs",
+        "MCP_REST_DRAIN_MS",
+        Form::Number {
+            least: 1,
+            most: LONGEST_TIMEOUT_MS,
+        },
+        "30000",
+        "time for calls in flight at shutdown",
+    ),
+    setting(
+        "limits.requestBytes",
+        "MCP_REST_LIMITS_REQUEST_BYTES",
+        BYTES,
+        "4194304",
+        "bytes of a request body",
+    ),
+    setting(
+        "limits.responseBytes",
+        "MCP_REST_LIMITS_RESPONSE_BYTES",
+        BYTES,
+        "67108864",
+        "bytes of an upstream answer",
+    ),
+    setting(
+        "limits.eventBytes",
+        "MCP_REST_LIMITS_EVENT_BYTES",
+        BYTES,
+        "67108864",
+        "bytes of one event",
+    ),
+    setting(
+        "limits.events",
+        "MCP_REST_LIMITS_EVENTS",
+        BYTES,
+        "100000",
+        "events on one stream",
+    ),
+];
+
+/// The flags that are not settings: name, value, help.
+const FLAGS: &[(&str, &str, &str)] = &[
+    (
+        "config",
+        " FILE",
+        "read this file instead of mcp.servers.json",
+    ),
+    ("demo", "", "serve a small MCP server too, as `demo`"),
+    ("check", "", "validate the configuration and exit"),
+    (
+        "healthcheck",
+        "",
+        "ask the service running here whether it lives",
+    ),
+    ("help", "", "show this"),
+    ("version", "", "show the version"),
+];
+
+impl Form {
+    /// `text` from the environment or a flag as the JSON the file would hold; the text itself if it is no such thing.
+    pub(super) fn parse(&self, text: &str) -> Value {
+        match (self, text) {
+            (Form::Number { .. }, _) => text.parse::<u64>().map_or(text.into(), Value::from),
+            (Form::Switch, "true" | "1") => true.into(),
+            (Form::Switch, "false" | "0") => false.into(),
+            (Form::Keys, _) => {
+                let entries = text.split(',').map(str::trim);
+                entries.filter(|entry| !entry.is_empty()).collect()
+            }
+            _ => text.into(),
+        }
+    }
+
+    fn wants(&self) -> String {
+        match self {
+            Form::Address => "an IP address or localhost".to_owned(),
+            Form::Number { least, most } => format!("a whole number from {least} to {most}"),
+            Form::Switch => "true or false".to_owned(),
+            Form::Level => "off, error, warn, info, debug or trace".to_owned(),
+            Form::Keys => "an array of strings".to_owned(),
+        }
+    }
+}
+
+impl Setting {
+    /// The value for the `config` crate, or `None` after reporting at `path` what is wrong with it.
+    pub(super) fn check(
+        &self,
+        value: &Value,
+        path: &str,
+        environment: &Environment,
+        mistakes: &mut Mistakes,
+    ) -> Option<config::Value> {
+        let checked = match (&self.form, value) {
+            (Form::Number { least, most }, Value::Number(number)) => number
+                .as_u64()
+                .filter(|number| (least..=most).contains(&number))
+                .map(config::Value::from),
+            (Form::Switch, Value::Bool(on)) => Some((*on).into()),
+            (Form::Address, Value::String(text)) => {
+                address(text).map(|address| address.to_string().into())
+            }
+            (Form::Level, Value::String(text)) => {
+                let level = text.parse::<LevelFilter>().ok();
+                level.map(|level| level.to_string().into())
+            }
+            (Form::Keys, Value::Array(entries)) => {
+                let digests = entries.iter().enumerate().map(|(index, entry)| {
+                    key_digest(entry, &format!("{path}[{index}]"), environment, mistakes)
+                });
+                Some(digests.collect::<Vec<String>>().into())
+            }
+            _ => None,
+        };
+        if checked.is_none() {
+            let found = match value {
+                Value::Number(number) => number.to_string(),
+                other => kind(other).to_owned(),
+            };
+            let what = format!("expected {}, found {found}", self.form.wants());
+            let fix = match self.default {
+                "" => "correct it".to_owned(),
+                default => format!("correct it, for example to {default}"),
+            };
+            mistakes.add(path, what, fix);
+        }
+        checked
+    }
+}
+
+fn address(text: &str) -> Option<IpAddr> {
+    match text {
+        "localhost" => Some(Ipv4Addr::LOCALHOST.into()),
+        _ => text.parse().ok(),
+    }
+}
+
+/// What `--help` prints.
+pub fn help() -> String {
+    let mut text =
+        "mcp-rest: any MCP server as plain REST\n\nUsage: mcp-rest [FLAGS]\n\nFlags:\n".to_owned();
+    let mut row = |name: &str, help: &str| {
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(text, "  {name:<38}{help}");
+    };
+    for (name, value, help) in FLAGS {
+        let short = match *name {
+            "help" => "-h, ",
+            "version" => "-V, ",
+            _ => "",
+        };
+        row(&format!("{short}--{name}{value}"), help);
+    }
+    for setting in SETTINGS {
+        let value = if matches!(setting.form, Form::Switch) {
+            ""
+        } else {
+            " VALUE"
+        };
+        if let Some(flag) = setting.flag {
+            row(&format!("--{flag}{value}"), setting.help);
+        }
+    }
+    row("", "");
+    row("Environment:", "(flags win over it, and it over the file)");
+    row(
+        FILE_VARIABLE,
+        &format!(
+            "the file, where --config names none [{}]",
+            config_file::DEFAULT_NAME
+        ),
+    );
+    for setting in SETTINGS {
+        let names: Vec<_> = [setting.variable]
+            .into_iter()
+            .chain(setting.common_variable)
+            .collect();
+        let default = match setting.default {
+            "" => String::new(),
+            default => format!(" [{default}]"),
+        };
+        row(&names.join(", "), &format!("{}{default}", setting.help));
+    }
+    text
+}
+
+/// The settings as the Markdown table of the README.
+pub fn settings_table() -> String {
+    let mut text =
+        "| `gateway.` | environment | flag | default | |\n|---|---|---|---|---|\n".to_owned();
+    for setting in SETTINGS {
+        let code = |words: &str| match words {
+            "" => String::new(),
+            words => format!("`{words}`"),
+        };
+        let variables = match setting.common_variable {
+            Some(common) => format!("`{}`, `{common}`", setting.variable),
+            None => code(setting.variable),
+        };
+        let flag = setting
+            .flag
+            .map_or_else(String::new, |flag| code(&format!("--{flag}")));
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(
+            text,
+            "| {} | {variables} | {flag} | {} | {} |",
+            code(setting.path),
+            code(setting.default),
+            setting.help
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_valid() {
+        for setting in SETTINGS {
+            let value = setting.form.parse(setting.default);
+            let mut mistakes = Mistakes::default();
+            setting.check(&value, setting.path, &Environment::new(), &mut mistakes);
+            assert!(mistakes.is_empty(), "{mistakes}");
+        }
+    }
+
+    #[test]
+    fn help_and_table_name_everything() {
+        let (help, table) = (help(), settings_table());
+        for setting in SETTINGS {
+            assert!(table.contains(&format!("| `{}` |", setting.path)));
+            for text in [&help, &table] {
+                assert!(text.contains(setting.variable));
+                assert!(text.contains(setting.common_variable.unwrap_or_default()));
+                assert!(
+                    setting
+                        .flag
+                        .is_none_or(|flag| text.contains(&format!("--{flag}")))
+                );
+            }
+        }
+        for (flag, ..) in FLAGS {
+            assert!(help.contains(&format!("--{flag}")));
+        }
+        assert!(help.contains(FILE_VARIABLE));
+    }
+}

@@ -1,0 +1,68 @@
+"""What both Python servers share: flags, where they listen, how they say so, when they end. Nothing of MCP itself."""
+
+import argparse
+import os
+import socket
+import sys
+import threading
+
+import uvicorn
+from starlette.responses import JSONResponse
+
+
+def parse_flags(about):
+    """--stateless, --json, --port."""
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--stateless", action="store_true", help="no sessions")
+    parser.add_argument("--json", action="store_true", help="answer as JSON, not as a stream of events")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    return parser.parse_args()
+
+
+def serve(app, session_manager, port):
+    """Serves the MCP app at /mcp until stdin ends or SIGTERM comes."""
+    listener = socket.create_server(("127.0.0.1", port))
+    config = uvicorn.Config(
+        WithSessionCount(app, session_manager), log_level="warning", timeout_graceful_shutdown=1
+    )
+    # A test run that dies closes our stdin, so no server outlives it.
+    threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(0)), daemon=True).start()
+    AnnouncingServer(config).run(sockets=[listener])
+
+
+class AnnouncingServer(uvicorn.Server):
+    """Prints the one line on stdout once connections are accepted."""
+
+    async def startup(self, sockets=None):
+        await super().startup(sockets)
+        address, port = sockets[0].getsockname()
+        print(f"listening http://{address}:{port}/mcp", flush=True)
+
+
+class WithSessionCount:
+    """The MCP app, and at /sessions how many sessions are live and how many were ever opened."""
+
+    def __init__(self, app, session_manager):
+        self.app = app
+        self.session_manager = session_manager
+        self.opened = 0
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        if scope["path"] == "/sessions":
+            counts = {"live": len(self.session_manager._server_instances), "opened": self.opened}
+            return await JSONResponse(counts)(scope, receive, send)
+        had_session = has_session_id(scope)
+
+        async def send_and_count(message):
+            # A refusal carries a session id too, but of a session that does not exist.
+            if message["type"] == "http.response.start" and message["status"] < 300:
+                self.opened += not had_session and has_session_id(message)
+            await send(message)
+
+        await self.app(scope, receive, send_and_count)
+
+
+def has_session_id(message):
+    return any(name.lower() == b"mcp-session-id" for name, _ in message["headers"])

@@ -1,0 +1,83 @@
+// TypeScript SDK 1 over Streamable HTTP: sessions and SSE unless told otherwise.
+//   ts_v1.mjs [--stateless] [--json] [--page-size N] [--port N]
+import { randomUUID } from 'node:crypto';
+import { json } from 'node:stream/consumers';
+import { parseArgs } from 'node:util';
+import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
+import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
+import { isInitializeRequest } from '@modelcontextprotocol/sdk/types.js';
+import { sendJson, serve } from './serve.mjs';
+import { paginate, registerTools } from './tools.mjs';
+
+const { values: flags } = parseArgs({
+    options: {
+        port: { type: 'string', default: '0' },
+        stateless: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        'page-size': { type: 'string' },
+    },
+});
+
+function newServer() {
+    const server = new McpServer({ name: 'ts_v1', version: '1.0.0' });
+    registerTools(server);
+    if (!flags.stateless) registerCount(server);
+    if (flags['page-size']) paginate(server, Number(flags['page-size']));
+    return server;
+}
+
+/** Counts the calls of one session: there is one server object for each. */
+function registerCount(server) {
+    let calls = 0;
+    server.registerTool('count', { description: 'How often this session has called it' }, async () => {
+        calls += 1;
+        return { content: [{ type: 'text', text: String(calls) }] };
+    });
+}
+
+async function handleStateless(request, response) {
+    const transport = new StreamableHTTPServerTransport({
+        sessionIdGenerator: undefined,
+        enableJsonResponse: flags.json,
+    });
+    const server = newServer();
+    response.on('close', () => server.close());
+    await server.connect(transport);
+    await transport.handleRequest(request, response);
+}
+
+const sessions = new Map();
+let opened = 0;
+
+// The router that the SDK's own examples show.
+async function handleStateful(request, response) {
+    const known = sessions.get(request.headers['mcp-session-id']);
+    if (known) return known.handleRequest(request, response);
+
+    const body = request.method === 'POST' ? await json(request).catch(() => undefined) : undefined;
+    if (!request.headers['mcp-session-id'] && isInitializeRequest(body)) {
+        const transport = await openSession();
+        return transport.handleRequest(request, response, body);
+    }
+    sendJson(response, 400, {
+        jsonrpc: '2.0',
+        error: { code: -32000, message: 'Bad Request: No valid session ID provided' },
+        id: null,
+    });
+}
+
+async function openSession() {
+    const transport = new StreamableHTTPServerTransport({
+        sessionIdGenerator: randomUUID,
+        enableJsonResponse: flags.json,
+        onsessioninitialized: (id) => {
+            sessions.set(id, transport);
+            opened += 1;
+        },
+    });
+    transport.onclose = () => sessions.delete(transport.sessionId);
+    await newServer().connect(transport);
+    return transport;
+}
+
+serve(Number(flags.port), flags.stateless ? handleStateless : handleStateful, () => ({ live: sessions.size, opened }));
