@@ -17,10 +17,12 @@ pub const HIDDEN: &str = "***";
 
 /// Starts the logger; a second call in one process (tests) changes nothing.
 ///
-/// One line per record: `{"ts","level","target","message"}`, then the record's key-values as members of their own.
+/// One line per record: `{"ts","level","target","message"}`, then the record's key-values as members of their own; one
+/// without a value is left out. Dependencies are heard from `warn` up alone: what they log below that may hold headers.
 pub fn init(level: log::LevelFilter) {
     let _ = env_logger::Builder::new()
-        .filter_level(level)
+        .filter_level(level.min(log::LevelFilter::Warn))
+        .filter_module(env!("CARGO_CRATE_NAME"), level)
         .format(|out, record| line(out, SystemTime::now(), record))
         .try_init();
 }
@@ -42,51 +44,54 @@ fn line(out: &mut impl Write, now: SystemTime, record: &log::Record<'_>) -> io::
     out.write_all(b"}\n")
 }
 
-/// Writes key-values as `,"key":value`: numbers, booleans and null as such, anything else as a string.
+/// Writes key-values as `,"key":value`: numbers and booleans as such, nothing for null, anything else as a string.
 struct Members<'a, W>(&'a mut W);
 
-impl<W: Write> Members<'_, W> {
-    fn json(&mut self, value: impl Serialize) -> Result<(), kv::Error> {
+/// One key-value on its way into the line.
+struct Member<'a, 'k, W>(&'a mut W, kv::Key<'k>);
+
+impl<'kvs, W: Write> VisitSource<'kvs> for Members<'_, W> {
+    fn visit_pair(&mut self, key: kv::Key<'kvs>, value: kv::Value<'kvs>) -> Result<(), kv::Error> {
+        value.visit(&mut Member(self.0, key))
+    }
+}
+
+impl<W: Write> Member<'_, '_, W> {
+    fn write(&mut self, value: impl Serialize) -> Result<(), kv::Error> {
+        self.0.write_all(b",")?;
+        serde_json::to_writer(&mut *self.0, self.1.as_str()).map_err(kv::Error::boxed)?;
+        self.0.write_all(b":")?;
         serde_json::to_writer(&mut *self.0, &value).map_err(kv::Error::boxed)
     }
 }
 
-impl<'kvs, W: Write> VisitSource<'kvs> for Members<'_, W> {
-    fn visit_pair(&mut self, key: kv::Key<'kvs>, value: kv::Value<'kvs>) -> Result<(), kv::Error> {
-        self.0.write_all(b",")?;
-        self.json(key.as_str())?;
-        self.0.write_all(b":")?;
-        value.visit(self)
-    }
-}
-
-impl<W: Write> VisitValue<'_> for Members<'_, W> {
+impl<W: Write> VisitValue<'_> for Member<'_, '_, W> {
     fn visit_any(&mut self, value: kv::Value<'_>) -> Result<(), kv::Error> {
-        self.json(format_args!("{value}"))
+        self.write(format_args!("{value}"))
     }
 
     fn visit_null(&mut self) -> Result<(), kv::Error> {
-        self.json(())
+        Ok(())
     }
 
     fn visit_u64(&mut self, value: u64) -> Result<(), kv::Error> {
-        self.json(value)
+        self.write(value)
     }
 
     fn visit_i64(&mut self, value: i64) -> Result<(), kv::Error> {
-        self.json(value)
+        self.write(value)
     }
 
     fn visit_f64(&mut self, value: f64) -> Result<(), kv::Error> {
-        self.json(value)
+        self.write(value)
     }
 
     fn visit_bool(&mut self, value: bool) -> Result<(), kv::Error> {
-        self.json(value)
+        self.write(value)
     }
 
     fn visit_str(&mut self, value: &str) -> Result<(), kv::Error> {
-        self.json(value)
+        self.write(value)
     }
 }
 
@@ -311,7 +316,7 @@ mod tests {
             String::from_utf8(out).unwrap(),
             concat!(
                 r#"{"ts":"1970-01-01T00:00:00.000Z","level":"WARN","target":"t","message":"say \"hi\"\r\n","#,
-                r#""status":200,"big":18446744073709551615,"low":-1,"ms":1.5,"nan":null,"ok":true,"none":null,"#,
+                r#""status":200,"big":18446744073709551615,"low":-1,"ms":1.5,"nan":null,"ok":true,"#,
                 r#""wide":"340282366920938463463374607431768211455","quo\"te":"a\nb\u0001ü"}"#,
                 "\n"
             )

@@ -6,7 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_rt::net::TcpStream;
 use actix_rt::time::timeout;
+use actix_service::ServiceExt as _;
+use actix_tls::connect as tcp;
 use awc::error::{PayloadError, SendRequestError};
 use awc::http::header::{
     ACCEPT, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
@@ -74,7 +77,18 @@ impl Transport {
     /// A pool with the process's TLS configuration. Calls in flight are not limited here: awc's limit counts over
     /// all hosts, so that two slow streams could starve another server.
     pub fn new(tls: Arc<rustls::ClientConfig>, limits: Limits) -> Self {
+        // awc leaves Nagle's algorithm on: the last segment of a longer body would wait a round trip, or a delayed
+        // acknowledgement, for those before it.
+        let tcp = tcp::Connector::default().service().map(
+            |connection: tcp::Connection<Uri, TcpStream>| {
+                if let Err(error) = connection.io_ref().set_nodelay(true) {
+                    log::debug!("a connection keeps Nagle's algorithm: {error}");
+                }
+                connection
+            },
+        );
         let connector = awc::Connector::new()
+            .connector(tcp)
             .rustls_0_23(tls)
             .limit(0)
             .timeout(CONNECT)

@@ -178,40 +178,26 @@ impl Layer {
         warnings: &mut Vec<String>,
     ) -> Self {
         let mut layer = Self::default();
-        let set = |name: &str| {
-            let value = environment.get(name).filter(|value| !value.is_empty())?;
-            (!is_service_link(name, value)).then_some(value)
-        };
         for setting in SETTINGS {
-            for name in setting
-                .common_variable
+            let mut names = [setting.variable]
                 .into_iter()
-                .chain([setting.variable])
-            {
-                let Some(text) = set(name) else { continue };
-                if name == "RUST_LOG" && text.parse::<LevelFilter>().is_err() {
-                    warnings.push(
-                        "RUST_LOG: only a level is understood here, so it is ignored".to_owned(),
-                    );
-                } else {
-                    layer.add(
-                        setting,
-                        &setting.form.parse(text),
-                        name,
-                        environment,
-                        mistakes,
-                    );
-                }
+                .chain(setting.common_variable);
+            let Some((name, text)) = names.find_map(|name| variable(name, environment)) else {
+                continue;
+            };
+            if name == "RUST_LOG" && text.parse::<LevelFilter>().is_err() {
+                let warning = "RUST_LOG: only a level is understood here, so it is ignored";
+                warnings.push(warning.to_owned());
+                continue;
             }
+            let value = setting.form.parse(text);
+            layer.add(setting, &value, name, environment, mistakes);
         }
         for (name, value) in environment {
             let known = SETTINGS.iter().any(|setting| setting.variable == name);
             if name.starts_with("MCP_REST_") && !known && !is_service_link(name, value) {
-                mistakes.add(
-                    name,
-                    "no such variable",
-                    "unset it; --help lists the variables",
-                );
+                let fix = "unset it; --help lists the variables";
+                mistakes.add(name, "no such variable", fix);
             }
         }
         layer
@@ -245,6 +231,12 @@ fn keys_below(prefix: &str) -> Vec<&'static str> {
     let mut keys: Vec<_> = paths.filter_map(|path| path.split('.').next()).collect();
     keys.dedup();
     keys
+}
+
+/// A variable that says something: an empty one counts as not set, as in `PORT=${PORT}` of a compose file.
+fn variable<'a>(name: &'a str, environment: &'a Environment) -> Option<(&'a str, &'a str)> {
+    let value = environment.get(name).filter(|value| !value.is_empty())?;
+    (!is_service_link(name, value)).then_some((name, value))
 }
 
 /// Kubernetes sets these in every pod beside a Service called `mcp-rest`: `MCP_REST_PORT=tcp://10.0.0.1:80` and more.

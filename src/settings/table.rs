@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::keys::key_digest;
 use crate::{
-    config_file,
+    config_file::DEFAULT_NAME,
     expand::Environment,
     mistakes::{Mistakes, kind},
     servers::LONGEST_TIMEOUT_MS,
@@ -130,14 +130,14 @@ pub(super) const SETTINGS: &[Setting] = &[
         "MCP_REST_AUTH_API_KEYS",
         Form::Keys,
         "",
-        "keys callers must present: SHA-256 in hex, or ${NAME} of a variable with the key; commas between",
+        "API keys: SHA-256 in hex, or ${NAME} of a variable with the key; in a variable, commas between",
     ),
     setting(
         "logLevel",
         "MCP_REST_LOG",
         Form::Level,
         "info",
-        "off, error, warn, info, debug or trace",
+        "what to log: off, error, warn, info, debug or trace",
     )
     .flag("log-level")
     .common("RUST_LOG"),
@@ -297,51 +297,44 @@ fn address(text: &str) -> Option<IpAddr> {
 
 /// What `--help` prints.
 pub fn help() -> String {
-    let mut text =
-        "mcp-rest: any MCP server as plain REST\n\nUsage: mcp-rest [FLAGS]\n\nFlags:\n".to_owned();
-    let mut row = |name: &str, help: &str| {
-        // Writing to a `String` cannot fail.
-        let _ = writeln!(text, "  {name:<38}{help}");
-    };
+    let mut text = "mcp-rest: any MCP server as plain REST\n\nUsage: mcp-rest [FLAGS]\n".to_owned();
+    text.push_str("\nFlags:\n");
     for (name, value, help) in FLAGS {
         let short = match *name {
             "help" => "-h, ",
             "version" => "-V, ",
             _ => "",
         };
-        row(&format!("{short}--{name}{value}"), help);
+        push_row(&mut text, &format!("{short}--{name}{value}"), help);
     }
     for setting in SETTINGS {
-        let value = if matches!(setting.form, Form::Switch) {
-            ""
-        } else {
-            " VALUE"
+        let Some(flag) = setting.flag else { continue };
+        let value = match setting.form {
+            Form::Switch => "",
+            _ => " VALUE",
         };
-        if let Some(flag) = setting.flag {
-            row(&format!("--{flag}{value}"), setting.help);
-        }
+        push_row(&mut text, &format!("--{flag}{value}"), setting.help);
     }
-    row("", "");
-    row("Environment:", "(flags win over it, and it over the file)");
-    row(
-        FILE_VARIABLE,
-        &format!(
-            "the file, where --config names none [{}]",
-            config_file::DEFAULT_NAME
-        ),
-    );
+    text.push_str("\nEnvironment (flags win over it, and it wins over the file):\n");
+    let file = format!("the file, where --config names none [{DEFAULT_NAME}]");
+    push_row(&mut text, FILE_VARIABLE, &file);
     for setting in SETTINGS {
-        let names: Vec<_> = [setting.variable]
-            .into_iter()
-            .chain(setting.common_variable)
-            .collect();
-        let default = match setting.default {
-            "" => String::new(),
-            default => format!(" [{default}]"),
+        let names = match setting.common_variable {
+            Some(common) => format!("{}, {common}", setting.variable),
+            None => setting.variable.to_owned(),
         };
-        row(&names.join(", "), &format!("{}{default}", setting.help));
+        let help = match setting.default {
+            "" => setting.help.to_owned(),
+            default => format!("{} [{default}]", setting.help),
+        };
+        push_row(&mut text, &names, &help);
     }
     text
+}
+
+fn push_row(text: &mut String, name: &str, help: &str) {
+    // Writing to a `String` cannot fail.
+    let _ = writeln!(text, "  {name:<34}{help}");
 }
 
 /// The settings as the Markdown table of the README.
@@ -373,7 +366,6 @@ pub fn settings_table() -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

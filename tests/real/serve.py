@@ -22,6 +22,8 @@ def parse_flags(about):
 def serve(app, session_manager, port):
     """Serves the MCP app at /mcp until stdin ends or SIGTERM comes."""
     listener = socket.create_server(("127.0.0.1", port))
+    # asyncio does this for listeners it opens itself; without it every answer waits for an acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     config = uvicorn.Config(
         WithSessionCount(app, session_manager), log_level="warning", timeout_graceful_shutdown=1
     )

@@ -1,0 +1,354 @@
+//! The service as it runs for real: the binary, a configuration file, a port, and a verb for each thing a caller does.
+
+use std::fmt::Display;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::http::{Request, Response};
+use crate::openapi;
+use crate::upstream::Upstream;
+
+/// The name of the server in the configuration of [`TestApp::over`].
+pub const SERVER: &str = "s";
+
+/// How long a test waits for the process; only used up when the test fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running service; killed when dropped.
+pub struct TestApp {
+    /// Where it listens.
+    pub address: SocketAddr,
+    child: Child,
+    logs: Logs,
+    _config: ConfigFile,
+}
+
+/// What became of a process that has ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Code or signal.
+    pub status: ExitStatus,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error: the log.
+    pub stderr: String,
+}
+
+impl TestApp {
+    /// Starts the service with this `mcp.servers.json`.
+    pub fn spawn(config: &Value) -> Self {
+        Self::spawn_with(config, &[], &[])
+    }
+
+    /// The same with more arguments and environment variables.
+    pub fn spawn_with(config: &Value, args: &[&str], env: &[(&str, &str)]) -> Self {
+        let file = ConfigFile::write(config);
+        let mut child = command(&file, args, env).spawn().unwrap();
+        let (logs, address) = Logs::follow(&mut child);
+        let Ok(address) = address.recv_timeout(PATIENCE) else {
+            child.kill().ok();
+            panic!("the service does not listen; its log:\n{}", logs.text());
+        };
+        Self {
+            address,
+            child,
+            logs,
+            _config: file,
+        }
+    }
+
+    /// Starts the service with one server, [`SERVER`].
+    pub fn over(upstream: &Upstream) -> Self {
+        Self::over_with(upstream, json!({}))
+    }
+
+    /// The same with more members in the server's entry.
+    pub fn over_with(upstream: &Upstream, members: Value) -> Self {
+        Self::spawn(&config(upstream, members))
+    }
+
+    // === What a caller does ===
+
+    /// `GET /api/list-servers`
+    pub fn list_servers(&self) -> Response {
+        self.get("/api/list-servers")
+    }
+
+    /// `POST .../initialize`
+    pub fn initialize(&self, server: &str) -> Response {
+        self.request(&Request::post(&path(server, "initialize")))
+    }
+
+    /// Initialises [`SERVER`] and gives the session's id, which must be there.
+    pub fn open_session(&self) -> String {
+        let response = self.initialize(SERVER);
+        response.ok();
+        response.session().unwrap().to_owned()
+    }
+
+    /// `DELETE .../session`
+    pub fn end_session(&self, server: &str, id: &str) -> Response {
+        self.request(&Request::delete(&path(server, "session")).header("mcp-session-id", id))
+    }
+
+    /// `GET .../tools`
+    pub fn tools(&self, server: &str) -> Response {
+        self.get(&path(server, "tools"))
+    }
+
+    /// `POST .../tools/{tool}/execute`
+    pub fn execute(&self, server: &str, tool: &str, arguments: &Value) -> Response {
+        self.execute_with(server, tool, "", arguments)
+    }
+
+    /// The same with a query, written as in `?init=true`.
+    pub fn execute_with(
+        &self,
+        server: &str,
+        tool: &str,
+        query: &str,
+        arguments: &Value,
+    ) -> Response {
+        self.request(&execute(server, tool, query).json(arguments))
+    }
+
+    /// The same in a session of the caller's.
+    pub fn execute_in(&self, id: &str, server: &str, tool: &str, arguments: &Value) -> Response {
+        let request = execute(server, tool, "").header("mcp-session-id", id);
+        self.request(&request.json(arguments))
+    }
+
+    /// Says "hi" to the tool `echo` of [`SERVER`].
+    pub fn echo(&self) -> Response {
+        self.execute(SERVER, "echo", &json!({"message": "hi"}))
+    }
+
+    /// `POST .../call`
+    pub fn call(&self, server: &str, envelope: &Value) -> Response {
+        self.post(&path(server, "call"), envelope)
+    }
+
+    /// `GET`
+    pub fn get(&self, path: &str) -> Response {
+        self.request(&Request::get(path))
+    }
+
+    /// `POST` with a JSON body.
+    pub fn post(&self, path: &str, body: &Value) -> Response {
+        self.request(&Request::post(path).json(body))
+    }
+
+    /// Any request. The response must be as the service's own document says.
+    #[track_caller]
+    pub fn request(&self, request: &Request) -> Response {
+        let response = request.send(self.address);
+        openapi::check(request, &response);
+        assert!(
+            response.header("x-request-id").is_some(),
+            "{:?}",
+            response.headers
+        );
+        response
+    }
+
+    // === What an operator does ===
+
+    /// The log so far.
+    pub fn logs(&self) -> String {
+        self.logs.text()
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    pub fn stop(mut self) -> Ended {
+        let pid = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+        self.logs.wait_for_the_end();
+        Ended {
+            status: self.child.wait().unwrap(),
+            stdout: String::new(),
+            stderr: self.logs.text(),
+        }
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        // It may have ended already.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// Runs the binary, with this text as `mcp.servers.json`, until it ends by itself.
+pub fn run(config: &impl Display, args: &[&str], env: &[(&str, &str)]) -> Ended {
+    let file = ConfigFile::write(config);
+    let mut child = command(&file, args, env)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (logs, _) = Logs::follow(&mut child);
+    let mut stdout = child.stdout.take().unwrap();
+    let reader = thread::spawn(move || {
+        let mut text = String::new();
+        stdout.read_to_string(&mut text).unwrap();
+        text
+    });
+    if !logs.ends() {
+        child.kill().ok();
+        panic!("the process does not end; its log:\n{}", logs.text());
+    }
+    Ended {
+        status: child.wait().unwrap(),
+        stdout: reader.join().unwrap(),
+        stderr: logs.text(),
+    }
+}
+
+/// A configuration with one server, [`SERVER`].
+pub fn config(upstream: &Upstream, members: Value) -> Value {
+    let mut entry = json!({"type": "http", "url": upstream.url()});
+    entry
+        .as_object_mut()
+        .unwrap()
+        .extend(members.as_object().unwrap().clone());
+    json!({"mcpServers": {SERVER: entry}})
+}
+
+/// The path of something that belongs to a server.
+pub fn path(server: &str, rest: &str) -> String {
+    format!("/api/mcp/{}/{rest}", encode(server))
+}
+
+/// A call of a tool, without a body yet. The query is written as in `?init=true`.
+pub fn execute(server: &str, tool: &str, query: &str) -> Request {
+    Request::post(&path(
+        server,
+        &format!("tools/{}/execute{query}", encode(tool)),
+    ))
+}
+
+/// Percent-encodes everything that is not unreserved (RFC 3986).
+pub fn encode(text: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+            char::from(byte).to_string()
+        }
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encode).collect()
+}
+
+fn command(file: &ConfigFile, args: &[&str], env: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-rest"));
+    command
+        .arg("--config")
+        .arg(&file.0)
+        .args(args)
+        // Nothing of the machine the tests run on may change what they see.
+        .env_clear()
+        .env("PORT", "0")
+        .envs(env.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    command
+}
+
+// === The log ===
+
+struct Logs {
+    text: Arc<Mutex<String>>,
+    /// Says when the process has closed it.
+    end: mpsc::Receiver<()>,
+    _reader: JoinHandle<()>,
+}
+
+impl Logs {
+    /// Reads standard error for as long as it is open; sends on the address once it is there.
+    fn follow(child: &mut Child) -> (Self, mpsc::Receiver<SocketAddr>) {
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let text = Arc::new(Mutex::new(String::new()));
+        let written = Arc::clone(&text);
+        let (found, address) = mpsc::channel();
+        let (ended, end) = mpsc::channel();
+        let reader = thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                if let Some(address) = listening_address(&line) {
+                    // Nobody listens any more after the first.
+                    found.send(address).ok();
+                }
+                let mut text = written.lock().unwrap();
+                text.push_str(&line);
+                text.push('\n');
+            }
+            ended.send(()).ok();
+        });
+        (
+            Self {
+                text,
+                end,
+                _reader: reader,
+            },
+            address,
+        )
+    }
+
+    fn text(&self) -> String {
+        self.text.lock().unwrap().clone()
+    }
+
+    fn ends(&self) -> bool {
+        self.end.recv_timeout(PATIENCE).is_ok()
+    }
+
+    fn wait_for_the_end(&self) {
+        assert!(
+            self.ends(),
+            "the process does not end; its log:\n{}",
+            self.text()
+        );
+    }
+}
+
+fn listening_address(line: &str) -> Option<SocketAddr> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    if !line["message"].as_str()?.contains("listening") {
+        return None;
+    }
+    line["address"].as_str()?.parse().ok()
+}
+
+// === The configuration ===
+
+struct ConfigFile(PathBuf);
+
+impl ConfigFile {
+    fn write(config: &impl Display) -> Self {
+        static WRITTEN: AtomicUsize = AtomicUsize::new(0);
+        let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+        let name = format!("servers-{}-{number}.json", std::process::id());
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::write(&path, config.to_string()).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for ConfigFile {
+    fn drop(&mut self) {
+        std::fs::remove_file(&self.0).ok();
+    }
+}

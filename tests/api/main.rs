@@ -1,0 +1,19 @@
+//! The service from outside: the real binary on a real socket, scripted MCP servers behind it.
+//!
+//! `app` starts the service and has a verb for everything a caller does; `upstream` is the other side. Every response
+//! is checked against the service's own OpenAPI document on the way (`openapi`), every error as a whole (`problem`).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    unreachable_pub,
+    reason = "a test fails by panicking, and nothing here is used from outside"
+)]
+
+mod app;
+mod http;
+mod openapi;
+mod problem;
+#[path = "../upstream/mod.rs"]
+mod upstream;

@@ -1,0 +1,204 @@
+//! What the scripted upstream answers: bytes exactly as given, whole, in chunks, late, or cut off.
+
+use std::io::{self, Write};
+
+/// One answer.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Body,
+    stalled: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Body {
+    /// With a `Content-Length`.
+    Whole(Vec<u8>),
+    /// With `Transfer-Encoding: chunked`.
+    Stream(Vec<Part>),
+    /// These bytes in place of the whole answer, head and all; then the connection is closed.
+    Raw(Vec<u8>),
+}
+
+/// One step of a streamed body.
+#[derive(Debug, Clone)]
+pub enum Part {
+    /// One chunk.
+    Bytes(Vec<u8>),
+    /// Nothing until the test calls `Upstream::release`.
+    Stall,
+    /// The connection is closed before the body has ended.
+    HangUp,
+}
+
+impl Reply {
+    /// An empty body and no content type.
+    pub fn empty(status: u16) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            body: Body::Whole(Vec::new()),
+            stalled: false,
+        }
+    }
+
+    /// A body without a content type: what rmcp sends as errors.
+    pub fn untyped(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self {
+            body: Body::Whole(body.into()),
+            ..Self::empty(status)
+        }
+    }
+
+    /// A body of the given type.
+    pub fn typed(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        Self::untyped(status, body).header("content-type", content_type)
+    }
+
+    /// A JSON body.
+    pub fn json(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self::typed(status, "application/json", body)
+    }
+
+    /// An event stream sent as these parts.
+    pub fn stream(parts: Vec<Part>) -> Self {
+        Self {
+            body: Body::Stream(parts),
+            ..Self::empty(200)
+        }
+        .header("content-type", "text/event-stream")
+        .header("cache-control", "no-cache, no-transform")
+    }
+
+    /// An event stream sent as one chunk, then ended.
+    pub fn events(text: impl Into<Vec<u8>>) -> Self {
+        Self::stream(vec![Part::Bytes(text.into())])
+    }
+
+    /// Exactly these bytes, then the connection is closed.
+    pub fn raw(bytes: impl Into<Vec<u8>>) -> Self {
+        Self {
+            body: Body::Raw(bytes.into()),
+            ..Self::empty(200)
+        }
+    }
+
+    /// The connection is closed without an answer.
+    pub fn hang_up() -> Self {
+        Self::raw([])
+    }
+
+    /// One more header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The same, but nothing of it is sent until the test calls `Upstream::release`.
+    #[must_use]
+    pub fn stalled(self) -> Self {
+        Self {
+            stalled: true,
+            ..self
+        }
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Writes the answer; `stall` waits for the release. Returns whether the connection can be used again.
+    pub(super) fn write(&self, out: &mut impl Write, stall: impl Fn()) -> io::Result<bool> {
+        if self.stalled {
+            stall();
+        }
+        match &self.body {
+            Body::Raw(bytes) => {
+                out.write_all(bytes)?;
+                Ok(false)
+            }
+            Body::Whole(bytes) => {
+                let mut message = self.head(&format!("content-length: {}", bytes.len()));
+                message.extend_from_slice(bytes);
+                out.write_all(&message)?;
+                Ok(true)
+            }
+            Body::Stream(parts) => {
+                out.write_all(&self.head("transfer-encoding: chunked"))?;
+                write_chunks(out, parts, stall)
+            }
+        }
+    }
+
+    fn head(&self, framing: &str) -> Vec<u8> {
+        let mut head = format!("HTTP/1.1 {} \r\n{framing}\r\n", self.status);
+        for (name, value) in &self.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str("\r\n");
+        head.into_bytes()
+    }
+}
+
+fn write_chunks(out: &mut impl Write, parts: &[Part], stall: impl Fn()) -> io::Result<bool> {
+    for part in parts {
+        match part {
+            Part::Bytes(bytes) => {
+                let mut chunk = format!("{:x}\r\n", bytes.len()).into_bytes();
+                chunk.extend_from_slice(bytes);
+                chunk.extend_from_slice(b"\r\n");
+                out.write_all(&chunk)?;
+            }
+            Part::Stall => stall(),
+            Part::HangUp => return Ok(false),
+        }
+    }
+    out.write_all(b"0\r\n\r\n")?;
+    Ok(true)
+}
+
+// === Framing: one JSON-RPC message as the servers send it ===
+
+/// `application/json`.
+pub fn as_json(message: &str) -> Reply {
+    Reply::json(200, message)
+}
+
+/// One event, line ends LF (TypeScript SDK, go-sdk).
+pub fn as_event(message: &str) -> Reply {
+    Reply::events(event(message))
+}
+
+/// One event, line ends CRLF (Python SDK).
+pub fn as_crlf_event(message: &str) -> Reply {
+    Reply::events(format!("event: message\r\ndata: {message}\r\n\r\n"))
+}
+
+/// A priming event, then the message; no `event:`, `id:` after `data:` (rmcp).
+pub fn as_rmcp_events(message: &str) -> Reply {
+    Reply::events(format!(
+        "data: \nid: 0/2\nretry: 3000\n\ndata: {message}\nid: 1/2\n\n"
+    ))
+}
+
+/// A priming event, then the message with an event id (server-everything on a 2025-11-25 session).
+pub fn as_primed_event(message: &str) -> Reply {
+    Reply::events(format!(
+        "id: 2751bf47-4aec-4970-a83a-8d1c05e1b33f\ndata: \n\n\
+         event: message\nid: 7698bf1e-c395-4b8c-8a49-d33f6e363f0b\ndata: {message}\n\n"
+    ))
+}
+
+/// A notification, then the message (supergateway).
+pub fn as_event_after_notification(message: &str) -> Reply {
+    let notification = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
+    Reply::events(format!("{}{}", event(notification), event(message)))
+}
+
+/// One event as text.
+pub fn event(message: &str) -> String {
+    format!("event: message\ndata: {message}\n\n")
+}
