@@ -47,7 +47,11 @@ pub(super) fn check_key(call: &Call<'_>) -> Result<(), Error> {
     for key in presented.take(8) {
         accepted |= keys.accepts(key);
     }
-    if accepted { Ok(()) } else { Err(Error::Unauthorized) }
+    if accepted {
+        Ok(())
+    } else {
+        Err(Error::Unauthorized)
+    }
 }
 
 fn bearer_token(value: &[u8]) -> Option<&[u8]> {

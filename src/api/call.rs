@@ -55,7 +55,7 @@ pub(super) struct Call<'a> {
 }
 
 /// The variable segments of a path, still percent-encoded.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Captures<'p> {
     /// `{server}`.
     pub server: Option<&'p str>,
@@ -67,7 +67,11 @@ pub(super) struct Captures<'p> {
 
 impl<'a> Call<'a> {
     /// A request that has just come in.
-    pub(super) fn new(gateway: &'a Gateway, request: &'a HttpRequest, payload: web::Payload) -> Self {
+    pub(super) fn new(
+        gateway: &'a Gateway,
+        request: &'a HttpRequest,
+        payload: web::Payload,
+    ) -> Self {
         Self {
             gateway,
             request,

@@ -11,17 +11,18 @@
 use std::borrow::Cow;
 
 use actix_web::HttpResponse;
+use actix_web::http::Method;
 use actix_web::http::header::{
     ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
-use actix_web::http::{Method, StatusCode};
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::call::Call;
 use super::reply;
-use crate::mcp::error::{Error as Cause, Executed, Failure, Refusal, Stage};
+use super::verdict::Verdict;
+use crate::mcp::error::{Error as Cause, Executed, Failure, Refusal};
 use crate::mcp::header::SessionId;
 use crate::mcp::message::{Members, RpcError};
 
@@ -116,14 +117,6 @@ struct JsonRpc<'a> {
     data: Option<&'a RawValue>,
 }
 
-/// The parts of an answer that depend on the cause alone.
-struct Verdict {
-    status: StatusCode,
-    code: &'static str,
-    title: &'static str,
-    detail: String,
-}
-
 // === impl Error ===
 
 impl Error {
@@ -139,7 +132,7 @@ impl Error {
 
     /// The answer for the caller. What happened inside goes to the log.
     pub(super) fn into_response(self, call: &mut Call<'_>) -> HttpResponse {
-        let verdict = self.verdict(call);
+        let verdict = Verdict::on(&self, call);
         if let Self::Upstream(_, failure) = &self {
             let level = if verdict.status.is_server_error() {
                 log::Level::Warn
@@ -207,69 +200,6 @@ impl Error {
         })
     }
 
-    /// Status, code and words. The one place where they are decided.
-    fn verdict(&self, call: &Call<'_>) -> Verdict {
-        let server = call.server_name.as_deref().unwrap_or_default();
-        let tool = call.tool();
-        let (status, code, title, detail) = match self {
-            Self::InvalidRequest(detail) => {
-                (400, "invalid_request", "Invalid request", detail.to_string())
-            }
-            Self::Unauthorized => (
-                401,
-                "unauthorized",
-                "Authentication failed",
-                "This service wants an API key, in 'X-API-Key' or as 'Authorization: Bearer'".into(),
-            ),
-            Self::RouteNotFound => {
-                (404, "not_found", "Not found", "There is no such route".into())
-            }
-            Self::MethodNotAllowed(_) => (
-                405,
-                "method_not_allowed",
-                "Method not allowed",
-                "The header 'Allow' names the methods of this route".into(),
-            ),
-            Self::ServerNotFound => (
-                404,
-                "server_not_found",
-                "Server not found",
-                format!("Server '{server}' is not configured"),
-            ),
-            Self::PayloadTooLarge(cap) => (
-                413,
-                "payload_too_large",
-                "Payload too large",
-                format!("The body is longer than {cap} bytes"),
-            ),
-            Self::UnsupportedMediaType => (
-                415,
-                "unsupported_media_type",
-                "Unsupported media type",
-                "The body must be JSON: send it with 'Content-Type: application/json'".into(),
-            ),
-            Self::Tool { .. } => (
-                422,
-                "tool_error",
-                "Tool execution failed",
-                format!("Tool '{tool}' on server '{server}' reported an error"),
-            ),
-            Self::Internal => (
-                500,
-                "internal_error",
-                "Internal server error",
-                "The service has made a mistake; the request id finds it in the log".into(),
-            ),
-            Self::Upstream(task, failure) => return upstream(*task, failure, server, tool),
-        };
-        Verdict {
-            status: status_of(status),
-            code,
-            title,
-            detail,
-        }
-    }
-
     /// Who refused: this service, or the server.
     fn origin(&self) -> &'static str {
         match self {
@@ -323,8 +253,8 @@ impl Error {
             return None;
         };
         let (status, error) = match &failure.error {
-            Cause::Rpc { status, error } => (status.as_u16(), Some(error)),
-            Cause::ToolNotFound {
+            Cause::Rpc { status, error }
+            | Cause::ToolNotFound {
                 said: Some((status, error)),
                 ..
             } => (status.as_u16(), Some(error)),
@@ -380,173 +310,6 @@ impl Error {
                 _ => vec![],
             },
             _ => vec![],
-        }
-    }
-}
-
-/// Status, code and words for what happened at a server.
-fn upstream(task: Task, failure: &Failure, server: &str, tool: &str) -> Verdict {
-    let (status, code, detail) = match &failure.error {
-        Cause::Unreachable(_) => (
-            502,
-            "upstream_unreachable",
-            format!("Server '{server}' cannot be reached"),
-        ),
-        Cause::Lost(_) => (
-            502,
-            "upstream_invalid_response",
-            format!("The connection to server '{server}' was lost before its answer was complete"),
-        ),
-        Cause::Deadline => (
-            504,
-            "upstream_timeout",
-            format!("Server '{server}' did not answer in time"),
-        ),
-        Cause::Unauthorized { .. } => (
-            401,
-            "unauthorized",
-            format!("Server '{server}' refused the credential it was sent"),
-        ),
-        Cause::Forbidden { .. } => (
-            403,
-            "forbidden",
-            format!("Server '{server}' forbids this request"),
-        ),
-        Cause::Busy { status, .. } if status.as_u16() == 429 => (
-            429,
-            "rate_limited",
-            format!("Server '{server}' is asked too often"),
-        ),
-        Cause::Busy { .. } => (
-            503,
-            "overloaded",
-            format!("Server '{server}' is not ready to answer"),
-        ),
-        Cause::SessionRequired(_) => (
-            400,
-            "session_required",
-            format!(
-                "Server '{server}' wants a session: send the request with 'init=true', or open one with \
-                 POST /api/mcp/{{server}}/initialize and send its id"
-            ),
-        ),
-        Cause::SessionExpired(_) => (
-            410,
-            "session_expired",
-            format!("Server '{server}' does not know this session any more: open a new one"),
-        ),
-        Cause::Rpc { error, .. } => rpc(error, server),
-        Cause::Status(status) => (
-            502,
-            "upstream_error",
-            format!("Server '{server}' answered with HTTP status {}", status.as_u16()),
-        ),
-        Cause::Redirect(_) => (
-            502,
-            "upstream_error",
-            format!("Server '{server}' answered with a redirect that is not followed"),
-        ),
-        Cause::ContentType => (
-            502,
-            "upstream_invalid_response",
-            format!("Server '{server}' answered with neither JSON nor an event stream"),
-        ),
-        Cause::TooLarge(cap) => (
-            502,
-            "upstream_invalid_response",
-            format!("The answer of server '{server}' goes over the limit of {cap}"),
-        ),
-        Cause::NoAnswer => (
-            502,
-            "upstream_invalid_response",
-            format!("The answer of server '{server}' holds no reply to the request"),
-        ),
-        Cause::Malformed(_) => (
-            502,
-            "upstream_invalid_response",
-            format!("The answer of server '{server}' is not what the protocol says"),
-        ),
-        Cause::InputRequired(_) => (
-            409,
-            "input_required",
-            format!(
-                "Server '{server}' wants input: repeat the call through POST /api/mcp/{{server}}/call with \
-                 'inputResponses' and the same 'requestState'"
-            ),
-        ),
-        Cause::ToolNotFound { .. } => (
-            404,
-            "tool_not_found",
-            format!("Tool '{tool}' not found on server '{server}'"),
-        ),
-        Cause::UnsupportedTransport => (
-            501,
-            "not_supported",
-            format!("Server '{server}' is configured with a transport this service does not speak yet"),
-        ),
-        Cause::Internal(_) => (
-            500,
-            "internal_error",
-            "The service has made a mistake; the request id finds it in the log".into(),
-        ),
-    };
-    let title = match (&failure.error, failure.stage) {
-        (Cause::ToolNotFound { .. }, _) => "Tool not found",
-        (Cause::Unauthorized { .. }, _) => "Authentication failed",
-        (Cause::Internal(_), _) => "Internal server error",
-        (_, Stage::Handshake) => "Initialization failed",
-        _ => task.title(),
-    };
-    Verdict {
-        status: status_of(status),
-        code,
-        title,
-        detail,
-    }
-}
-
-/// A JSON-RPC error that is not about an unknown tool, a session or an era: those were told apart before.
-fn rpc(error: &RpcError, server: &str) -> (u16, &'static str, String) {
-    match error.code {
-        -32601 => (
-            501,
-            "not_supported",
-            format!("Server '{server}' does not support this method"),
-        ),
-        -32602 => (
-            422,
-            "invalid_arguments",
-            format!("Server '{server}' refused the arguments; 'upstream' holds what it said"),
-        ),
-        -32021 => (
-            502,
-            "upstream_error",
-            format!(
-                "Server '{server}' wants a client capability that was not declared; 'upstream' names it"
-            ),
-        ),
-        code => (
-            502,
-            "upstream_error",
-            format!("Server '{server}' answered with JSON-RPC error {code}; 'upstream' holds what it said"),
-        ),
-    }
-}
-
-fn status_of(code: u16) -> StatusCode {
-    StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-}
-
-// === impl Task ===
-
-impl Task {
-    fn title(self) -> &'static str {
-        match self {
-            Self::Initialize => "Initialization failed",
-            Self::ListTools => "Failed to list tools",
-            Self::CallTool => "Tool execution failed",
-            Self::Ping => "Ping failed",
-            Self::EndSession => "Failed to end the session",
         }
     }
 }

@@ -101,7 +101,11 @@ impl Query {
 // === how the request is to be made ===
 
 /// Session, handshake and deadline, from the query and the headers. `timeout_ms` is what a body says.
-pub(super) fn wishes(call: &Call<'_>, server: &Server, timeout_ms: Option<u64>) -> Result<Wishes, Error> {
+pub(super) fn wishes(
+    call: &Call<'_>,
+    server: &Server,
+    timeout_ms: Option<u64>,
+) -> Result<Wishes, Error> {
     let init = match call.query.get("init")? {
         None | Some("auto") => Init::Auto,
         Some("true") => Init::Always,
@@ -139,10 +143,7 @@ pub(super) fn session(call: &Call<'_>) -> Result<Option<SessionId>, Error> {
     Ok(in_query.flatten().or(in_header.flatten()))
 }
 
-fn single_header<'a>(
-    headers: &'a HeaderMap,
-    name: &str,
-) -> Result<Option<&'a HeaderValue>, Error> {
+fn single_header<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a HeaderValue>, Error> {
     let mut values = headers.get_all(name);
     let first = values.next();
     match values.next() {

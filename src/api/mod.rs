@@ -13,6 +13,7 @@ pub mod openapi;
 mod reply;
 mod session;
 mod tools;
+mod verdict;
 
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
@@ -168,9 +169,7 @@ fn captures<'p>(pattern: &str, path: &'p str) -> Option<Captures<'p>> {
             captures.file = Some(rest);
             return Some(captures);
         }
-        let Some(segment) = segments.next() else {
-            return None;
-        };
+        let segment = segments.next()?;
         rest = rest.get(segment.len() + 1..).unwrap_or_default();
         match expected {
             "{server}" => captures.server = Some(segment),
@@ -201,7 +200,16 @@ mod tests {
         assert_eq!(found("/swagger-ui/"), Some(Endpoint::SwaggerUi));
         assert_eq!(found("/swagger-ui/index.css"), Some(Endpoint::SwaggerUi));
         assert_eq!(found("/health"), Some(Endpoint::Health));
-        for nowhere in ["/", "", "//", "/api", "/api/mcp/a", "/api/mcp/a/tools/b/c", "/health/x/y", "/healthx"] {
+        for nowhere in [
+            "/",
+            "",
+            "//",
+            "/api",
+            "/api/mcp/a",
+            "/api/mcp/a/tools/b/c",
+            "/health/x/y",
+            "/healthx",
+        ] {
             assert_eq!(found(nowhere), None, "{nowhere}");
         }
         assert_eq!(endpoint(&Method::HEAD, "/health"), Some(Endpoint::Health));

@@ -29,7 +29,10 @@ pub(super) fn of<T: serde::Serialize>(value: &T) -> HttpResponse {
 }
 
 /// Names the session in use, if there is one.
-pub(super) fn with_session(mut response: HttpResponse, session: Option<&SessionId>) -> HttpResponse {
+pub(super) fn with_session(
+    mut response: HttpResponse,
+    session: Option<&SessionId>,
+) -> HttpResponse {
     if let Some(session) = session {
         response.headers_mut().insert(SESSION_ID, session.header());
     }

@@ -69,7 +69,10 @@ pub(super) async fn ping(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
 /// The result's members as they are, and `sessionId` after them.
 fn with_session_id(result: &[u8], session: Option<&SessionId>) -> Bytes {
     let members = result.trim_ascii();
-    let members = members.strip_suffix(b"}").unwrap_or(members).trim_ascii_end();
+    let members = members
+        .strip_suffix(b"}")
+        .unwrap_or(members)
+        .trim_ascii_end();
     let id = session.map(SessionId::as_str);
     let mut body = BytesMut::with_capacity(result.len() + 64);
     body.put_slice(members);

@@ -1,32 +1,31 @@
 //! The MCP client: one per request, made of a few borrows and dropped with the answer.
 //!
 //! It finds out which era the server speaks, opens a session where one is wanted, sends the operation once, and says
-//! what came of it. Bytes on the wire are `transport`'s; what an answer says of eras and sessions is `era`'s.
+//! what came of it. How a request is made in each era is in [`modern`] and [`legacy`], what is particular to tools in
+//! [`tools`]. Bytes on the wire are `transport`'s; what an answer says of eras and sessions is `era`'s.
+
+mod legacy;
+mod modern;
+mod tools;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_rt::time::timeout;
-use awc::http::StatusCode;
 use awc::http::header::{HeaderName, HeaderValue};
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::closer::{Closer, Opened};
 use super::era::{self, Discovered, Era};
-use super::error::{Cap, Error, Executed, Failure, Refusal, Stage};
-use super::header::{self, SessionId, encode_value};
+use super::error::{Error, Executed, Failure, Stage};
+use super::header::SessionId;
 use super::memory::Memory;
-use super::message::{self, Answer, Id, Marks, Meta, Params};
-use super::tools_cache::{Tool, Tools};
+use super::message::{self, Answer, Id, Params};
+use super::tools_cache::Tools;
 use super::tools_list::{self, Page};
 use super::transport::{Post, Reply, Transport};
 use crate::servers::{Protocol, Server, Transport as Kind};
-
-/// Pages followed for one list.
-const PAGES: usize = 1000;
-/// How long an `initialize` whose caller has gone is still waited for, to end the session it opens.
-const GRACE: Duration = Duration::from_secs(10);
 
 /// What the clients of all workers know together. Nothing in it is needed to serve a call right, only to serve it
 /// with fewer requests.
@@ -366,11 +365,7 @@ impl Client<'_> {
         }
     }
 
-    async fn request_in(
-        &mut self,
-        era: Era,
-        operation: &Operation<'_>,
-    ) -> Result<Bytes, Error> {
+    async fn request_in(&mut self, era: Era, operation: &Operation<'_>) -> Result<Bytes, Error> {
         self.era = Some(era);
         match era {
             Era::Modern => self.modern(operation).await,
@@ -444,7 +439,9 @@ impl Client<'_> {
                 let stage = self.clock.stage;
                 let found = self.detect().await;
                 self.clock.enter(stage);
-                found.ok().filter(|found| (*found == Era::Modern) != is_modern)
+                found
+                    .ok()
+                    .filter(|found| (*found == Era::Modern) != is_modern)
             }
         }?;
         self.remember(other);
@@ -462,234 +459,6 @@ impl Client<'_> {
     }
 }
 
-// === impl Client: modern (2026-07-28) ===
-
-impl Client<'_> {
-    /// One request to a modern server; a tool call with its annotated arguments mirrored into headers. Once more with
-    /// a fresh tool list if the headers disagree (-32020).
-    async fn modern(&mut self, operation: &Operation<'_>) -> Result<Bytes, Error> {
-        let mirrored = self.mirrored(operation).await?;
-        self.clock.enter(Stage::Operation);
-        let outcome = self.send_modern(operation, &mirrored).await;
-        match &outcome {
-            Err(error)
-                if error.rpc_code() == Some(era::HEADER_MISMATCH)
-                    && operation.params.name.is_some() => {}
-            _ => return outcome,
-        }
-        self.pool.shared.tools.forget(&self.server.identity);
-        let mirrored = self.mirrored(operation).await?;
-        self.clock.enter(Stage::Operation);
-        self.send_modern(operation, &mirrored).await
-    }
-
-    /// Sends a request with all that 2026-07-28 demands. Once more if the server names the very version it refuses.
-    async fn send_modern(
-        &mut self,
-        operation: &Operation<'_>,
-        mirrored: &[(HeaderName, HeaderValue)],
-    ) -> Result<Bytes, Error> {
-        let mut headers = Vec::with_capacity(3 + mirrored.len());
-        headers.push((
-            header::PROTOCOL_VERSION,
-            HeaderValue::from_static(era::MODERN),
-        ));
-        headers.push((
-            header::METHOD,
-            HeaderValue::from_static(operation.modern_method),
-        ));
-        if let Some(name) = operation.params.name {
-            headers.push((header::NAME, encode_value(name)));
-        }
-        headers.extend_from_slice(mirrored);
-        let params = Params {
-            meta: Some(Meta {
-                callers: operation.meta,
-                modern: true,
-            }),
-            ..operation.params
-        };
-        let outcome = self
-            .exchange(operation.modern_method, &params, &headers)
-            .await;
-        match &outcome {
-            Err(error) if era::supported_versions(error).is_some_and(|named| named.modern) => {
-                self.exchange(operation.modern_method, &params, &headers)
-                    .await
-            }
-            _ => outcome,
-        }
-    }
-
-    /// The `Mcp-Param-*` headers of a tool call. They need the tool's schema, so the list is asked for where it is not
-    /// known; a server that has no list gets none.
-    async fn mirrored(
-        &mut self,
-        operation: &Operation<'_>,
-    ) -> Result<Vec<(HeaderName, HeaderValue)>, Error> {
-        let (Some(name), Some(arguments)) = (operation.params.name, operation.params.arguments)
-        else {
-            return Ok(Vec::new());
-        };
-        let tools = match self.known_tools() {
-            Some(tools) => tools,
-            None => self.fetch_tools().await?,
-        };
-        match tools.get(name) {
-            Some(tool) if tool.is_usable() => Ok(tool.headers(arguments)),
-            Some(_) => Err(Error::ToolNotFound {
-                did_you_mean: vec![],
-                said: None,
-            }),
-            None => Ok(Vec::new()),
-        }
-    }
-}
-
-// === impl Client: legacy (2025-03-26 to 2025-11-25) ===
-
-impl Client<'_> {
-    /// One request to a legacy server: in the session there is, or without one, or after a handshake, whichever the
-    /// server and the caller want.
-    async fn legacy(
-        &mut self,
-        operation: &Operation<'_>,
-        wants_session: bool,
-    ) -> Result<Bytes, Error> {
-        if let Session::Callers(_) = self.session {
-            return match self.send_legacy(operation).await {
-                Err(error) if era::lost_session(&error, operation.method) => {
-                    Err(Error::SessionExpired(Refusal::of(error)))
-                }
-                outcome => outcome,
-            };
-        }
-        if self.version.is_some() {
-            return self.send_legacy(operation).await;
-        }
-        let handshake_first = match self.init {
-            Init::Always => true,
-            Init::Auto => wants_session,
-            Init::Never => false,
-        };
-        if !handshake_first {
-            match self.send_legacy(operation).await {
-                Err(error) if era::wants_session(&error, operation.method) => {
-                    if self.init == Init::Never {
-                        return Err(Error::SessionRequired(Refusal::of(error)));
-                    }
-                }
-                outcome => return outcome,
-            }
-        }
-        self.handshake().await?;
-        self.remember(Era::Legacy {
-            wants_session: matches!(self.session, Session::Opened(_))
-                && (wants_session || !handshake_first),
-        });
-        self.send_legacy(operation).await
-    }
-
-    async fn send_legacy(&mut self, operation: &Operation<'_>) -> Result<Bytes, Error> {
-        self.clock.enter(Stage::Operation);
-        let params = Params {
-            meta: operation.meta.map(|callers| Meta {
-                callers: Some(callers),
-                modern: false,
-            }),
-            ..operation.params
-        };
-        let headers = self.legacy_headers();
-        self.exchange(operation.method, &params, &headers).await
-    }
-
-    fn legacy_headers(&self) -> Vec<(HeaderName, HeaderValue)> {
-        let session = match &self.session {
-            Session::None => None,
-            Session::Callers(session) => Some(session),
-            Session::Opened(opened) => opened.id(),
-        };
-        let mut headers = Vec::with_capacity(2);
-        headers.extend(session.map(|session| (header::SESSION_ID, session.header())));
-        headers.extend(self.version.map(|version| {
-            (
-                header::PROTOCOL_VERSION,
-                HeaderValue::from_static(version),
-            )
-        }));
-        headers
-    }
-
-    /// `initialize` and `notifications/initialized`, both waited for: old servers break on a request in between.
-    async fn handshake(&mut self) -> Result<Bytes, Error> {
-        #[derive(serde::Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct InitializeResult {
-            protocol_version: String,
-        }
-        self.clock.enter(Stage::Handshake);
-        self.era = Some(self.remembered().unwrap_or(Era::LEGACY));
-        let (opened, result) = self.open().await?;
-        self.session = opened.map_or(Session::None, Session::Opened);
-        let settled: InitializeResult = serde_json::from_slice(&result)
-            .map_err(|error| Error::Malformed(format!("no InitializeResult ({:?})", error.classify())))?;
-        let version = era::legacy_version(&settled.protocol_version)
-            .ok_or_else(|| Error::Malformed("the server settled on an unknown revision".into()))?;
-        self.version = Some(version);
-        let reply = self
-            .pool
-            .transport
-            .post(&Post {
-                server: self.server,
-                headers: &self.legacy_headers(),
-                body: message::encode(None, "notifications/initialized", &Params::default())
-                    .map_err(unwritable)?
-                    .into(),
-                id: None,
-            })
-            .await?;
-        if !reply.status.is_success() {
-            return Err(refused(reply));
-        }
-        Ok(result)
-    }
-
-    /// `initialize`. It must not be cancelled, and the session it opens must not be lost: it runs on even if this
-    /// request is dropped, and then ends what it has opened.
-    async fn open(&self) -> Result<(Option<Opened>, Bytes), Error> {
-        let offered = match self.server.protocol {
-            Protocol::Legacy(version) => version,
-            Protocol::Auto | Protocol::Modern => era::LEGACY,
-        };
-        let id = Id::random();
-        let body = message::encode(Some(&id), "initialize", &Params::initialize(offered))
-            .map_err(unwritable)?;
-        let transport = self.pool.transport.clone();
-        let server = Arc::clone(self.server);
-        let closer = self.pool.shared.closer.clone();
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        let exchange = async move {
-            let mut reply = transport
-                .post(&Post {
-                    server: &server,
-                    headers: &[],
-                    body: body.into(),
-                    id: Some(&id),
-                })
-                .await?;
-            // Python SDKs put a fresh id that leads nowhere on their refusals: only a success counts.
-            let session = reply.session.take();
-            let result = result_of(reply)?;
-            let opened = session.map(|id| Opened::new(server, id, closer));
-            Ok((opened, result))
-        };
-        actix_rt::spawn(timeout(left + GRACE, exchange))
-            .await
-            .map_err(|error| Error::Internal(error.to_string()))?
-            .unwrap_or(Err(Error::Deadline))
-    }
-}
-
 // === impl Client: one exchange ===
 
 impl Client<'_> {
@@ -700,7 +469,8 @@ impl Client<'_> {
         headers: &[(HeaderName, HeaderValue)],
     ) -> Result<Bytes, Error> {
         let id = Id::random();
-        let body = message::encode(Some(&id), method, params).map_err(unwritable)?;
+        let body =
+            message::encode(Some(&id), method, params).map_err(|error| unwritable(&error))?;
         let reply = self
             .pool
             .transport
@@ -747,175 +517,8 @@ fn refused(reply: Reply) -> Error {
     }
 }
 
-fn unwritable(error: serde_json::Error) -> Error {
+fn unwritable(error: &serde_json::Error) -> Error {
     Error::Internal(format!("a request could not be written: {error}"))
-}
-
-// === impl Client: tools ===
-
-impl Client<'_> {
-    /// What a `tools/call` came to: whether an unknown tool is behind a refusal is for the server's own list to say,
-    /// for the codes and texts that servers use for it mean other things as well.
-    async fn judge(
-        &mut self,
-        name: &str,
-        outcome: Result<Bytes, Error>,
-    ) -> Result<ToolResult, Error> {
-        let said = match &outcome {
-            Ok(bytes) => {
-                let marks = Marks::of(bytes);
-                if self.era == Some(Era::Modern) {
-                    complete(bytes, &marks)?;
-                }
-                let is_error = marks.is_error();
-                if !is_error || !mentions(bytes, name) {
-                    let bytes = bytes.clone();
-                    return Ok(ToolResult { bytes, is_error });
-                }
-                None
-            }
-            Err(Error::Rpc { status, error }) if matches!(error.code, -32602 | -32601) => {
-                Some((*status, error.clone()))
-            }
-            Err(_) => None,
-        };
-        if outcome.is_ok() || said.is_some() {
-            if let Some(tools) = self.list_without(name).await {
-                return Err(Error::ToolNotFound {
-                    did_you_mean: tools.similar_to(name),
-                    said,
-                });
-            }
-        }
-        outcome.map(|bytes| ToolResult {
-            bytes,
-            is_error: true,
-        })
-    }
-
-    /// The server's tools, if they are known to lack `name`.
-    async fn list_without(&mut self, name: &str) -> Option<Arc<Tools>> {
-        let tools = match self.known_tools() {
-            Some(tools) if tools.has(name) || tools.is_new() => tools,
-            _ => {
-                let stage = self.clock.stage;
-                let fetched = self.fetch_tools().await;
-                self.clock.enter(stage);
-                fetched.ok()?
-            }
-        };
-        (tools.is_complete() && !tools.has(name)).then_some(tools)
-    }
-
-    fn known_tools(&self) -> Option<Arc<Tools>> {
-        let tools = self.pool.shared.tools.get(&self.server.identity)?;
-        tools.is_fresh().then_some(tools)
-    }
-
-    fn known_idempotent(&self, name: &str) -> bool {
-        self.known_tools()
-            .is_some_and(|tools| tools.get(name).is_some_and(Tool::is_idempotent))
-    }
-
-    /// Asks for the whole list, and remembers it. A server that refuses to list has no list, and that is remembered.
-    async fn fetch_tools(&mut self) -> Result<Arc<Tools>, Error> {
-        self.clock.enter(Stage::Preparing);
-        let first = match self.list_page(None).await {
-            Err(Error::Rpc { error, .. }) if error.code == -32601 => {
-                return Ok(self.keep(Tools::unlistable()));
-            }
-            outcome => outcome?,
-        };
-        let pages = self.pages_from(first).await?;
-        self.learn(&pages)
-    }
-
-    /// One page, in the era and the session already in use.
-    async fn list_page(&mut self, cursor: Option<&str>) -> Result<Bytes, Error> {
-        let operation = Operation::list(cursor);
-        match self.era {
-            Some(Era::Modern) => self.send_modern(&operation, &[]).await,
-            _ => self.legacy(&operation, false).await,
-        }
-    }
-
-    /// All pages of a list whose first is given.
-    async fn pages_from(&mut self, first: Bytes) -> Result<Vec<Bytes>, Error> {
-        let cap = self.pool.transport.limits().response_bytes;
-        let mut total = first.len();
-        let mut pages = vec![first];
-        let mut seen: Vec<String> = Vec::new();
-        while let Some(cursor) = next_cursor(&pages)? {
-            if seen.contains(&cursor) {
-                return Err(Error::Malformed("a cursor of tools/list came twice".into()));
-            }
-            if pages.len() >= PAGES {
-                return Err(Error::TooLarge(Cap::Pages));
-            }
-            let page = self.list_page(Some(&cursor)).await?;
-            total += page.len();
-            if total > cap {
-                return Err(Error::TooLarge(Cap::ResponseBytes));
-            }
-            seen.push(cursor);
-            pages.push(page);
-        }
-        Ok(pages)
-    }
-
-    fn learn(&self, pages: &[Bytes]) -> Result<Arc<Tools>, Error> {
-        let mut tools = Tools::new();
-        for page in pages {
-            let page = Page::read(page)?;
-            tools.add(&page.tools, page.ttl_ms());
-        }
-        Ok(self.keep(tools))
-    }
-
-    fn keep(&self, tools: Tools) -> Arc<Tools> {
-        let tools = Arc::new(tools);
-        let shared = &self.pool.shared;
-        shared.tools.put(self.server.identity, Arc::clone(&tools));
-        tools
-    }
-
-    /// A list as a caller may see it.
-    fn listable(&self, page: Bytes) -> Result<Bytes, Error> {
-        if self.era != Some(Era::Modern) {
-            return Ok(page);
-        }
-        complete(&page, &Marks::of(&page))?;
-        tools_list::without_unusable(page)
-    }
-}
-
-fn next_cursor(pages: &[Bytes]) -> Result<Option<String>, Error> {
-    let Some(last) = pages.last() else {
-        return Ok(None);
-    };
-    Ok(Page::read(last)?
-        .next_cursor
-        .map(std::borrow::Cow::into_owned))
-}
-
-/// A modern result must be `complete`; `input_required` is the caller's to answer, anything else is invalid.
-fn complete(result: &Bytes, marks: &Marks<'_>) -> Result<(), Error> {
-    match marks.result_type().as_ref() {
-        "complete" => Ok(()),
-        "input_required" => Err(Error::InputRequired(result.clone())),
-        _ => Err(Error::Malformed("an unknown resultType".into())),
-    }
-}
-
-/// Whether a result speaks of the tool by name, as every known "unknown tool" does. Saves asking for the list after
-/// most errors of tools themselves.
-fn mentions(result: &[u8], name: &str) -> bool {
-    let quoted = serde_json::to_string(name).unwrap_or_default();
-    let written = quoted.trim_matches('"');
-    memchr::memmem::find(result, name.as_bytes()).is_some()
-        || memchr::memmem::find(result, written.as_bytes()).is_some()
-        // Python writes what is not ASCII as \uXXXX.
-        || !name.is_ascii()
 }
 
 // === impl Operation ===
@@ -954,27 +557,6 @@ impl<'a> Operation<'a> {
             modern_method: "server/discover",
             params: Params::default(),
             meta: None,
-        }
-    }
-}
-
-// === impl Refusal ===
-
-impl Refusal {
-    fn of(error: Error) -> Self {
-        match error {
-            Error::Rpc { status, error } => Self {
-                status,
-                error: Some(error),
-            },
-            Error::Status(status) => Self {
-                status,
-                error: None,
-            },
-            _ => Self {
-                status: StatusCode::UNAUTHORIZED,
-                error: None,
-            },
         }
     }
 }

@@ -162,9 +162,7 @@ pub fn looks_modern(error: &Error) -> bool {
 pub fn wants_session(error: &Error, method: &str) -> bool {
     match error {
         Error::Status(status) => status.is_client_error() && status.as_u16() != 407,
-        Error::Rpc { status, error } => {
-            status.is_client_error() || is_uninitialized(error, method)
-        }
+        Error::Rpc { status, error } => status.is_client_error() || is_uninitialized(error, method),
         _ => false,
     }
 }

@@ -7,7 +7,7 @@ use awc::http::StatusCode;
 use awc::http::header::HeaderValue;
 use bytes::Bytes;
 
-use super::message::RpcError;
+use super::message::{NotAMessage, RpcError};
 
 /// Why there is no result.
 #[derive(Debug, thiserror::Error)]
@@ -215,5 +215,40 @@ fn executed_at(status: StatusCode) -> Executed {
         Executed::No
     } else {
         Executed::Unknown
+    }
+}
+
+impl From<serde_json::Error> for Error {
+    /// An answer that cannot be read.
+    fn from(error: serde_json::Error) -> Self {
+        NotAMessage::from(error).into()
+    }
+}
+
+impl From<NotAMessage> for Error {
+    fn from(error: NotAMessage) -> Self {
+        Self::Malformed(error.to_string())
+    }
+}
+
+// === impl Refusal ===
+
+impl Refusal {
+    /// What is kept of an error that was a refusal.
+    pub fn of(error: Error) -> Self {
+        match error {
+            Error::Rpc { status, error } => Self {
+                status,
+                error: Some(error),
+            },
+            Error::Status(status) => Self {
+                status,
+                error: None,
+            },
+            _ => Self {
+                status: StatusCode::UNAUTHORIZED,
+                error: None,
+            },
+        }
     }
 }

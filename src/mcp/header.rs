@@ -69,13 +69,13 @@ impl std::fmt::Debug for SessionId {
 /// inner spaces or tabs, else as `=?base64?...?=` over its UTF-8; so too when it looks like that form itself.
 pub fn encode_value(text: &str) -> HeaderValue {
     let bytes = text.as_bytes();
-    let blank = |byte: Option<&u8>| byte.is_some_and(|byte| matches!(byte, b' ' | b'\t'));
-    let plain = bytes
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let printable = bytes
         .iter()
-        .all(|byte| byte.is_ascii_graphic() || matches!(byte, b' ' | b'\t'))
-        && !blank(bytes.first())
-        && !blank(bytes.last())
-        && !(text.starts_with("=?base64?") && text.ends_with("?="));
+        .all(|byte| byte.is_ascii_graphic() || is_blank(byte));
+    let padded = bytes.first().is_some_and(is_blank) || bytes.last().is_some_and(is_blank);
+    let looks_encoded = text.starts_with("=?base64?") && text.ends_with("?=");
+    let plain = printable && !padded && !looks_encoded;
     let written = if plain {
         Cow::Borrowed(text)
     } else {

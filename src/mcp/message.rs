@@ -387,7 +387,8 @@ mod tests {
 
     #[test]
     fn a_result_is_the_slice_it_arrived_in() {
-        let body = Bytes::from_static(br#"{"jsonrpc":"2.0","id":"7","result":{"b":1.10,"a":1e400}}"#);
+        let body =
+            Bytes::from_static(br#"{"jsonrpc":"2.0","id":"7","result":{"b":1.10,"a":1e400}}"#);
         let Some(Answer::Result(result)) = find_answer(&body, &Id("7".into())).unwrap() else {
             unreachable!("the body answers id 7");
         };
@@ -450,12 +451,15 @@ mod tests {
             ..Params::default()
         };
         assert_eq!(
-            String::from_utf8(encode(Some(&Id("7".into())), "tools/call", &params).unwrap()).unwrap(),
+            String::from_utf8(encode(Some(&Id("7".into())), "tools/call", &params).unwrap())
+                .unwrap(),
             r#"{"jsonrpc":"2.0","id":"7","method":"tools/call","params":{"name":"add","arguments":{"a": 1.10}}}"#
         );
         assert_eq!(
-            String::from_utf8(encode(None, "notifications/initialized", &Params::default()).unwrap())
-                .unwrap(),
+            String::from_utf8(
+                encode(None, "notifications/initialized", &Params::default()).unwrap()
+            )
+            .unwrap(),
             r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#
         );
     }

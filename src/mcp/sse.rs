@@ -14,8 +14,10 @@ use bytes::{Buf, Bytes};
 use memchr::{memchr, memchr2};
 
 #[cfg(test)]
+#[expect(clippy::expect_used, reason = "a test fails by panicking")]
 mod differential;
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 mod tests;
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -27,7 +29,7 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 pub struct Event {
     /// The values of its `data` lines, joined by LF. Empty in a priming event, which only carries an id or a delay.
     pub data: Bytes,
-    /// The value of its last `event` line; a message when there is none.
+    /// The value of its last `event` line. None and an empty one both mean a message.
     pub name: Option<Bytes>,
     /// The value of its last `id` line. It stays the id to resume from until another event gives one; an empty one
     /// takes it back.

@@ -358,7 +358,10 @@ mod tests {
             "dry":{"type":"boolean","x-mcp-header":"Dry"},
             "plain":{"type":"string"}}}"#;
         assert_eq!(
-            headers(schema, r#"{"region":"ü","deep":{"n":-7},"dry":true,"plain":"x"}"#),
+            headers(
+                schema,
+                r#"{"region":"ü","deep":{"n":-7},"dry":true,"plain":"x"}"#
+            ),
             [
                 ("mcp-param-region".into(), "=?base64?w7w=?=".into()),
                 ("mcp-param-n".into(), "-7".into()),

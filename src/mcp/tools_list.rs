@@ -28,8 +28,7 @@ pub(super) struct Page<'a> {
 impl<'a> Page<'a> {
     /// The page in this result.
     pub(super) fn read(result: &'a [u8]) -> Result<Self, Error> {
-        serde_json::from_slice(result)
-            .map_err(|_| Error::Malformed("the result of tools/list has no list of tools".into()))
+        Ok(serde_json::from_slice(result)?)
     }
 
     /// `ttlMs`, where it is a whole number that is not negative.
@@ -80,17 +79,16 @@ pub(super) fn joined(pages: &[Bytes]) -> Result<Bytes, Error> {
 
 /// `result` with other `tools`, and with or without its cursor.
 fn rewritten(result: &Bytes, tools: &[&RawValue], cursor: bool) -> Result<Bytes, Error> {
-    let malformed = |_| Error::Malformed("the result of tools/list is no object".into());
     let text = std::str::from_utf8(result)
-        .map_err(|_| Error::Malformed("the result of tools/list is not UTF-8".into()))?;
-    let members = Members::of(text).map_err(malformed)?;
+        .map_err(|error| Error::Malformed(format!("a list is not UTF-8: {error}")))?;
+    let members = Members::of(text)?;
     let mut out = String::with_capacity(text.len());
     for (name, value) in &members.0 {
         if name == "nextCursor" && !cursor {
             continue;
         }
         out.push(if out.is_empty() { '{' } else { ',' });
-        let quoted = serde_json::to_string(name).map_err(malformed)?;
+        let quoted = serde_json::to_string(name)?;
         if name == "tools" {
             let list: Vec<&str> = tools.iter().map(|tool| tool.get()).collect();
             // Writing into a string cannot fail.

@@ -103,10 +103,7 @@ impl Transport {
                 concat!("mcp-rest/", env!("CARGO_PKG_VERSION")),
             ))
             .finish();
-        Self {
-            http,
-            limits,
-        }
+        Self { http, limits }
     }
 
     /// The caps on answers.
@@ -130,8 +127,8 @@ impl Transport {
             if !status.is_redirection() {
                 return self.read(response, post.id).await;
             }
-            target = redirected(&target, status, response.headers())
-                .ok_or(Error::Redirect(status))?;
+            target =
+                redirected(&target, status, response.headers()).ok_or(Error::Redirect(status))?;
         }
         Err(Error::Redirect(StatusCode::PERMANENT_REDIRECT))
     }
@@ -186,8 +183,7 @@ impl Transport {
             (true, Kind::EventStream) => self.collapse(response, id).await?,
             (true, Kind::Json) => {
                 let body = read_body(&mut response, self.limits.response_bytes).await?;
-                message::find_lone_answer(&body, id)
-                    .map_err(|error| Error::Malformed(error.to_string()))?
+                message::find_lone_answer(&body, id)?
             }
             (true, Kind::Other) => {
                 drain(&mut response).await;
@@ -325,7 +321,11 @@ fn redirected(from: &Uri, status: StatusCode, headers: &HeaderMap) -> Option<Uri
 }
 
 fn port(uri: &Uri) -> u16 {
-    let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+    let default = if uri.scheme_str() == Some("https") {
+        443
+    } else {
+        80
+    };
     uri.port_u16().unwrap_or(default)
 }
 

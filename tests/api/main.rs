@@ -12,8 +12,21 @@
 )]
 
 mod app;
+mod bad_input;
+mod eras;
+mod errors;
 mod http;
+mod legacy;
+mod modern;
 mod openapi;
+mod ping_health;
 mod problem;
+mod results;
+mod servers;
+mod sessions;
+mod sse;
+mod start;
+mod tools;
+mod unknown_tool;
 #[path = "../upstream/mod.rs"]
 mod upstream;

@@ -19,7 +19,10 @@ fn servers_are_listed_in_file_order_with_their_count() {
         body["servers"][1],
         json!({"name": "My Server", "url": "https://example.com/mcp", "type": "http"})
     );
-    assert_eq!((&body["servers"][0]["name"], &body["servers"][2]["name"]), (&json!("zeta"), &json!("alpha")));
+    assert_eq!(
+        (&body["servers"][0]["name"], &body["servers"][2]["name"]),
+        (&json!("zeta"), &json!("alpha"))
+    );
 }
 
 #[test]
@@ -36,7 +39,13 @@ fn urls_are_listed_as_written_without_what_is_secret() {
     let response = app.list_servers();
     let body = response.ok();
     assert_eq!(body["servers"][2]["url"], "https://example.com/${KEY}/mcp");
-    assert_eq!(body["servers"][4]["url"].as_str().unwrap().trim_end_matches('/'), "https://example.com");
+    assert_eq!(
+        body["servers"][4]["url"]
+            .as_str()
+            .unwrap()
+            .trim_end_matches('/'),
+        "https://example.com"
+    );
     let shown = format!("{}{}", response.text(), app.logs());
     for secret in ["QUERY", "USER", "VARIABLE", "PATH", "HEADER"] {
         assert!(!shown.contains(&format!("{secret}-SECRET")), "{shown}");
@@ -48,7 +57,8 @@ fn names_are_case_sensitive_and_may_hold_anything() {
     let upstream = Upstream::start(servers::ts_v1_stateless);
     let entry = json!({"type": "http", "url": upstream.url()});
     let app = TestApp::spawn(&json!({"mcpServers": {"My Server/ü": entry}}));
-    app.execute("My Server/ü", "echo", &json!({"message": "hi"})).ok();
+    app.execute("My Server/ü", "echo", &json!({"message": "hi"}))
+        .ok();
     app.tools("my server/ü").is_refused(404, "server_not_found");
 }
 
@@ -56,7 +66,15 @@ fn names_are_case_sensitive_and_may_hold_anything() {
 fn an_unknown_server_is_404_on_every_route() {
     let upstream = Upstream::start(servers::ts_v1_stateless);
     let app = TestApp::over(&upstream);
-    for name in ["nope", "__proto__", "constructor", "toString", "S", "s ", ".."] {
+    for name in [
+        "nope",
+        "__proto__",
+        "constructor",
+        "toString",
+        "S",
+        "s ",
+        "..",
+    ] {
         for request in [
             Request::post(&path(name, "initialize")),
             Request::delete(&path(name, "session")).header("mcp-session-id", "x"),
@@ -67,7 +85,10 @@ fn an_unknown_server_is_404_on_every_route() {
             Request::post(&path(name, "ping")),
         ] {
             // A path of two dots is no name at all to many clients; encoded it is one.
-            let request = Request { target: request.target.replace("/../", "/%2E%2E/"), ..request };
+            let request = Request {
+                target: request.target.replace("/../", "/%2E%2E/"),
+                ..request
+            };
             let problem = app.request(&request).is_refused(404, "server_not_found");
             assert_eq!(problem.text("title"), "Server not found");
             assert_eq!(problem.text("origin"), "gateway");

@@ -13,8 +13,8 @@
 //!
 //! It is no MCP implementation: what the tests do not need is not here.
 
-mod legacy;
-mod modern;
+pub mod legacy;
+pub mod modern;
 mod reply;
 pub mod servers;
 pub mod tools;
@@ -28,8 +28,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-pub use legacy::{Legacy, Sessions};
-pub use modern::Modern;
+pub use legacy::Legacy;
+pub use modern::{Modern, header_mismatch, unsupported_version};
 pub use reply::{
     Part, Reply, as_crlf_event, as_event, as_event_after_notification, as_json, as_primed_event,
     as_rmcp_events, event,

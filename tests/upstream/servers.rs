@@ -3,23 +3,26 @@
 //! Measured on the versions named; the replies are theirs, typing mistakes and all. Where a server has several modes,
 //! each has a function.
 
-use super::modern::unsupported_version;
+use super::legacy::Sessions;
 use super::{
-    Legacy, Modern, Reply, Request, Sessions, State, as_crlf_event, as_event,
-    as_event_after_notification, as_json, as_primed_event, as_rmcp_events, error,
+    Legacy, Modern, Reply, Request, State, as_crlf_event, as_event, as_event_after_notification,
+    as_json, as_primed_event, as_rmcp_events, error, unsupported_version,
 };
 
+/// How a server answers.
+pub type Behaviour = fn(&Request, &State) -> Reply;
 /// A behaviour with the name of its server, for tests that go through all of them.
-pub type Row = (&'static str, fn(&Request, &State) -> Reply);
+pub type Row = (&'static str, Behaviour);
 
 /// Servers that want a session.
-pub const STATEFUL: [Row; 14] = [
+pub const STATEFUL: [Row; 15] = [
     ("server_everything", server_everything),
     ("ts_v1_stateful", ts_v1_stateful),
     ("ts_v1_stateful_json", ts_v1_stateful_json),
     ("python_v1_stateful", python_v1_stateful),
     ("python_v1_stateful_json", python_v1_stateful_json),
     ("python_1_13_stateful", python_1_13_stateful),
+    ("python_v2_legacy", python_v2_legacy),
     ("fastmcp_2", fastmcp_2),
     ("pypi_mcp_proxy", pypi_mcp_proxy),
     ("rmcp_session", rmcp_session),
@@ -318,7 +321,7 @@ pub fn python_v2(request: &Request, state: &State) -> Reply {
     server.answer(request, state)
 }
 
-/// The older half of PyPI `mcp` 2.3.
+/// The older half of PyPI `mcp` 2.3 by itself.
 pub fn python_v2_legacy(request: &Request, state: &State) -> Reply {
     PYTHON_V2_LEGACY.answer(request, state)
 }

@@ -1,0 +1,92 @@
+//! Requests to a modern server (2026-07-28): each stands alone, with all it needs in headers and `params._meta`.
+
+use awc::http::header::{HeaderName, HeaderValue};
+use bytes::Bytes;
+
+use super::{Client, Operation};
+use crate::mcp::era;
+use crate::mcp::error::{Error, Stage};
+use crate::mcp::header::{self, encode_value};
+use crate::mcp::message::{Meta, Params};
+
+impl Client<'_> {
+    /// One request to a modern server; a tool call with its annotated arguments mirrored into headers. Once more with
+    /// a fresh tool list if the headers disagree (-32020).
+    pub(super) async fn modern(&mut self, operation: &Operation<'_>) -> Result<Bytes, Error> {
+        let mirrored = self.mirrored(operation).await?;
+        self.clock.enter(Stage::Operation);
+        let outcome = self.send_modern(operation, &mirrored).await;
+        match &outcome {
+            Err(error)
+                if error.rpc_code() == Some(era::HEADER_MISMATCH)
+                    && operation.params.name.is_some() => {}
+            _ => return outcome,
+        }
+        self.pool.shared.tools.forget(&self.server.identity);
+        let mirrored = self.mirrored(operation).await?;
+        self.clock.enter(Stage::Operation);
+        self.send_modern(operation, &mirrored).await
+    }
+
+    /// Sends a request with all that 2026-07-28 demands. Once more if the server names the very version it refuses.
+    pub(super) async fn send_modern(
+        &mut self,
+        operation: &Operation<'_>,
+        mirrored: &[(HeaderName, HeaderValue)],
+    ) -> Result<Bytes, Error> {
+        let mut headers = Vec::with_capacity(3 + mirrored.len());
+        headers.push((
+            header::PROTOCOL_VERSION,
+            HeaderValue::from_static(era::MODERN),
+        ));
+        headers.push((
+            header::METHOD,
+            HeaderValue::from_static(operation.modern_method),
+        ));
+        if let Some(name) = operation.params.name {
+            headers.push((header::NAME, encode_value(name)));
+        }
+        headers.extend_from_slice(mirrored);
+        let params = Params {
+            meta: Some(Meta {
+                callers: operation.meta,
+                modern: true,
+            }),
+            ..operation.params
+        };
+        let outcome = self
+            .exchange(operation.modern_method, &params, &headers)
+            .await;
+        match &outcome {
+            Err(error) if era::supported_versions(error).is_some_and(|named| named.modern) => {
+                self.exchange(operation.modern_method, &params, &headers)
+                    .await
+            }
+            _ => outcome,
+        }
+    }
+
+    /// The `Mcp-Param-*` headers of a tool call. They need the tool's schema, so the list is asked for where it is not
+    /// known; a server that has no list gets none.
+    async fn mirrored(
+        &mut self,
+        operation: &Operation<'_>,
+    ) -> Result<Vec<(HeaderName, HeaderValue)>, Error> {
+        let (Some(name), Some(arguments)) = (operation.params.name, operation.params.arguments)
+        else {
+            return Ok(Vec::new());
+        };
+        let tools = match self.known_tools() {
+            Some(tools) => tools,
+            None => self.fetch_tools().await?,
+        };
+        match tools.get(name) {
+            Some(tool) if tool.is_usable() => Ok(tool.headers(arguments)),
+            Some(_) => Err(Error::ToolNotFound {
+                did_you_mean: vec![],
+                said: None,
+            }),
+            None => Ok(Vec::new()),
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What is particular to tools: lists of many pages, what is remembered of them, and telling an unknown tool from a tool
+//! that failed.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Client, Operation, ToolResult};
+use crate::mcp::era::Era;
+use crate::mcp::error::{Cap, Error, Stage};
+use crate::mcp::message::Marks;
+use crate::mcp::tools_cache::{Tool, Tools};
+use crate::mcp::tools_list::{self, Page};
+
+/// Pages followed for one list.
+const PAGES: usize = 1000;
+
+impl Client<'_> {
+    /// What a `tools/call` came to: whether an unknown tool is behind a refusal is for the server's own list to say,
+    /// for the codes and texts that servers use for it mean other things as well.
+    pub(super) async fn judge(
+        &mut self,
+        name: &str,
+        outcome: Result<Bytes, Error>,
+    ) -> Result<ToolResult, Error> {
+        let said = match &outcome {
+            Ok(bytes) => {
+                let marks = Marks::of(bytes);
+                if self.era == Some(Era::Modern) {
+                    complete(bytes, &marks)?;
+                }
+                let is_error = marks.is_error();
+                if !is_error || !mentions(bytes, name) {
+                    let bytes = bytes.clone();
+                    return Ok(ToolResult { bytes, is_error });
+                }
+                None
+            }
+            Err(Error::Rpc { status, error }) if matches!(error.code, -32602 | -32601) => {
+                Some((*status, error.clone()))
+            }
+            Err(_) => None,
+        };
+        if (outcome.is_ok() || said.is_some())
+            && let Some(tools) = self.list_without(name).await
+        {
+            return Err(Error::ToolNotFound {
+                did_you_mean: tools.similar_to(name),
+                said,
+            });
+        }
+        outcome.map(|bytes| ToolResult {
+            bytes,
+            is_error: true,
+        })
+    }
+
+    /// The server's tools, if they are known to lack `name`.
+    async fn list_without(&mut self, name: &str) -> Option<Arc<Tools>> {
+        let tools = match self.known_tools() {
+            Some(tools) if tools.has(name) || tools.is_new() => tools,
+            _ => {
+                let stage = self.clock.stage;
+                let fetched = self.fetch_tools().await;
+                self.clock.enter(stage);
+                fetched.ok()?
+            }
+        };
+        (tools.is_complete() && !tools.has(name)).then_some(tools)
+    }
+
+    pub(super) fn known_tools(&self) -> Option<Arc<Tools>> {
+        let tools = self.pool.shared.tools.get(&self.server.identity)?;
+        tools.is_fresh().then_some(tools)
+    }
+
+    pub(super) fn known_idempotent(&self, name: &str) -> bool {
+        self.known_tools()
+            .is_some_and(|tools| tools.get(name).is_some_and(Tool::is_idempotent))
+    }
+
+    /// Asks for the whole list, and remembers it. A server that refuses to list has no list, and that is remembered.
+    pub(super) async fn fetch_tools(&mut self) -> Result<Arc<Tools>, Error> {
+        self.clock.enter(Stage::Preparing);
+        let first = match self.list_page(None).await {
+            Err(Error::Rpc { error, .. }) if error.code == -32601 => {
+                return Ok(self.keep(Tools::unlistable()));
+            }
+            outcome => outcome?,
+        };
+        let pages = self.pages_from(first).await?;
+        self.learn(&pages)
+    }
+
+    /// One page, in the era and the session already in use.
+    async fn list_page(&mut self, cursor: Option<&str>) -> Result<Bytes, Error> {
+        let operation = Operation::list(cursor);
+        match self.era {
+            Some(Era::Modern) => self.send_modern(&operation, &[]).await,
+            _ => self.legacy(&operation, false).await,
+        }
+    }
+
+    /// All pages of a list whose first is given.
+    pub(super) async fn pages_from(&mut self, first: Bytes) -> Result<Vec<Bytes>, Error> {
+        let cap = self.pool.transport.limits().response_bytes;
+        let mut total = first.len();
+        let mut pages = vec![first];
+        let mut seen: Vec<String> = Vec::new();
+        while let Some(cursor) = next_cursor(&pages)? {
+            if seen.contains(&cursor) {
+                return Err(Error::Malformed("a cursor of tools/list came twice".into()));
+            }
+            if pages.len() >= PAGES {
+                return Err(Error::TooLarge(Cap::Pages));
+            }
+            let page = self.list_page(Some(&cursor)).await?;
+            total += page.len();
+            if total > cap {
+                return Err(Error::TooLarge(Cap::ResponseBytes));
+            }
+            seen.push(cursor);
+            pages.push(page);
+        }
+        Ok(pages)
+    }
+
+    pub(super) fn learn(&self, pages: &[Bytes]) -> Result<Arc<Tools>, Error> {
+        let mut tools = Tools::new();
+        for page in pages {
+            let page = Page::read(page)?;
+            tools.add(&page.tools, page.ttl_ms());
+        }
+        Ok(self.keep(tools))
+    }
+
+    fn keep(&self, tools: Tools) -> Arc<Tools> {
+        let tools = Arc::new(tools);
+        let shared = &self.pool.shared;
+        shared.tools.put(self.server.identity, Arc::clone(&tools));
+        tools
+    }
+
+    /// A list as a caller may see it.
+    pub(super) fn listable(&self, page: Bytes) -> Result<Bytes, Error> {
+        if self.era != Some(Era::Modern) {
+            return Ok(page);
+        }
+        complete(&page, &Marks::of(&page))?;
+        tools_list::without_unusable(page)
+    }
+}
+
+fn next_cursor(pages: &[Bytes]) -> Result<Option<String>, Error> {
+    let Some(last) = pages.last() else {
+        return Ok(None);
+    };
+    Ok(Page::read(last)?.next_cursor.map(Cow::into_owned))
+}
+
+/// A modern result must be `complete`; `input_required` is the caller's to answer, anything else is invalid.
+fn complete(result: &Bytes, marks: &Marks<'_>) -> Result<(), Error> {
+    match marks.result_type().as_ref() {
+        "complete" => Ok(()),
+        "input_required" => Err(Error::InputRequired(result.clone())),
+        _ => Err(Error::Malformed("an unknown resultType".into())),
+    }
+}
+
+/// Whether a result speaks of the tool by name, as every known "unknown tool" does. Saves asking for the list after
+/// most errors of tools themselves.
+fn mentions(result: &[u8], name: &str) -> bool {
+    let quoted = serde_json::to_string(name).unwrap_or_default();
+    let written = quoted.trim_matches('"');
+    memchr::memmem::find(result, name.as_bytes()).is_some()
+        || memchr::memmem::find(result, written.as_bytes()).is_some()
+        // Python writes what is not ASCII as \uXXXX.
+        || !name.is_ascii()
+}
