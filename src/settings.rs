@@ -120,6 +120,8 @@ pub struct Limits {
     pub event_bytes: usize,
     /// Events on one stream.
     pub events: usize,
+    /// How deep JSON may nest, in requests and answers.
+    pub depth: usize,
 }
 
 /// Reads the whole configuration. `args` come without the program's name.
@@ -361,7 +363,7 @@ mod tests {
         let file = with_gateway(
             r#"{"host": "0.0.0.0", "port": 1, "workers": 2, "showUrls": false, "timeoutMs": 3, "drainMs": 4,
                 "logLevel": "warn", "allowUnauthenticated": true, "auth": {"apiKeys": ["${KEY}"]},
-                "limits": {"requestBytes": 5, "responseBytes": 6, "eventBytes": 7, "events": 8}}"#,
+                "limits": {"requestBytes": 5, "responseBytes": 6, "eventBytes": 7, "events": 8, "depth": 9}}"#,
         );
         let from_file = run(&file, &[("KEY", "k")], &[]).unwrap().settings;
         let variables = [
@@ -386,7 +388,7 @@ mod tests {
             assert_eq!(
                 format!("{settings:?}"),
                 "Settings { host: 0.0.0.0, port: 1, workers: 2, show_urls: false, timeout: 3ms, limits: Limits { \
-                 request_bytes: 5, response_bytes: 6, event_bytes: 7, events: 8 }, keys: ApiKeys(1), \
+                 request_bytes: 5, response_bytes: 6, event_bytes: 7, events: 8, depth: 9 }, keys: ApiKeys(1), \
                  allow_unauthenticated: true, log_level: Warn, demo: false, drain: 4ms }"
             );
         }

@@ -18,8 +18,10 @@ use actix_web::http::header::{
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::call::Call;
+use super::openapi;
 use super::reply;
 use super::verdict::Verdict;
 use crate::mcp::error::{Error as Cause, Executed, Failure, Refusal};
@@ -72,48 +74,79 @@ pub(super) enum Task {
 }
 
 /// The body of every error: RFC 9457, and the members this service adds.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Problem<'a> {
+pub(super) struct Problem<'a> {
+    /// `urn:mcp-rest:` and the code.
     r#type: String,
+    /// What failed, in few words.
     title: &'static str,
+    /// The HTTP status.
     status: u16,
+    /// What happened and how to go on, for people.
     detail: &'a str,
+    /// The same as `title`.
     error: &'static str,
+    /// The same as `detail`.
     message: &'a str,
+    #[schema(value_type = openapi::Code)]
     code: &'static str,
+    #[schema(value_type = openapi::Origin)]
     origin: &'static str,
+    #[schema(value_type = openapi::Executed)]
     executed: &'static str,
+    /// Whether the same request may succeed later and does no harm if it has run already.
     retryable: bool,
+    /// The id of the request, in the log as well.
     request_id: &'a str,
+    /// The server the path names.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     server: Option<&'a str>,
+    /// The tool the request is about.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     tool: Option<&'a str>,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    did_you_mean: &'a [String],
+    /// Names of tools close to the one that is not there.
     #[serde(skip_serializing_if = "Option::is_none")]
+    did_you_mean: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     upstream: Option<Upstream<'a>>,
+    /// What the tool returned (`tool_error`).
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = openapi::CallToolResult)]
     result: Option<&'a RawValue>,
+    /// What the server wants to know (`input_required`).
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Object)]
     input_requests: Option<&'a RawValue>,
+    /// What is to be sent back unchanged (`input_required`).
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Value)]
     request_state: Option<&'a RawValue>,
 }
 
 /// What the server itself said.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Upstream<'a> {
+    /// The HTTP status of its answer.
     status: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     jsonrpc: Option<JsonRpc<'a>>,
 }
 
-#[derive(Debug, Serialize)]
+/// The JSON-RPC error in its answer.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = JsonRpcError)]
 struct JsonRpc<'a> {
+    /// The error code.
     code: i64,
+    /// What the server says.
     message: &'a str,
+    /// What it adds; `null` if nothing.
+    #[schema(value_type = Value)]
     data: Option<&'a RawValue>,
 }
 
@@ -238,13 +271,14 @@ impl Error {
         may_pass && (failure.executed == Executed::No || failure.idempotent)
     }
 
-    fn did_you_mean(&self) -> &[String] {
+    /// Names close to that of a tool there is not; perhaps none.
+    fn did_you_mean(&self) -> Option<&[String]> {
         match self {
             Self::Upstream(_, failure) => match &failure.error {
-                Cause::ToolNotFound { did_you_mean, .. } => did_you_mean,
-                _ => &[],
+                Cause::ToolNotFound { did_you_mean, .. } => Some(did_you_mean),
+                _ => None,
             },
-            _ => &[],
+            _ => None,
         }
     }
 

@@ -8,11 +8,14 @@ use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use bytes::Bytes;
 use percent_encoding::percent_decode;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::call::Call;
 use super::error::Error;
+use super::openapi::Arguments;
 use crate::mcp::client::{Init, Wishes};
 use crate::mcp::header::{SESSION_ID, SessionId};
+use crate::mcp::message::nests_deeper_than;
 use crate::servers::{Server, ToolErrors};
 
 /// Query parameters, decoded, in order.
@@ -20,24 +23,29 @@ use crate::servers::{Server, ToolErrors};
 pub(super) struct Query(Vec<(String, String)>);
 
 /// The body of `POST .../call`.
-#[derive(Debug, serde::Deserialize)]
+#[derive(Debug, serde::Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Envelope<'a> {
     /// The tool.
     pub name: String,
     /// Its arguments, an object.
     #[serde(borrow)]
+    #[schema(value_type = Option<Arguments>)]
     pub arguments: Option<&'a RawValue>,
     /// Request metadata, an object.
     #[serde(borrow, rename = "_meta")]
+    #[schema(value_type = Option<Object>)]
     pub meta: Option<&'a RawValue>,
     /// Answers to `inputRequests`, an object.
     #[serde(borrow)]
+    #[schema(value_type = Option<Object>)]
     pub input_responses: Option<&'a RawValue>,
     /// The state that came with them.
     #[serde(borrow)]
+    #[schema(value_type = Option<Value>)]
     pub request_state: Option<&'a RawValue>,
     /// A deadline lower than the server's, in milliseconds.
+    #[schema(minimum = 1)]
     pub timeout_ms: Option<u64>,
 }
 
@@ -228,6 +236,12 @@ pub(super) async fn body(call: &mut Call<'_>) -> Result<Bytes, Error> {
     };
     if !body.is_empty() && !is_json {
         return Err(Error::UnsupportedMediaType);
+    }
+    let depth = call.gateway.settings.limits.depth;
+    if nests_deeper_than(&body, depth) {
+        return Err(Error::invalid(format!(
+            "The body nests deeper than {depth} levels"
+        )));
     }
     Ok(body)
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::call::Call;
+use super::openapi::ServiceProblems;
 use super::reply;
 use crate::logging;
 
@@ -14,8 +15,10 @@ use crate::logging;
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Health {
     /// Always `ok`.
+    #[schema(pattern = "^ok$")]
     status: &'static str,
     /// The service's clock, RFC 3339 in UTC.
+    #[schema(format = DateTime)]
     timestamp: String,
 }
 
@@ -23,10 +26,21 @@ pub(super) struct Health {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Probe {
     /// Always `ok`.
+    #[schema(pattern = "^ok$")]
     status: &'static str,
 }
 
 /// Say that the service is up
+#[utoipa::path(
+    get,
+    path = "/health",
+    operation_id = "health",
+    tag = "service",
+    responses(
+        (status = 200, description = "The service is up", body = Health),
+        ServiceProblems,
+    ),
+)]
 pub(super) fn health(_: &Call<'_>) -> HttpResponse {
     reply::of(&Health {
         status: "ok",
@@ -35,11 +49,31 @@ pub(super) fn health(_: &Call<'_>) -> HttpResponse {
 }
 
 /// Liveness probe
+#[utoipa::path(
+    get,
+    path = "/livez",
+    operation_id = "livez",
+    tag = "service",
+    responses(
+        (status = 200, description = "The process is alive", body = Probe),
+        ServiceProblems,
+    ),
+)]
 pub(super) fn live() -> HttpResponse {
     reply::of(&Probe { status: "ok" })
 }
 
 /// Readiness probe
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "readyz",
+    tag = "service",
+    responses(
+        (status = 200, description = "The service takes requests", body = Probe),
+        ServiceProblems,
+    ),
+)]
 pub(super) fn ready() -> HttpResponse {
     reply::of(&Probe { status: "ok" })
 }

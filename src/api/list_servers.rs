@@ -5,6 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::call::Call;
+use super::openapi::GatewayProblems;
 use super::reply;
 use crate::servers::Server;
 
@@ -30,6 +31,18 @@ pub(super) struct ListedServer<'a> {
 }
 
 /// List the configured servers
+///
+/// In the order of the configuration. No server is asked.
+#[utoipa::path(
+    get,
+    path = "/api/list-servers",
+    operation_id = "listServers",
+    tag = "servers",
+    responses(
+        (status = 200, description = "The servers", body = ServerList<'_>),
+        GatewayProblems,
+    ),
+)]
 pub(super) fn list_servers(call: &Call<'_>) -> HttpResponse {
     let servers: Vec<ListedServer<'_>> = call
         .gateway

@@ -69,6 +69,13 @@ const ROUTES: &[Route] = &[
     get("/swagger-ui/{file}", Endpoint::SwaggerUi),
 ];
 
+/// Every route's method and path.
+pub fn routes() -> impl Iterator<Item = (&'static str, &'static str)> {
+    ROUTES
+        .iter()
+        .map(|route| (route.method.as_str(), route.path))
+}
+
 const fn get(path: &'static str, endpoint: Endpoint) -> Route {
     route(Method::GET, path, endpoint)
 }

@@ -6,11 +6,32 @@ use bytes::{BufMut, Bytes, BytesMut};
 use super::call::Call;
 use super::error::{Error, Task};
 use super::extract;
+use super::openapi::{
+    BodyProblems, Deadline, Handshake, Ignored, InServer, InitializeResult, Pong, RequestProblems,
+    ServerProblems, Session, SessionProblems,
+};
 use super::reply;
 use crate::mcp::client::{Init, Wishes};
 use crate::mcp::header::SessionId;
 
 /// Open a session
+///
+/// The session is the caller's, to be ended by the caller. A server without sessions says what it is, and `sessionId` is
+/// `null`.
+#[utoipa::path(
+    post,
+    path = "/api/mcp/{server}/initialize",
+    operation_id = "initialize",
+    tag = "sessions",
+    params(InServer, Deadline),
+    request_body(content = Option<Ignored>, description = "Nothing; an object is accepted and not looked at"),
+    responses(
+        (status = 200, description = "The server's `result`, and `sessionId`", body = InitializeResult,
+            headers(("Mcp-Session-Id"))),
+        RequestProblems,
+        BodyProblems,
+    ),
+)]
 pub(super) async fn initialize(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
     let server = call.server()?;
     let body = extract::body(call).await?;
@@ -30,6 +51,19 @@ pub(super) async fn initialize(call: &mut Call<'_>) -> Result<HttpResponse, Erro
 }
 
 /// End a session
+///
+/// The session id is required, in the query or in the header.
+#[utoipa::path(
+    delete,
+    path = "/api/mcp/{server}/session",
+    operation_id = "endSession",
+    tag = "sessions",
+    params(InServer, Session, Deadline),
+    responses(
+        (status = 204, description = "The session is ended, was ended before, or will end by itself"),
+        ServerProblems,
+    ),
+)]
 pub(super) async fn end(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
     let server = call.server()?;
     let wishes = extract::wishes(call, server, None)?;
@@ -52,6 +86,19 @@ pub(super) async fn end(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
 }
 
 /// Ask a server for a sign of life
+///
+/// One round trip: `ping`, or `server/discover` where there is none. `Server-Timing` says how long it took.
+#[utoipa::path(
+    post,
+    path = "/api/mcp/{server}/ping",
+    operation_id = "ping",
+    tag = "servers",
+    params(InServer, Session, Handshake, Deadline),
+    responses(
+        (status = 200, description = "The server has answered", body = Pong, headers(("Mcp-Session-Id"))),
+        SessionProblems,
+    ),
+)]
 pub(super) async fn ping(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
     let server = call.server()?;
     let wishes = extract::wishes(call, server, None)?;

@@ -7,11 +7,29 @@ use serde_json::value::RawValue;
 use super::call::Call;
 use super::error::{Error, Task};
 use super::extract;
+use super::openapi::{
+    Arguments, BodyProblems, CallProblems, CallToolResult, Deadline, Handshake, InServer,
+    ListProblems, ListToolsResult, OfTool, OnToolError, Page, Session, Tool, ToolProblems,
+};
 use super::reply;
 use crate::mcp::client::ToolCall;
 use crate::servers::ToolErrors;
 
 /// List a server's tools
+///
+/// One page of the server's `tools/list`, or all of it with `all=true`. Tools that the protocol forbids to use (an
+/// invalid `x-mcp-header`) are left out.
+#[utoipa::path(
+    get,
+    path = "/api/mcp/{server}/tools",
+    operation_id = "listTools",
+    tag = "tools",
+    params(InServer, Page, Session, Handshake, Deadline),
+    responses(
+        (status = 200, description = "The server's `result`", body = ListToolsResult, headers(("Mcp-Session-Id"))),
+        ListProblems,
+    ),
+)]
 pub(super) async fn list(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
     let server = call.server()?;
     let wishes = extract::wishes(call, server, None)?;
@@ -35,6 +53,19 @@ pub(super) async fn list(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
 }
 
 /// Describe one tool
+///
+/// Its definition out of the server's `tools/list`, all pages searched.
+#[utoipa::path(
+    get,
+    path = "/api/mcp/{server}/tools/{tool}",
+    operation_id = "getTool",
+    tag = "tools",
+    params(InServer, OfTool, Session, Handshake, Deadline),
+    responses(
+        (status = 200, description = "The definition", body = Tool, headers(("Mcp-Session-Id"))),
+        ToolProblems,
+    ),
+)]
 pub(super) async fn find(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
     let server = call.server()?;
     let wishes = extract::wishes(call, server, None)?;
@@ -50,6 +81,22 @@ pub(super) async fn find(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
 }
 
 /// Call a tool: the body is the arguments object
+///
+/// An error that the tool itself reports (`isError`) is a result, marked by `Mcp-Tool-Error`, unless `toolErrors=status`.
+#[utoipa::path(
+    post,
+    path = "/api/mcp/{server}/tools/{tool}/execute",
+    operation_id = "executeTool",
+    tag = "tools",
+    params(InServer, OfTool, OnToolError, Session, Handshake, Deadline),
+    request_body(content = Option<Arguments>, description = "The arguments; no body means `{}`"),
+    responses(
+        (status = 200, description = "The server's `result`", body = CallToolResult,
+            headers(("Mcp-Session-Id"), ("Mcp-Tool-Error"))),
+        CallProblems,
+        BodyProblems,
+    ),
+)]
 pub(super) async fn execute(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
     // Before the body is read: a request that cannot be served is refused at once.
     call.server()?;
@@ -65,6 +112,22 @@ pub(super) async fn execute(call: &mut Call<'_>) -> Result<HttpResponse, Error> 
 }
 
 /// Call a tool: the body is an envelope with its name, arguments and metadata
+///
+/// As `execute`, for names that do not go well into a path, for `_meta`, and to answer `input_required`.
+#[utoipa::path(
+    post,
+    path = "/api/mcp/{server}/call",
+    operation_id = "callTool",
+    tag = "tools",
+    params(InServer, OnToolError, Session, Handshake, Deadline),
+    request_body(content = extract::Envelope<'_>, description = "The call"),
+    responses(
+        (status = 200, description = "The server's `result`", body = CallToolResult,
+            headers(("Mcp-Session-Id"), ("Mcp-Tool-Error"))),
+        CallProblems,
+        BodyProblems,
+    ),
+)]
 pub(super) async fn call(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
     call.server()?;
     let body = extract::body(call).await?;

@@ -494,7 +494,10 @@ fn result_of(reply: Reply) -> Result<Bytes, Error> {
             status: reply.status,
             error,
         }),
-        (200..=299, Some(Answer::Result(result))) => Ok(result),
+        (200..=299, Some(Answer::Result(result))) if result.starts_with(b"{") => Ok(result),
+        (200..=299, Some(Answer::Result(_))) => {
+            Err(Error::Malformed("a result that is no object".into()))
+        }
         (200..=299, None) => Err(Error::NoAnswer),
         _ => Err(Error::Status(reply.status)),
     }

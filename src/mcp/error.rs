@@ -113,6 +113,9 @@ pub enum Cap {
     /// `limits.events`.
     #[error("events of one stream")]
     Events,
+    /// `limits.depth`.
+    #[error("nesting depth")]
+    Depth,
     /// Pages of one list.
     #[error("pages of one list")]
     Pages,

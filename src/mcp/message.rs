@@ -311,6 +311,34 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
+/// Whether JSON nests deeper than `limit`. Such a text is cheap to send and costly for whoever builds a tree of it.
+///
+/// `json` need not be valid; what is said of text that is not is of no use.
+pub fn nests_deeper_than(json: &[u8], limit: usize) -> bool {
+    let is_open = |byte: &&u8| matches!(byte, b'{' | b'[');
+    if json.iter().filter(is_open).count() <= limit {
+        return false;
+    }
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'{' | b'[' => {
+                depth += 1;
+                if depth > limit {
+                    return true;
+                }
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
+}
+
 // === impl Marks ===
 
 impl<'a> Marks<'a> {
@@ -420,6 +448,22 @@ mod tests {
             answer_to("7", r#"{"id":"7","result":null}"#),
             Some(Answer::Result(_))
         ));
+    }
+
+    #[test]
+    fn depth_is_counted_outside_of_strings() {
+        for (json, depth) in [
+            ("7", 0),
+            (r#"{"a":[[1],[2],{}]}"#, 3),
+            (r#"["[[[[\"[[[",[]]"#, 2),
+            (r#"["\\",[]]"#, 2),
+        ] {
+            assert!(!nests_deeper_than(json.as_bytes(), depth), "{json}");
+            assert!(
+                depth == 0 || nests_deeper_than(json.as_bytes(), depth - 1),
+                "{json}"
+            );
+        }
     }
 
     #[test]

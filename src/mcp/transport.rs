@@ -113,46 +113,57 @@ impl Transport {
 
     /// Sends a message and reads the reply to it.
     pub async fn post(&self, post: &Post<'_>) -> Result<Reply, Error> {
-        let mut target = post.server.url.clone();
-        for _ in 0..=REDIRECTS {
-            let mut request = self
-                .request(Method::POST, &target, post.server)
-                .insert_header((ACCEPT, ACCEPT_BOTH))
-                .insert_header((CONTENT_TYPE, HeaderValue::from_static(header::JSON)));
-            for (name, value) in post.headers {
-                request = request.insert_header((name.clone(), value.clone()));
-            }
-            let response = request.send_body(post.body.clone()).await.map_err(unsent)?;
-            let status = response.status();
-            if !status.is_redirection() {
-                return self.read(response, post.id).await;
-            }
-            target =
-                redirected(&target, status, response.headers()).ok_or(Error::Redirect(status))?;
-        }
-        Err(Error::Redirect(StatusCode::PERMANENT_REDIRECT))
+        let response = self
+            .send(Method::POST, post.server, post.headers, &post.body)
+            .await?;
+        self.read(response, post.id).await
     }
 
     /// Ends a session. Every status is fine: 405 means that the server does not allow it, 404 that it is gone.
     pub async fn delete(&self, server: &Server, session: &SessionId) -> Result<StatusCode, Error> {
+        let headers = [(header::SESSION_ID, session.header())];
         let mut response = self
-            .request(Method::DELETE, &server.url, server)
-            .insert_header((ACCEPT, ACCEPT_BOTH))
-            .insert_header((header::SESSION_ID, session.header()))
-            .send()
-            .await
-            .map_err(unsent)?;
-        let status = response.status();
+            .send(Method::DELETE, server, &headers, &Bytes::new())
+            .await?;
         drain(&mut response).await;
-        Ok(status)
+        Ok(response.status())
     }
 
-    fn request(&self, method: Method, target: &Uri, server: &Server) -> awc::ClientRequest {
-        let mut request = self.http.request(method, target.clone());
-        for (name, value) in &server.headers {
-            request = request.insert_header((name.clone(), value.clone()));
+    /// Sends a request, to where the server redirects it if need be.
+    async fn send(
+        &self,
+        method: Method,
+        server: &Server,
+        headers: &[(HeaderName, HeaderValue)],
+        body: &Bytes,
+    ) -> Result<
+        awc::ClientResponse<impl Stream<Item = Result<Bytes, PayloadError>> + Unpin + use<>>,
+        Error,
+    > {
+        let mut target = server.url.clone();
+        let mut redirects = 0;
+        loop {
+            let mut request = self
+                .http
+                .request(method.clone(), target.clone())
+                .insert_header((ACCEPT, ACCEPT_BOTH));
+            if !body.is_empty() {
+                let json = HeaderValue::from_static(header::JSON);
+                request = request.insert_header((CONTENT_TYPE, json));
+            }
+            for (name, value) in server.headers.iter().chain(headers) {
+                request = request.insert_header((name.clone(), value.clone()));
+            }
+            let response = request.send_body(body.clone()).await.map_err(unsent)?;
+            let status = response.status();
+            if !status.is_redirection() {
+                return Ok(response);
+            }
+            redirects += 1;
+            target = redirected(&target, status, response.headers())
+                .filter(|_| redirects <= REDIRECTS)
+                .ok_or(Error::Redirect(status))?;
         }
-        request
     }
 
     async fn read<S>(
@@ -183,6 +194,7 @@ impl Transport {
             (true, Kind::EventStream) => self.collapse(response, id).await?,
             (true, Kind::Json) => {
                 let body = read_body(&mut response, self.limits.response_bytes).await?;
+                self.check_depth(&body)?;
                 message::find_lone_answer(&body, id)?
             }
             (true, Kind::Other) => {
@@ -214,14 +226,25 @@ impl Transport {
                 .checked_sub(chunk.len())
                 .ok_or(Error::TooLarge(Cap::ResponseBytes))?;
             while let Some(event) = reader.next_event(&mut chunk).map_err(too_large)? {
+                self.check_depth(&event.data)?;
                 if let Some(answer) = answer_in(&event, id) {
                     drain_in_background(body);
                     return Ok(Some(answer));
                 }
             }
         }
-        let last = reader.finish().map_err(too_large)?;
-        Ok(last.and_then(|event| answer_in(&event, id)))
+        let Some(last) = reader.finish().map_err(too_large)? else {
+            return Ok(None);
+        };
+        self.check_depth(&last.data)?;
+        Ok(answer_in(&last, id))
+    }
+
+    fn check_depth(&self, json: &[u8]) -> Result<(), Error> {
+        if message::nests_deeper_than(json, self.limits.depth) {
+            return Err(Error::TooLarge(Cap::Depth));
+        }
+        Ok(())
     }
 }
 

@@ -1,11 +1,13 @@
 //! The `mcpServers` object of `mcp.servers.json`, checked, with its variables filled in.
 
-use std::{net::IpAddr, time::Duration};
+use std::{borrow::Cow, net::IpAddr, time::Duration};
 
 use awc::http::{
     Uri,
-    header::{HeaderName, HeaderValue},
+    header::{AUTHORIZATION, HeaderName, HeaderValue},
 };
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use super::{Identity, Protocol, Server, Servers, ToolErrors, Transport, is_client_header};
@@ -100,8 +102,19 @@ impl<'a> Entry<'a> {
             .unwrap_or(ToolErrors::Result);
         let timeout = self.timeout();
         let hide_url = self.hide_url();
-        let headers = self.headers();
-        let (written_url, url) = self.url()?;
+        let mut headers = self.headers();
+        let (written_url, url, basic) = self.url()?;
+        if let Some(basic) = basic {
+            if headers.iter().any(|(name, _)| name == AUTHORIZATION) {
+                self.wrong(
+                    "url",
+                    "holds a user name, and headers hold \"Authorization\"",
+                    "remove one of them",
+                );
+                return None;
+            }
+            headers.push((AUTHORIZATION, basic));
+        }
 
         let loopback = url.host().is_some_and(is_loopback);
         if url.scheme_str() == Some("http") && !loopback && !headers.is_empty() {
@@ -188,8 +201,8 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// The URL as written and as it is.
-    fn url(&mut self) -> Option<(&'a str, Uri)> {
+    /// The URL as written and as it is, and the credential that was written into it.
+    fn url(&mut self) -> Option<(&'a str, Uri, Option<HeaderValue>)> {
         let written = match self.members.get("url") {
             Some(Value::String(written)) => written,
             Some(other) => {
@@ -204,8 +217,9 @@ impl<'a> Entry<'a> {
         };
         let path = member(&self.path, "url");
         let expanded = expand(written, &path, self.environment, self.mistakes)?;
-        match check_url(&expanded) {
-            Ok(url) => Some((written, url)),
+        let (bare, basic) = split_userinfo(&expanded);
+        match check_url(&bare) {
+            Ok(url) => Some((written, url, basic)),
             Err((what, fix)) => {
                 self.mistakes.add(path, what, fix);
                 None
@@ -284,6 +298,26 @@ impl<'a> Entry<'a> {
 /// What is wrong with a value, and the fix.
 type Fault = (&'static str, &'static str);
 
+/// Takes `user:password@` out of a URL and makes it what HTTP clients make of it: basic authentication.
+fn split_userinfo(url: &str) -> (Cow<'_, str>, Option<HeaderValue>) {
+    let whole = (Cow::Borrowed(url), None);
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return whole;
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let Some((userinfo, host)) = authority.rsplit_once('@') else {
+        return whole;
+    };
+    let credential: Vec<u8> = percent_decode_str(userinfo).collect();
+    let basic = format!("Basic {}", BASE64_STANDARD.encode(credential));
+    let Ok(mut basic) = HeaderValue::from_str(&basic) else {
+        return whole;
+    };
+    basic.set_sensitive(true);
+    let after = rest.strip_prefix(authority).unwrap_or_default();
+    (format!("{scheme}://{host}{after}").into(), Some(basic))
+}
+
 fn check_url(url: &str) -> Result<Uri, Fault> {
     if url.contains('#') {
         return Err(("holds a fragment", "remove the # and what follows"));
@@ -301,12 +335,6 @@ fn check_url(url: &str) -> Result<Uri, Fault> {
     let (Some("http" | "https"), Some(authority)) = (url.scheme_str(), url.authority()) else {
         return Err(incomplete);
     };
-    if authority.as_str().contains('@') {
-        return Err((
-            "holds a user name or password",
-            "take it out and send it as \"Authorization\" in headers",
-        ));
-    }
     if authority.host().is_empty() {
         return Err(incomplete);
     }
@@ -579,7 +607,6 @@ mod tests {
             ("https://h/#sEcReT", "holds a fragment"),
             ("https://h/ä", "percent-encode"),
             ("https://h/ b", "percent-encode"),
-            ("https://u:sEcReT@h/", "user name or password; take it out"),
             ("https://h:99999/", "not a port"),
             ("https://h:0/", "not a port"),
         ] {
@@ -619,5 +646,16 @@ mod tests {
             "b b": {"timeoutMs": -1},
         }));
         assert_eq!(mistakes.lines().count(), 6, "{mistakes}");
+    }
+
+    #[test]
+    fn a_user_in_the_url_becomes_basic_authentication() {
+        let (url, basic) = split_userinfo("https://me:p%40ss@h:8443/mcp?a=b@c");
+        assert_eq!(url, "https://h:8443/mcp?a=b@c");
+        assert_eq!(basic.unwrap(), "Basic bWU6cEBzcw==");
+        let (url, basic) = split_userinfo("https://h/mcp?to=me@h");
+        assert_eq!((url.as_ref(), basic), ("https://h/mcp?to=me@h", None));
+        let both = json!({"url": "https://u:p@h/", "headers": {"authorization": "x"}});
+        assert!(mistakes_of(&both).contains("remove one of them"));
     }
 }

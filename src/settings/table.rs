@@ -196,6 +196,13 @@ pub(super) const SETTINGS: &[Setting] = &[
         "100000",
         "events on one stream",
     ),
+    setting(
+        "limits.depth",
+        "MCP_REST_LIMITS_DEPTH",
+        BYTES,
+        "128",
+        "how deep JSON may nest, in requests and answers",
+    ),
 ];
 
 /// The flags that are not settings: name, value, help.
@@ -398,5 +405,12 @@ mod tests {
             assert!(help.contains(&format!("--{flag}")));
         }
         assert!(help.contains(FILE_VARIABLE));
+    }
+
+    #[test]
+    fn the_readme_holds_the_table() {
+        let readme = include_str!("../../README.md");
+        let table = settings_table();
+        assert!(readme.contains(&table), "put this into README.md:\n{table}");
     }
 }

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -52,8 +52,8 @@ impl TestApp {
     pub fn spawn_with(config: &Value, args: &[&str], env: &[(&str, &str)]) -> Self {
         let file = ConfigFile::write(config);
         let mut child = command(&file, args, env).spawn().unwrap();
-        let (logs, address) = Logs::follow(&mut child);
-        let Ok(address) = address.recv_timeout(PATIENCE) else {
+        let logs = Logs::follow(&mut child);
+        let Some(address) = logs.address() else {
             child.kill().ok();
             panic!("the service does not listen; its log:\n{}", logs.text());
         };
@@ -176,7 +176,11 @@ impl TestApp {
                 .unwrap()
                 .success()
         );
-        self.logs.wait_for_the_end();
+        assert!(
+            self.logs.ends(),
+            "the process does not end; its log:\n{}",
+            self.logs.text()
+        );
         Ended {
             status: self.child.wait().unwrap(),
             stdout: String::new(),
@@ -200,7 +204,7 @@ pub fn run(config: &impl Display, args: &[&str], env: &[(&str, &str)]) -> Ended 
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let (logs, _) = Logs::follow(&mut child);
+    let logs = Logs::follow(&mut child);
     let mut stdout = child.stdout.take().unwrap();
     let reader = thread::spawn(move || {
         let mut text = String::new();
@@ -270,57 +274,58 @@ fn command(file: &ConfigFile, args: &[&str], env: &[(&str, &str)]) -> Command {
 
 // === The log ===
 
-struct Logs {
-    text: Arc<Mutex<String>>,
-    /// Says when the process has closed it.
-    end: mpsc::Receiver<()>,
-    _reader: JoinHandle<()>,
+/// What the process has written to standard error.
+struct Logs(Arc<(Mutex<Written>, Condvar)>);
+
+#[derive(Default)]
+struct Written {
+    text: String,
+    address: Option<SocketAddr>,
+    ended: bool,
 }
 
 impl Logs {
-    /// Reads standard error for as long as it is open; sends on the address once it is there.
-    fn follow(child: &mut Child) -> (Self, mpsc::Receiver<SocketAddr>) {
+    /// Reads standard error for as long as it is open.
+    fn follow(child: &mut Child) -> Self {
         let stderr = BufReader::new(child.stderr.take().unwrap());
-        let text = Arc::new(Mutex::new(String::new()));
-        let written = Arc::clone(&text);
-        let (found, address) = mpsc::channel();
-        let (ended, end) = mpsc::channel();
-        let reader = thread::spawn(move || {
+        let logs = Self(Arc::default());
+        let shared = Arc::clone(&logs.0);
+        thread::spawn(move || {
+            let (written, changed) = &*shared;
             for line in stderr.lines().map_while(Result::ok) {
-                if let Some(address) = listening_address(&line) {
-                    // Nobody listens any more after the first.
-                    found.send(address).ok();
-                }
-                let mut text = written.lock().unwrap();
-                text.push_str(&line);
-                text.push('\n');
+                let mut written = written.lock().unwrap();
+                written.address = written.address.or(listening_address(&line));
+                written.text.push_str(&line);
+                written.text.push('\n');
+                changed.notify_all();
             }
-            ended.send(()).ok();
+            written.lock().unwrap().ended = true;
+            changed.notify_all();
         });
-        (
-            Self {
-                text,
-                end,
-                _reader: reader,
-            },
-            address,
-        )
+        logs
     }
 
     fn text(&self) -> String {
-        self.text.lock().unwrap().clone()
+        self.0.0.lock().unwrap().text.clone()
     }
 
+    /// The address, as soon as the process listens; `None` if it ends before.
+    fn address(&self) -> Option<SocketAddr> {
+        self.wait_while(|written| written.address.is_none() && !written.ended)
+            .address
+    }
+
+    /// Whether the process ends by itself.
     fn ends(&self) -> bool {
-        self.end.recv_timeout(PATIENCE).is_ok()
+        self.wait_while(|written| !written.ended).ended
     }
 
-    fn wait_for_the_end(&self) {
-        assert!(
-            self.ends(),
-            "the process does not end; its log:\n{}",
-            self.text()
-        );
+    fn wait_while(&self, condition: impl Fn(&Written) -> bool) -> MutexGuard<'_, Written> {
+        let (written, changed) = &*self.0;
+        let waited = changed.wait_timeout_while(written.lock().unwrap(), PATIENCE, |written| {
+            condition(written)
+        });
+        waited.unwrap().0
     }
 }
 

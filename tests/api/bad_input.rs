@@ -110,12 +110,12 @@ fn arguments_that_are_no_json_object_are_400() {
 }
 
 #[test]
-fn json_that_nests_without_end_is_400() {
+fn json_that_nests_deeply_harms_nobody() {
     let gate = Gate::new();
     let body = format!("{{\"a\":{}{}}}", "[".repeat(400), "]".repeat(400));
     let response = gate.app.request(&echo("").json(body));
-    // Depth is bounded somewhere; what matters is that nobody falls over.
-    assert!(matches!(response.status, 200 | 400), "{}", response.text());
+    // Some server will not read it; what matters is that nobody falls over.
+    assert!(response.status < 500, "{}", response.text());
     gate.app.echo().ok();
 }
 

@@ -26,11 +26,7 @@ fn changing(before: Behaviour, after: Behaviour) -> (Upstream, impl Fn()) {
 
 #[test]
 fn every_server_is_called_exactly_once() {
-    for (name, row) in servers::STATEFUL
-        .into_iter()
-        .chain(servers::STATELESS)
-        .chain(servers::MODERN)
-    {
+    for (name, row) in servers::all() {
         let upstream = Upstream::start(row);
         let app = TestApp::over(&upstream);
         for calls in 1..=3 {
@@ -59,11 +55,7 @@ fn a_server_that_speaks_both_eras_is_spoken_to_in_the_newer() {
 
 #[test]
 fn the_era_is_remembered() {
-    for (name, row) in servers::STATEFUL
-        .into_iter()
-        .chain(servers::STATELESS)
-        .chain(servers::MODERN)
-    {
+    for (name, row) in servers::all() {
         let upstream = Upstream::start(row);
         let app = TestApp::over(&upstream);
         for _ in 0..3 {

@@ -13,14 +13,14 @@ fn app(upstream: &Upstream) -> TestApp {
 #[test]
 fn a_one_shot_call_is_a_whole_life_in_order() {
     let upstream = Upstream::start(servers::ts_v1_stateful);
-    app(&upstream)
-        .execute_with(
-            SERVER,
-            "echo",
-            "?init=true&close=true",
-            &json!({"message": "hi"}),
-        )
-        .ok();
+    let app = app(&upstream);
+    app.execute_with(
+        SERVER,
+        "echo",
+        "?init=true&close=true",
+        &json!({"message": "hi"}),
+    )
+    .ok();
     upstream.wait_until_no_session_is_left();
     assert_eq!(
         upstream.order(),

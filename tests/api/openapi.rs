@@ -27,26 +27,8 @@ pub fn check(request: &Request, response: &Response) {
         return;
     }
     let what = format!("{} {path} -> {}", request.method, response.status);
-    let content = match document.operation(&request.method, path) {
-        Some(operation) => {
-            let answers = &operation["responses"];
-            let answer = &answers[response.status.to_string()];
-            assert!(
-                answer.is_object(),
-                "{what}: this status is not in the document"
-            );
-            document.resolve(answer)["content"].clone()
-        }
-        // An unknown route, or a method that a route does not have.
-        None => {
-            assert!(
-                matches!(response.status, 400..=499),
-                "{what}: not in the document"
-            );
-            json!({"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}})
-        }
-    };
-    let Some(content) = content.as_object().filter(|types| !types.is_empty()) else {
+    let content = document.content(&request.method, path, response.status);
+    let Some(content) = content.unwrap_or_else(|reason| panic!("{what}: {reason}")) else {
         assert!(
             response.body.is_empty(),
             "{what}: the document knows no body"
@@ -79,6 +61,28 @@ fn document() -> Option<&'static Document> {
 }
 
 impl Document {
+    /// What the document says of the body of an answer; `None` if it has none.
+    fn content(
+        &self,
+        method: &str,
+        path: &str,
+        status: u16,
+    ) -> Result<Option<Value>, &'static str> {
+        let Some(operation) = self.operation(method, path) else {
+            // An unknown route, or a method that a route does not have.
+            let problem = json!({"schema": {"$ref": "#/components/schemas/Problem"}});
+            return if (400..500).contains(&status) {
+                Ok(Some(json!({"application/problem+json": problem})))
+            } else {
+                Err("this operation is not in the document")
+            };
+        };
+        let answer = operation["responses"]
+            .get(status.to_string())
+            .ok_or("this status is not in the document")?;
+        Ok(self.resolve(answer).get("content").cloned())
+    }
+
     /// The operation whose path template matches; of several the one with the most literal segments.
     fn operation(&self, method: &str, path: &str) -> Option<&Value> {
         let paths = self.root["paths"].as_object().unwrap();

@@ -25,11 +25,7 @@ fn health_says_ok_and_when() {
 
 #[test]
 fn ping_reaches_every_server_and_runs_nothing() {
-    for (name, row) in servers::STATEFUL
-        .into_iter()
-        .chain(servers::STATELESS)
-        .chain(servers::MODERN)
-    {
+    for (name, row) in servers::all() {
         let upstream = Upstream::start(row);
         let app = TestApp::over(&upstream);
         let response = app.request(&Request::post(&path(SERVER, "ping")));

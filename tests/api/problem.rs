@@ -89,13 +89,9 @@ impl Problem {
         )
     }
 
-    /// The names offered in place of an unknown one.
+    /// The names offered in place of an unknown one; none if there is nothing to offer.
     pub fn did_you_mean(&self) -> Vec<&str> {
-        self.0["didYouMean"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter_map(Value::as_str)
-            .collect()
+        let names = self.0["didYouMean"].as_array().into_iter().flatten();
+        names.filter_map(Value::as_str).collect()
     }
 }

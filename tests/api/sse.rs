@@ -167,12 +167,11 @@ fn members_in_any_order_and_escaped_ids() {
     });
     collapses(|request| {
         let id = request.message["id"].as_str().unwrap_or_default();
-        let escaped: String = id
-            .chars()
-            .map(|letter| format!("\\u{:04x}", u32::from(letter)))
-            .collect();
+        let escape = |letter| format!("\\u{:04x}", u32::from(letter));
+        let escaped: Vec<String> = id.chars().map(escape).collect();
         text(event(&format!(
-            r#"{{"jsonrpc":"2.0","id":"{escaped}","result":{RESULT}}}"#
+            r#"{{"jsonrpc":"2.0","id":"{}","result":{RESULT}}}"#,
+            escaped.concat()
         )))
     });
 }

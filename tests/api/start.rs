@@ -207,7 +207,7 @@ fn without_the_key_nothing_happens() {
         call().header("x-api-key", ""),
         call().header("x-api-key", "wrong"),
         call().header("x-api-key", HASH),
-        call().header("x-api-key", &KEY[1..]),
+        call().header("x-api-key", KEY.trim_end_matches('f')),
         call().header("x-api-key", b"\xff\xfe"),
         call().header("authorization", KEY),
         call().header("authorization", format!("Basic {KEY}")),

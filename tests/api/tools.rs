@@ -113,9 +113,8 @@ fn all_in_a_session_of_its_own_uses_one() {
             _ => servers::ts_v1_stateful(request, state),
         }
     });
-    let body = TestApp::over(&upstream)
-        .get(&path(SERVER, "tools?all=true"))
-        .ok();
+    let app = TestApp::over(&upstream);
+    let body = app.get(&path(SERVER, "tools?all=true")).ok();
     assert_eq!(
         body["tools"].as_array().unwrap().len(),
         1 + tools::TOOLS.len()
@@ -158,12 +157,9 @@ fn one_tool_is_its_definition_from_whatever_page() {
 
 #[test]
 fn a_tool_that_is_not_there_is_404_with_what_may_be_meant() {
-    for (name, row) in servers::STATEFUL
-        .into_iter()
-        .chain(servers::STATELESS)
-        .chain(servers::MODERN)
-    {
-        let app = TestApp::over(&Upstream::start(row));
+    for (name, row) in servers::all() {
+        let upstream = Upstream::start(row);
+        let app = TestApp::over(&upstream);
         let problem = app
             .get(&path(SERVER, "tools/ECHO"))
             .is_refused(404, "tool_not_found");

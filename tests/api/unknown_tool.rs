@@ -7,11 +7,7 @@ use crate::upstream::{Reply, Upstream, error, servers};
 
 #[test]
 fn an_unknown_tool_is_404_in_every_form_servers_have_for_it() {
-    for (name, row) in servers::STATEFUL
-        .into_iter()
-        .chain(servers::STATELESS)
-        .chain(servers::MODERN)
-    {
+    for (name, row) in servers::all() {
         let upstream = Upstream::start(row);
         let app = TestApp::over(&upstream);
         for tool in ["ech", "no_such_tool_xyz"] {

@@ -134,12 +134,14 @@ impl Reply {
     }
 
     fn head(&self, framing: &str) -> Vec<u8> {
-        let mut head = format!("HTTP/1.1 {} \r\n{framing}\r\n", self.status);
-        for (name, value) in &self.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        head.push_str("\r\n");
-        head.into_bytes()
+        let line = |(name, value): &(String, String)| format!("{name}: {value}\r\n");
+        let headers: Vec<String> = self.headers.iter().map(line).collect();
+        let status = self.status;
+        format!(
+            "HTTP/1.1 {status} \r\n{framing}\r\n{}\r\n",
+            headers.concat()
+        )
+        .into_bytes()
     }
 }
 

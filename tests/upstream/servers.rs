@@ -15,13 +15,14 @@ pub type Behaviour = fn(&Request, &State) -> Reply;
 pub type Row = (&'static str, Behaviour);
 
 /// Servers that want a session.
-pub const STATEFUL: [Row; 15] = [
+pub const STATEFUL: [Row; 16] = [
     ("server_everything", server_everything),
     ("ts_v1_stateful", ts_v1_stateful),
     ("ts_v1_stateful_json", ts_v1_stateful_json),
     ("python_v1_stateful", python_v1_stateful),
     ("python_v1_stateful_json", python_v1_stateful_json),
     ("python_1_13_stateful", python_1_13_stateful),
+    ("python_1_13_terminated", python_1_13_terminated),
     ("python_v2_legacy", python_v2_legacy),
     ("fastmcp_2", fastmcp_2),
     ("pypi_mcp_proxy", pypi_mcp_proxy),
@@ -57,6 +58,11 @@ pub const MODERN: [Row; 9] = [
     ("toolbox", toolbox),
     ("npm_mcp_proxy_both", npm_mcp_proxy_both),
 ];
+
+/// All of them.
+pub fn all() -> impl Iterator<Item = Row> {
+    STATEFUL.into_iter().chain(STATELESS).chain(MODERN)
+}
 
 // === TypeScript SDK 1 ===
 
@@ -279,6 +285,19 @@ pub fn python_v1_stateless(request: &Request, state: &State) -> Reply {
 pub fn python_1_13_stateful(request: &Request, state: &State) -> Reply {
     let sessions = Sessions {
         unknown: |_| Reply::untyped(400, "Bad Request: No valid session ID provided"),
+        ..PYTHON_SESSIONS
+    };
+    Legacy {
+        sessions: Some(sessions),
+        ..PYTHON_V1
+    }
+    .answer(request, state)
+}
+
+/// PyPI `mcp` 1.13, which remembers what it has ended.
+pub fn python_1_13_terminated(request: &Request, state: &State) -> Reply {
+    let sessions = Sessions {
+        unknown: |_| Reply::untyped(404, "Not Found: Session has been terminated"),
         ..PYTHON_SESSIONS
     };
     Legacy {

@@ -106,7 +106,7 @@ fn read_framed_body(reader: &mut impl BufRead, headers: &Headers) -> io::Result<
     let Some(length) = headers.get("content-length") else {
         return Ok(None);
     };
-    let mut body = vec![0; length.parse().map_err(|_| broken(length))?];
+    let mut body = vec![0; length.parse().or(Err(broken(length)))?];
     reader.read_exact(&mut body)?;
     Ok(Some(body))
 }
@@ -115,7 +115,7 @@ fn read_chunks(reader: &mut impl BufRead) -> io::Result<Vec<u8>> {
     let mut body = Vec::new();
     loop {
         let line = read_line(reader)?;
-        let size = usize::from_str_radix(line.trim(), 16).map_err(|_| broken(&line))?;
+        let size = usize::from_str_radix(line.trim(), 16).or(Err(broken(&line)))?;
         let mut chunk = vec![0; size];
         reader.read_exact(&mut chunk)?;
         body.append(&mut chunk);

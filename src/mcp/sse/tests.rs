@@ -194,7 +194,11 @@ fn priming_events_have_no_data_but_their_id_and_delay() {
             "{data:?}"
         );
     }
-    assert_eq!(read("event: message\n\n"), []);
+    let delay = Event {
+        retry: Some(100),
+        ..Event::default()
+    };
+    assert_eq!(read("retry: 100\n\nevent: message\n\n"), [delay]);
 }
 
 #[test]

@@ -1,0 +1,23 @@
+# The commands of this repository. `make test` is all that CI needs of it.
+
+.PHONY: test servers check cost load
+
+# Every test, those against real MCP servers included. Needs Node 20 or later, npm, and Python 3.11 or later with venv.
+test: servers
+	REQUIRE_REAL_SERVERS=1 cargo test --locked
+
+# The pinned real servers, into the ignored folder tests/real/.installed.
+servers:
+	tests/real/install
+
+# What is asked of every change beside the tests.
+check:
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+
+# Instructions per call (needs valgrind), and a minute at 256 connections (needs wrk).
+cost:
+	benches/cost
+load:
+	benches/load

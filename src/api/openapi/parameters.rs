@@ -1,0 +1,157 @@
+//! The parameters that routes share. `extract` reads them; here is what a caller is told of them.
+
+#![expect(
+    dead_code,
+    reason = "these types describe parameters, which are read one by one"
+)]
+
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::{IntoParams, ToSchema};
+
+/// Which server.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(in crate::api) struct InServer {
+    /// The server's name in the configuration.
+    #[param(example = "demo")]
+    server: String,
+}
+
+/// Which tool.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(in crate::api) struct OfTool {
+    /// The tool's name.
+    #[param(example = "add")]
+    tool: String,
+}
+
+/// Which asset of Swagger UI.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(in crate::api) struct Asset {
+    /// The asset; the page itself without one.
+    #[param(example = "index.html")]
+    file: String,
+}
+
+/// Which part of a list.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct Page {
+    /// The `nextCursor` of the page before; an empty one is a cursor too. Not together with `all=true`.
+    cursor: Option<String>,
+    /// Every page, as one list.
+    #[param(default = false)]
+    all: Option<bool>,
+}
+
+/// Whether to open and to end a session around the operation. Nothing where a server has no sessions.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct Handshake {
+    /// `true` opens a session first; it is the caller's, and `Mcp-Session-Id` names it. `false` never opens one. `auto`
+    /// opens one only if the server wants it, and ends it again.
+    #[param(inline)]
+    init: Option<Init>,
+    /// End the session in use after the answer.
+    #[param(default = false)]
+    close: Option<bool>,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase", default = "auto")]
+enum Init {
+    True,
+    False,
+    Auto,
+}
+
+/// What becomes of an error that a tool reports.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+pub(in crate::api) struct OnToolError {
+    /// `result` answers 200 with the result, `status` 422 `tool_error` with the result inside. What the server's
+    /// configuration says, `result` in general, if absent.
+    #[param(inline)]
+    tool_errors: Option<Appearance>,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+enum Appearance {
+    Result,
+    Status,
+}
+
+/// Which session, in the query or in a header.
+pub(in crate::api) struct Session;
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+struct SessionQuery {
+    /// The caller's session. Counts before the header. Empty and `null` mean none.
+    #[param(max_length = 1024, pattern = "^[!-~]*$")]
+    session_id: Option<String>,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+struct SessionHeader {
+    /// The caller's session, as an answer has named it. Empty and `null` mean none.
+    #[param(
+        rename = "Mcp-Session-Id",
+        max_length = 1024,
+        pattern = "^[!-~]*$",
+        nullable = false
+    )]
+    session_id: Option<String>,
+}
+
+impl IntoParams for Session {
+    fn into_params(place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        [
+            SessionQuery::into_params(&place),
+            SessionHeader::into_params(&place),
+        ]
+        .concat()
+    }
+}
+
+/// How long to wait, in the query or in a header.
+pub(in crate::api) struct Deadline;
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+struct DeadlineQuery {
+    /// A deadline for the whole request in milliseconds, if it is lower than the server's.
+    #[param(minimum = 1)]
+    timeout_ms: Option<u64>,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+struct DeadlineHeader {
+    /// `wait=N` (RFC 7240): the same in seconds. Other preferences are ignored.
+    #[param(rename = "Prefer", nullable = false)]
+    prefer: Option<String>,
+}
+
+impl IntoParams for Deadline {
+    fn into_params(place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        [
+            DeadlineQuery::into_params(&place),
+            DeadlineHeader::into_params(&place),
+        ]
+        .concat()
+    }
+}
+
+/// By which id the request is to be known. Of every route.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub(super) struct RequestId {
+    /// An id for this request, for the answer and the log. 1 to 256 of `A-Z a-z 0-9 _ -`; any other is replaced.
+    #[param(rename = "X-Request-Id", nullable = false)]
+    request_id: Option<String>,
+}

