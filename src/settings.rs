@@ -380,6 +380,7 @@ mod tests {
             ("MCP_REST_LIMITS_RESPONSE_BYTES", "6"),
             ("MCP_REST_LIMITS_EVENT_BYTES", "7"),
             ("MCP_REST_LIMITS_EVENTS", "8"),
+            ("MCP_REST_LIMITS_DEPTH", "9"),
             ("KEY", "k"),
         ];
         let from_environment = run(FILE, &variables, &[]).unwrap().settings;

@@ -110,20 +110,25 @@ fn when_to_come_back_reaches_the_caller() {
 fn pages_never_leak() {
     const PAGE: &str =
         "<!DOCTYPE html><h1>PAGE-SECRET</h1><pre>at Server.handle (/srv/app.js:1:1)</pre>";
+    let upstream = Upstream::start(|request, state| match request.rpc() {
+        "tools/call" => {
+            let status = request.arguments()["status"].as_u64().unwrap();
+            let media_type = request.arguments()["type"].as_str().unwrap();
+            Reply::typed(status.try_into().unwrap(), media_type, PAGE)
+        }
+        _ => servers::ts_v1_stateless(request, state),
+    });
+    let app = TestApp::over_with(&upstream, json!({"protocol": "legacy"}));
     for status in [200, 400, 401, 403, 404, 418, 429, 500, 502, 503] {
         for media_type in ["text/html; charset=utf-8", "text/plain", "application/json"] {
-            let upstream = failing(move || Reply::typed(status, media_type, PAGE));
-            let app = TestApp::over_with(&upstream, json!({"protocol": "legacy"}));
-            let response = app.echo();
+            let arguments = json!({"status": status, "type": media_type});
+            let response = app.execute(SERVER, "echo", &arguments);
             response.problem();
-            assert!(
-                !response.text().contains("PAGE-SECRET"),
-                "{}",
-                response.text()
-            );
-            assert!(!app.logs().contains("PAGE-SECRET"), "{}", app.logs());
+            assert!(!response.text().contains("PAGE-SECRET"), "{}", response.text());
         }
     }
+    let log = app.stop().stderr;
+    assert!(!log.contains("PAGE-SECRET"), "{log}");
 }
 
 #[test]
@@ -389,5 +394,5 @@ fn the_callers_own_headers_do_not_reach_the_server() {
         );
         assert!(upstream.url().contains(request.header("host").unwrap()));
     }
-    assert!(!app.logs().contains("CALLER-SECRET"));
+    assert!(!app.stop().stderr.contains("CALLER-SECRET"));
 }

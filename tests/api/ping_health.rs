@@ -72,7 +72,6 @@ fn a_request_id_is_kept_or_made() {
     let longest = "a".repeat(256);
     for id in ["a", "Abc_0-9", longest.as_str()] {
         assert_eq!(with(id), id);
-        assert!(app.logs().contains(id));
     }
     let too_long = "a".repeat(257);
     for id in ["", "a b", "a/b", "ü", too_long.as_str()] {

@@ -45,7 +45,7 @@ fn urls_are_listed_as_written_without_what_is_secret() {
             .trim_end_matches('/'),
         "https://example.com"
     );
-    let shown = format!("{}{}", response.text(), app.logs());
+    let shown = format!("{}{}", response.text(), app.stop().stderr);
     for secret in ["QUERY", "VARIABLE", "PATH", "HEADER"] {
         assert!(!shown.contains(&format!("{secret}-SECRET")), "{shown}");
     }
