@@ -65,6 +65,7 @@ fn the_committed_document_is_the_served_one() {
     );
 }
 
+/// Swagger UI is an operation like any other, so that its 404 and its redirect are described too.
 #[test]
 fn routes_and_operations_are_the_same() {
     let document = document();
@@ -75,6 +76,20 @@ fn routes_and_operations_are_the_same() {
         .map(|(method, path)| (method.to_owned(), path))
         .collect();
     assert_eq!(described, routes);
+}
+
+#[test]
+fn every_operation_and_parameter_is_described() {
+    let document = document();
+    for (method, path, operation) in operations(&document) {
+        assert!(operation["summary"].is_string(), "{method} {path}");
+        for parameter in operation["parameters"].as_array().unwrap() {
+            assert!(parameter["description"].is_string(), "{path}: {parameter}");
+            let beside = parameter.get("example");
+            let within = parameter["schema"].get("examples");
+            assert!(beside.or(within).is_some(), "{path}: {parameter}");
+        }
+    }
 }
 
 #[test]

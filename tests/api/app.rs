@@ -161,11 +161,6 @@ impl TestApp {
 
     // === What an operator does ===
 
-    /// The log so far.
-    pub fn logs(&self) -> String {
-        self.logs.text()
-    }
-
     /// Sends SIGTERM and waits for the end.
     pub fn stop(mut self) -> Ended {
         let pid = self.child.id().to_string();

@@ -124,7 +124,11 @@ fn pages_never_leak() {
             let arguments = json!({"status": status, "type": media_type});
             let response = app.execute(SERVER, "echo", &arguments);
             response.problem();
-            assert!(!response.text().contains("PAGE-SECRET"), "{}", response.text());
+            assert!(
+                !response.text().contains("PAGE-SECRET"),
+                "{}",
+                response.text()
+            );
         }
     }
     let log = app.stop().stderr;

@@ -78,6 +78,8 @@ fn a_request_id_is_kept_or_made() {
         assert_ne!(with(id), id);
     }
     assert_ne!(with("a b"), with("a b"));
+    let log = app.stop().stderr;
+    assert!(log.contains("Abc_0-9") && log.contains(&longest), "{log}");
 }
 
 #[test]

@@ -1,0 +1,78 @@
+//! The rules of `ARCHITECTURE.md` that the compiler does not know, checked by reading the sources.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Every source file below `src/{place}`, or that file itself, with its text.
+fn sources(place: &str) -> Vec<(PathBuf, String)> {
+    let place = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("src")
+        .join(place);
+    let mut found = Vec::new();
+    let mut to_see = vec![place];
+    while let Some(path) = to_see.pop() {
+        if path.is_dir() {
+            let entries = fs::read_dir(&path).expect("a folder of sources can be listed");
+            to_see.extend(entries.map(|entry| entry.expect("an entry").path()));
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            let text = fs::read_to_string(&path).expect("a source can be read");
+            found.push((path, text));
+        }
+    }
+    assert!(!found.is_empty(), "nothing to check");
+    found
+}
+
+/// No line of code in `place`, comments aside, holds one of `words`.
+fn never(place: &str, words: &[&str]) {
+    for (path, text) in sources(place) {
+        for (number, line) in text.lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            for word in words {
+                assert!(
+                    !code.contains(word),
+                    "{}:{}: {word}",
+                    path.display(),
+                    number + 1
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_mcp_side_does_not_know_the_rest_side() {
+    never("mcp", &["crate::api", "actix_web", "crate::app", "utoipa"]);
+}
+
+#[test]
+fn results_are_never_built_as_trees() {
+    never("mcp", &["serde_json::Value", "json!("]);
+}
+
+#[test]
+fn the_rest_side_reaches_servers_through_the_mcp_side() {
+    never("api", &["awc::"]);
+}
+
+#[test]
+fn the_configuration_knows_neither_side() {
+    for place in [
+        "settings",
+        "settings.rs",
+        "servers",
+        "servers.rs",
+        "config_file.rs",
+        "expand.rs",
+        "mistakes.rs",
+    ] {
+        never(place, &["crate::api", "crate::mcp", "actix_web"]);
+    }
+}
+
+#[test]
+fn every_source_says_what_it_is_for() {
+    for (path, text) in sources("") {
+        assert!(text.starts_with("//!"), "{}", path.display());
+    }
+}
