@@ -1,10 +1,14 @@
 //! The running service: built from a listener, settings and servers; run until it is told to stop, then drained.
 
 use std::net::TcpListener;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use actix_rt::signal::unix::{SignalKind, signal};
 use actix_web::{App, HttpServer, dev::Server, web};
+
+use futures::future::select;
 
 use crate::api::{self, Gateway};
 use crate::mcp::client::{Pool, Shared};
@@ -48,6 +52,7 @@ impl Application {
             }))
         };
         let mut http = HttpServer::new(factory)
+            .shutdown_signal(told_to_stop()?)
             // Without it a streamed answer waits 40 ms for the caller's acknowledgement.
             .tcp_nodelay(true)
             // A caller that goes away ends its handler: what the handler holds is then cancelled and closed.
@@ -68,4 +73,14 @@ impl Application {
         self.closer.flush().await;
         outcome
     }
+}
+
+/// Resolves on SIGTERM or SIGINT. They are listened for from this moment on, not only once the server runs: whoever has
+/// read that the service listens may stop it.
+fn told_to_stop() -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        select(pin!(terminate.recv()), pin!(interrupt.recv())).await;
+    })
 }

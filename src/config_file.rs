@@ -138,7 +138,6 @@ impl<'de> Visitor<'de> for Tree<'_> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

@@ -265,7 +265,6 @@ fn is_authority(authority: &str, may_lack_host: bool) -> bool {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

@@ -272,7 +272,6 @@ fn check_probe(settings: &Settings, mistakes: &mut Mistakes) {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -1,5 +1,7 @@
 //! The rules of `ARCHITECTURE.md` that the compiler does not know, checked by reading the sources.
 
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

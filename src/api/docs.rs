@@ -53,7 +53,7 @@ pub(super) fn swagger_ui(call: &Call<'_>) -> Result<HttpResponse, Error> {
             .insert_header((LOCATION, "/swagger-ui/"))
             .finish());
     }
-    let config = Arc::new(utoipa_swagger_ui::Config::from("/openapi.json"));
+    let config = Arc::new(utoipa_swagger_ui::Config::from("/openapi.json").validator_url("none"));
     match utoipa_swagger_ui::serve(call.file, config) {
         Ok(Some(file)) => Ok(HttpResponse::Ok()
             .content_type(file.content_type)

@@ -109,6 +109,7 @@ pub(super) struct Problem<'a> {
     tool: Option<&'a str>,
     /// Names of tools close to the one that is not there.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     did_you_mean: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

@@ -189,7 +189,6 @@ fn captures<'p>(pattern: &str, path: &'p str) -> Option<Captures<'p>> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

@@ -14,10 +14,8 @@ use bytes::{Buf, Bytes};
 use memchr::{memchr, memchr2};
 
 #[cfg(test)]
-#[expect(clippy::expect_used, reason = "a test fails by panicking")]
 mod differential;
 #[cfg(test)]
-#[expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 mod tests;
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();

@@ -102,7 +102,6 @@ fn rewritten(result: &Bytes, tools: &[&RawValue], cursor: bool) -> Result<Bytes,
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

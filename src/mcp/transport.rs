@@ -10,7 +10,7 @@ use actix_rt::net::TcpStream;
 use actix_rt::time::timeout;
 use actix_service::ServiceExt as _;
 use actix_tls::connect as tcp;
-use awc::error::{PayloadError, SendRequestError};
+use awc::error::{ConnectError, PayloadError, SendRequestError};
 use awc::http::header::{
     ACCEPT, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
     LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
@@ -154,7 +154,7 @@ impl Transport {
             for (name, value) in server.headers.iter().chain(headers) {
                 request = request.insert_header((name.clone(), value.clone()));
             }
-            let response = request.send_body(body.clone()).await.map_err(unsent)?;
+            let response = request.send_body(body.clone()).await.map_err(unanswered)?;
             let status = response.status();
             if !status.is_redirection() {
                 return Ok(response);
@@ -395,8 +395,12 @@ fn broken(error: PayloadError) -> Error {
     }
 }
 
-fn unsent(error: SendRequestError) -> Error {
+fn unanswered(error: SendRequestError) -> Error {
     match error {
+        // By its name this comes before the request; awc reports so a server that hangs up instead of answering.
+        SendRequestError::Connect(ConnectError::Disconnected) => {
+            Error::Lost("the server hung up".into())
+        }
         SendRequestError::Connect(error) => Error::Unreachable(error.to_string()),
         SendRequestError::Url(error) => Error::Unreachable(error.to_string()),
         SendRequestError::Response(error) => Error::Malformed(error.to_string()),

@@ -194,6 +194,23 @@ fn an_answer_that_is_none_is_invalid() {
 }
 
 #[test]
+fn a_result_that_is_no_object_is_invalid() {
+    for result in ["null", "7", "[]", "\"done\""] {
+        let upstream = Upstream::start(move |request, state| match request.rpc() {
+            "tools/call" => as_json(&request.reply(&format!("\"result\":{result}"))),
+            _ => servers::ts_v1_stateless(request, state),
+        });
+        let problem = call(&upstream).problem();
+        let (status, code, ..) = problem.facts();
+        assert_eq!(
+            (status, code),
+            (502, "upstream_invalid_response"),
+            "{result}"
+        );
+    }
+}
+
+#[test]
 fn a_server_that_is_not_there_is_unreachable() {
     // A port that is taken and does not listen, as long as the connection is held.
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();

@@ -17,6 +17,7 @@
 
 mod app;
 mod bad_input;
+mod docs;
 mod eras;
 mod errors;
 mod http;
