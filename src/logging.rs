@@ -27,45 +27,59 @@ pub fn init(level: log::LevelFilter) {
         .try_init();
 }
 
-/// Writes one record straight into `env_logger`'s reused buffer: this runs once per request.
+/// Writes one record. This runs once per request, and `out` is slow in small pieces: the line is put together first.
 fn line(out: &mut impl Write, now: SystemTime, record: &log::Record<'_>) -> io::Result<()> {
-    out.write_all(b"{\"ts\":\"")?;
-    out.write_all(&digits(now))?;
-    out.write_all(b"\",\"level\":\"")?;
-    out.write_all(record.level().as_str().as_bytes())?;
-    out.write_all(b"\",\"target\":")?;
-    serde_json::to_writer(&mut *out, record.target())?;
-    out.write_all(b",\"message\":")?;
-    serde_json::to_writer(&mut *out, record.args())?;
+    let mut line = Vec::with_capacity(512);
+    line.extend_from_slice(b"{\"ts\":\"");
+    line.extend_from_slice(&digits(now));
+    line.extend_from_slice(b"\",\"level\":\"");
+    line.extend_from_slice(record.level().as_str().as_bytes());
+    line.extend_from_slice(b"\",\"target\":");
+    serde_json::to_writer(&mut line, record.target())?;
+    line.extend_from_slice(b",\"message\":");
+    serde_json::to_writer(&mut line, record.args())?;
     record
         .key_values()
-        .visit(&mut Members(out))
+        .visit(&mut Members(&mut line))
         .map_err(io::Error::other)?;
-    out.write_all(b"}\n")
+    line.extend_from_slice(b"}\n");
+    out.write_all(&line)
 }
 
 /// Writes key-values as `,"key":value`: numbers and booleans as such, nothing for null, anything else as a string.
-struct Members<'a, W>(&'a mut W);
+struct Members<'a>(&'a mut Vec<u8>);
 
 /// One key-value on its way into the line.
-struct Member<'a, 'k, W>(&'a mut W, kv::Key<'k>);
+struct Member<'a, 'k>(&'a mut Vec<u8>, kv::Key<'k>);
 
-impl<'kvs, W: Write> VisitSource<'kvs> for Members<'_, W> {
+impl<'kvs> VisitSource<'kvs> for Members<'_> {
     fn visit_pair(&mut self, key: kv::Key<'kvs>, value: kv::Value<'kvs>) -> Result<(), kv::Error> {
         value.visit(&mut Member(self.0, key))
     }
 }
 
-impl<W: Write> Member<'_, '_, W> {
+/// Writes a key as a JSON string. Our own keys need no escapes.
+fn write_key(line: &mut Vec<u8>, key: &str) -> serde_json::Result<()> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
+    if !key.bytes().all(plain) {
+        return serde_json::to_writer(line, key);
+    }
+    line.push(b'"');
+    line.extend_from_slice(key.as_bytes());
+    line.push(b'"');
+    Ok(())
+}
+
+impl Member<'_, '_> {
     fn write(&mut self, value: impl Serialize) -> Result<(), kv::Error> {
-        self.0.write_all(b",")?;
-        serde_json::to_writer(&mut *self.0, self.1.as_str()).map_err(kv::Error::boxed)?;
-        self.0.write_all(b":")?;
+        self.0.push(b',');
+        write_key(self.0, self.1.as_str()).map_err(kv::Error::boxed)?;
+        self.0.push(b':');
         serde_json::to_writer(&mut *self.0, &value).map_err(kv::Error::boxed)
     }
 }
 
-impl<W: Write> VisitValue<'_> for Member<'_, '_, W> {
+impl VisitValue<'_> for Member<'_, '_> {
     fn visit_any(&mut self, value: kv::Value<'_>) -> Result<(), kv::Error> {
         self.write(format_args!("{value}"))
     }

@@ -4,7 +4,13 @@
 
 mod read;
 
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
 
 use awc::http::{
     Uri,
@@ -64,6 +70,8 @@ pub struct Server {
     pub transport: Transport,
     /// Where it is, variables filled in: never to be shown.
     pub url: Uri,
+    /// The value of `Host`, made once.
+    pub host: HeaderValue,
     /// The URL as it may be shown; its origin only where that is configured.
     pub shown_url: String,
     /// Sent with every request, variables filled in: never to be shown.
@@ -91,9 +99,20 @@ impl Server {
             timeout: None,
             tool_errors: ToolErrors::Result,
             identity: Identity::of(name, &url, &[]),
+            host: host_header(&url),
             url,
         }
     }
+}
+
+/// The value of `Host` for requests to `url`: its host, and its port where that is not the scheme's own.
+fn host_header(url: &Uri) -> HeaderValue {
+    let host = url.host().unwrap_or_default();
+    let written = match (url.port_u16(), url.scheme_str()) {
+        (None, _) | (Some(80), Some("http")) | (Some(443), Some("https")) => host.to_owned(),
+        (Some(port), _) => format!("{host}:{port}"),
+    };
+    HeaderValue::try_from(written).unwrap_or(HeaderValue::from_static(""))
 }
 
 impl fmt::Debug for Server {
@@ -151,7 +170,7 @@ pub enum ToolErrors {
 }
 
 /// This server with this credential: a SHA-256 over name, URL and headers.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Identity([u8; 32]);
 
 impl Identity {
@@ -167,6 +186,13 @@ impl Identity {
             bytes.extend_from_slice(part);
         }
         Self(sha256(&bytes))
+    }
+}
+
+impl Hash for Identity {
+    /// A digest is a hash already: eight of its bytes will do.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(self.0.first_chunk::<8>().map_or(&[], |head| head));
     }
 }
 

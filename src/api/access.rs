@@ -1,17 +1,19 @@
 //! What surrounds every answer: request id, API keys, timing, and one line in the log.
 
-use std::fmt::Write as _;
+use std::time::Duration;
 
 use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
+use bytes::Bytes;
 
 use super::call::Call;
 use super::error::Error;
+use crate::mcp::message::random_hex;
 
 /// The id a request is known by, here and in the log.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
-const API_KEY: &str = "x-api-key";
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// The longest id taken from a caller.
 const LONGEST_ID: usize = 256;
 
@@ -25,7 +27,7 @@ pub(super) fn request_id(request: &HttpRequest) -> String {
             id.bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
         })
-        .map_or_else(|| format!("{:032x}", rand::random::<u128>()), Into::into)
+        .map_or_else(random_hex, Into::into)
 }
 
 /// Lets a request pass that brings one of the configured keys, in `X-API-Key` or as a bearer token; every request where
@@ -72,13 +74,12 @@ pub(super) fn finish(call: &Call<'_>, mut response: HttpResponse) -> HttpRespons
         (", upstream;dur=", upstream),
         (", gateway;dur=", gateway),
     ] {
-        let micros = spent.as_micros();
-        // Writing into a string cannot fail.
-        let _ = write!(timing, "{name}{}.{:03}", micros / 1000, micros % 1000);
+        timing.push_str(name);
+        push_millis(&mut timing, spent);
     }
     let headers = response.headers_mut();
-    for (name, value) in [(REQUEST_ID, call.id.as_str()), (SERVER_TIMING, &timing)] {
-        if let Ok(value) = HeaderValue::from_str(value) {
+    for (name, value) in [(REQUEST_ID, call.id.clone()), (SERVER_TIMING, timing)] {
+        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(value)) {
             headers.insert(name, value);
         }
     }
@@ -91,15 +92,54 @@ pub(super) fn finish(call: &Call<'_>, mut response: HttpResponse) -> HttpRespons
         tool = call.tool.as_deref(),
         status = response.status().as_u16(),
         code = call.code,
-        micros = u64::try_from(total.as_micros()).unwrap_or(u64::MAX);
+        micros = micros(total);
         "request"
     );
     response
 }
 
+fn micros(spent: Duration) -> u64 {
+    spent.as_secs() * 1_000_000 + u64::from(spent.subsec_micros())
+}
+
+/// Milliseconds with three decimals: `4.967`. By hand, for formatting costs more than all else here.
+fn push_millis(text: &mut String, spent: Duration) {
+    let micros = micros(spent);
+    let mut place = 1000;
+    while place <= micros / 10 {
+        place *= 10;
+    }
+    while place > 0 {
+        let digit = u32::try_from(micros / place % 10).unwrap_or_default();
+        text.push(char::from_digit(digit, 10).unwrap_or('0'));
+        if place == 1000 {
+            text.push('.');
+        }
+        place /= 10;
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::bearer_token;
+    use std::time::Duration;
+
+    use super::{bearer_token, push_millis};
+
+    #[test]
+    fn durations_are_milliseconds_with_three_decimals() {
+        for (micros, written) in [
+            (0, "0.000"),
+            (7, "0.007"),
+            (999, "0.999"),
+            (1000, "1.000"),
+            (12_345, "12.345"),
+            (100_000_000, "100000.000"),
+        ] {
+            let mut text = String::new();
+            push_millis(&mut text, Duration::from_micros(micros));
+            assert_eq!(text, written);
+        }
+    }
 
     #[test]
     fn bearer_tokens_are_found() {

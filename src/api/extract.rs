@@ -2,10 +2,14 @@
 //!
 //! Everything here refuses rather than guesses: a request that is not what it seems never reaches a server.
 
+use std::future::poll_fn;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
-use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use bytes::Bytes;
+use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use actix_web::web;
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
 use percent_encoding::percent_decode;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -17,6 +21,8 @@ use crate::mcp::client::{Init, Wishes};
 use crate::mcp::header::{SESSION_ID, SessionId};
 use crate::mcp::message::nests_deeper_than;
 use crate::servers::{Server, ToolErrors};
+
+const PREFER: HeaderName = HeaderName::from_static("prefer");
 
 /// Query parameters, decoded, in order.
 #[derive(Debug, Default)]
@@ -58,6 +64,9 @@ pub(super) fn segment(raw: &str) -> Result<String, Error> {
 
 fn decode(raw: &str) -> Option<String> {
     let bytes = raw.as_bytes();
+    if raw.is_ascii() && memchr::memchr(b'%', bytes).is_none() {
+        return Some(raw.to_owned());
+    }
     let broken = |at: usize| {
         let digits = bytes.get(at + 1..at + 3);
         !digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
@@ -141,7 +150,7 @@ pub(super) fn session(call: &Call<'_>) -> Result<Option<SessionId>, Error> {
         ))
     };
     let in_query = call.query.get("sessionId")?;
-    let in_header = single_header(call.request.headers(), SESSION_ID.as_str())?;
+    let in_header = single_header(call.request.headers(), &SESSION_ID)?;
     let named = |bytes: &[u8]| match bytes {
         b"" | b"null" => Ok(None),
         id => SessionId::parse(id).map(Some).ok_or_else(malformed),
@@ -151,7 +160,10 @@ pub(super) fn session(call: &Call<'_>) -> Result<Option<SessionId>, Error> {
     Ok(in_query.flatten().or(in_header.flatten()))
 }
 
-fn single_header<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a HeaderValue>, Error> {
+fn single_header<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<&'a HeaderValue>, Error> {
     let mut values = headers.get_all(name);
     let first = values.next();
     match values.next() {
@@ -191,7 +203,7 @@ fn bad_timeout() -> Error {
 /// `Prefer: wait=N` (RFC 7240), in seconds. A preference that is not understood is none.
 fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
     headers
-        .get_all("prefer")
+        .get_all(PREFER)
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .find_map(|preference| {
@@ -222,15 +234,8 @@ pub(super) async fn body(call: &mut Call<'_>) -> Result<Bytes, Error> {
     let Some(payload) = call.payload.take() else {
         return Ok(Bytes::new());
     };
-    let body = payload
-        .to_bytes_limited(cap)
-        .await
-        .map_err(|_too_long| Error::PayloadTooLarge(cap))?
-        .map_err(|broken| {
-            log::debug!("a request body broke off: {broken}");
-            Error::invalid("The body could not be read")
-        })?;
-    let is_json = match single_header(call.request.headers(), CONTENT_TYPE.as_str())? {
+    let body = collect(payload, cap).await?;
+    let is_json = match single_header(call.request.headers(), &CONTENT_TYPE)? {
         None => true,
         Some(value) => value.to_str().is_ok_and(is_json),
     };
@@ -244,6 +249,46 @@ pub(super) async fn body(call: &mut Call<'_>) -> Result<Bytes, Error> {
         )));
     }
     Ok(body)
+}
+
+/// Reads a body to its end.
+///
+/// The first look is taken without leaving a waker. actix starts a handler before it hands on the body that it has read
+/// along with the head, and polls the handler again after every such handing on, there and nowhere else; a waker left
+/// at the first look would only make it go through all of a connection's work once more, for a tenth of a call's cost.
+async fn collect(mut payload: web::Payload, cap: usize) -> Result<Bytes, Error> {
+    let mut first_look = true;
+    let mut body = Bytes::new();
+    let mut pieces = BytesMut::new();
+    loop {
+        let chunk = poll_fn(|context| {
+            if std::mem::take(&mut first_look) {
+                payload.poll_next_unpin(&mut Context::from_waker(Waker::noop()))
+            } else {
+                payload.poll_next_unpin(context)
+            }
+        });
+        let chunk = match chunk.await {
+            Some(Ok(chunk)) => chunk,
+            Some(Err(broken)) => {
+                log::debug!("a request body broke off: {broken}");
+                return Err(Error::invalid("The body could not be read"));
+            }
+            None if pieces.is_empty() => return Ok(body),
+            None => return Ok(pieces.freeze()),
+        };
+        if body.len().max(pieces.len()) + chunk.len() > cap {
+            return Err(Error::PayloadTooLarge(cap));
+        }
+        if body.is_empty() {
+            body = chunk;
+        } else {
+            if pieces.is_empty() {
+                pieces.extend_from_slice(&body);
+            }
+            pieces.extend_from_slice(&chunk);
+        }
+    }
 }
 
 /// `application/json` and every `+json` type, whatever their case and parameters.

@@ -169,15 +169,18 @@ fn find<'p>(method: &Method, path: &'p str) -> Result<(&'static Route, Captures<
 /// The segments of `path` that stand for something, if it fits `pattern`.
 fn captures<'p>(pattern: &str, path: &'p str) -> Option<Captures<'p>> {
     let mut captures = Captures::default();
-    let mut segments = path.split('/');
-    let mut rest = path;
+    let mut rest = Some(path);
     for expected in pattern.split('/') {
         if expected == "{file}" {
-            captures.file = Some(rest);
+            captures.file = Some(rest.unwrap_or_default());
             return Some(captures);
         }
-        let segment = segments.next()?;
-        rest = rest.get(segment.len() + 1..).unwrap_or_default();
+        let left = rest?;
+        let (segment, after) = match memchr::memchr(b'/', left.as_bytes()) {
+            Some(end) => (left.get(..end)?, left.get(end + 1..)),
+            None => (left, None),
+        };
+        rest = after;
         match expected {
             "{server}" => captures.server = Some(segment),
             "{tool}" => captures.tool = Some(segment),
@@ -185,7 +188,7 @@ fn captures<'p>(pattern: &str, path: &'p str) -> Option<Captures<'p>> {
             _ => return None,
         }
     }
-    segments.next().is_none().then_some(captures)
+    rest.is_none().then_some(captures)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Tools: list them, find one, call one.
 
+use std::sync::Arc;
+
 use actix_web::HttpResponse;
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -13,7 +15,7 @@ use super::openapi::{
 };
 use super::reply;
 use crate::mcp::client::ToolCall;
-use crate::servers::ToolErrors;
+use crate::servers::{Server, ToolErrors};
 
 /// List a server's tools
 ///
@@ -99,7 +101,7 @@ pub(super) async fn find(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
 )]
 pub(super) async fn execute(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
     // Before the body is read: a request that cannot be served is refused at once.
-    call.server()?;
+    let server = call.server()?;
     let body = extract::body(call).await?;
     let tool_call = ToolCall {
         name: call.tool(),
@@ -108,7 +110,7 @@ pub(super) async fn execute(call: &mut Call<'_>) -> Result<HttpResponse, Error> 
         input_responses: None,
         request_state: None,
     };
-    run(call, &tool_call, None).await
+    run(call, server, &tool_call, None).await
 }
 
 /// Call a tool: the body is an envelope with its name, arguments and metadata
@@ -129,7 +131,7 @@ pub(super) async fn execute(call: &mut Call<'_>) -> Result<HttpResponse, Error> 
     ),
 )]
 pub(super) async fn call(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
-    call.server()?;
+    let server = call.server()?;
     let body = extract::body(call).await?;
     let envelope = extract::envelope(&body)?;
     call.tool = Some(envelope.name);
@@ -141,15 +143,15 @@ pub(super) async fn call(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
         input_responses: envelope.input_responses,
         request_state: envelope.request_state,
     };
-    run(call, &tool_call, envelope.timeout_ms).await
+    run(call, server, &tool_call, envelope.timeout_ms).await
 }
 
 async fn run(
     call: &Call<'_>,
+    server: &Arc<Server>,
     tool_call: &ToolCall<'_>,
     timeout_ms: Option<u64>,
 ) -> Result<HttpResponse, Error> {
-    let server = call.server()?;
     let wishes = extract::wishes(call, server, timeout_ms)?;
     let tool_errors = extract::tool_errors(call, server)?;
     let mut client = call.gateway.pool.client(server, wishes);

@@ -5,8 +5,10 @@
 //! done here; see `transport` and `sse`.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use bytes::Bytes;
+use memchr::{memchr2_iter, memmem};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
@@ -129,7 +131,7 @@ pub struct Members<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
 impl Id {
     /// A fresh random id.
     pub fn random() -> Self {
-        Self(format!("{:032x}", rand::random::<u128>()))
+        Self(random_hex())
     }
 
     /// The id as it goes over the wire, without the quotes.
@@ -139,8 +141,26 @@ impl Id {
 
     /// Whether `raw` is this id: a JSON string with these characters. The number `1` is not the string `"1"`.
     fn is(&self, raw: &RawValue) -> bool {
-        serde_json::from_str::<Cow<'_, str>>(raw.get()).is_ok_and(|id| id == self.0)
+        let raw = raw.get();
+        let as_written = raw
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'))
+            .is_some_and(|inner| inner == self.0);
+        as_written || serde_json::from_str::<Cow<'_, str>>(raw).is_ok_and(|id| id == self.0)
     }
+}
+
+/// 128 random bits as 32 hexadecimal digits. Unlike `{:032x}` it costs next to nothing, and every request needs two.
+pub fn random_hex() -> String {
+    let bits: u128 = rand::random();
+    let mut hex = String::with_capacity(32);
+    for byte in bits.to_ne_bytes() {
+        for digit in [byte >> 4, byte & 0xf] {
+            let letter = if digit < 10 { b'0' } else { b'a' - 10 };
+            hex.push(char::from(letter + digit));
+        }
+    }
+    hex
 }
 
 // === impl Params ===
@@ -180,11 +200,25 @@ const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
 const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 
+/// What every modern request carries, written once.
+static OURS_ALONE: LazyLock<Box<RawValue>> = LazyLock::new(|| {
+    let written = format!(
+        r#"{{"{PROTOCOL_VERSION}":"{}","{CLIENT_CAPABILITIES}":{{}},"{CLIENT_INFO}":{{"name":"{}","version":"{}"}}}}"#,
+        super::era::MODERN,
+        ClientInfo::OURS.name,
+        ClientInfo::OURS.version,
+    );
+    RawValue::from_string(written).unwrap_or_default()
+});
+
 impl Serialize for Meta<'_> {
     /// The protocol version is always ours, for it must equal the header. Capabilities and client info are the
     /// caller's where it gives them: who answers `inputRequests` may say what it can answer. A legacy server gets
     /// none of the four, for a dual-era one would take them as the sign of a modern request.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.callers.is_none() && self.modern {
+            return OURS_ALONE.serialize(serializer);
+        }
         let mut map = serializer.serialize_map(None)?;
         let (mut capabilities, mut info) = (false, false);
         if let Some(raw) = self.callers {
@@ -315,8 +349,8 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
 ///
 /// `json` need not be valid; what is said of text that is not is of no use.
 pub fn nests_deeper_than(json: &[u8], limit: usize) -> bool {
-    let is_open = |byte: &&u8| matches!(byte, b'{' | b'[');
-    if json.iter().filter(is_open).count() <= limit {
+    // Mostly there are too few brackets in all, which is quickly said.
+    if memchr2_iter(b'{', b'[', json).take(limit + 1).count() <= limit {
         return false;
     }
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
@@ -343,7 +377,16 @@ pub fn nests_deeper_than(json: &[u8], limit: usize) -> bool {
 
 impl<'a> Marks<'a> {
     /// What `result` says of itself. A result that is no object says nothing.
+    ///
+    /// A result is read a second time only if it may say something out of the ordinary: where neither `true` nor a
+    /// `resultType` other than `complete` stands after these names, at whatever depth, there is nothing to find.
+    /// (Names written with escapes are not looked for: no serializer escapes these letters.)
     pub fn of(result: &'a [u8]) -> Self {
+        let ordinary = always_followed_by(result, &IS_ERROR, b"false")
+            && always_followed_by(result, &RESULT_TYPE, b"\"complete\"");
+        if ordinary {
+            return Self::default();
+        }
         serde_json::from_slice(result).unwrap_or_default()
     }
 
@@ -360,6 +403,20 @@ impl<'a> Marks<'a> {
             Some(raw) => serde_json::from_str(raw.get()).unwrap_or(Cow::Borrowed("")),
         }
     }
+}
+
+static IS_ERROR: LazyLock<memmem::Finder<'static>> =
+    LazyLock::new(|| memmem::Finder::new(b"\"isError\""));
+static RESULT_TYPE: LazyLock<memmem::Finder<'static>> =
+    LazyLock::new(|| memmem::Finder::new(b"\"resultType\""));
+
+/// Whether `value` stands after the colon behind every occurrence of a name.
+fn always_followed_by(json: &[u8], name: &memmem::Finder<'_>, value: &[u8]) -> bool {
+    name.find_iter(json).all(|at| {
+        let rest = json.get(at + name.needle().len()..).unwrap_or_default();
+        let rest = rest.trim_ascii_start().strip_prefix(b":");
+        rest.is_some_and(|rest| rest.trim_ascii_start().starts_with(value))
+    })
 }
 
 // === impl Members ===
@@ -447,6 +504,45 @@ mod tests {
             answer_to("7", r#"{"id":"7","result":null}"#),
             Some(Answer::Result(_))
         ));
+    }
+
+    #[test]
+    fn random_hex_is_32_digits_and_differs() {
+        let (one, other) = (random_hex(), random_hex());
+        assert_ne!(one, other);
+        assert_eq!(one.len(), 32);
+        assert!(one.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')));
+    }
+
+    #[test]
+    fn marks_are_found_wherever_they_matter() {
+        for (result, is_error, result_type) in [
+            ("{}", false, "complete"),
+            (
+                r#"{"isError":false,"resultType":"complete"}"#,
+                false,
+                "complete",
+            ),
+            (r#"{"isError" : true}"#, true, "complete"),
+            (r#"{"a":{"isError":true}}"#, false, "complete"),
+            (r#"{"text":"\"isError\": true"}"#, false, "complete"),
+            (
+                r#"{"isError":false,"a":{"isError":true}}"#,
+                false,
+                "complete",
+            ),
+            (
+                r#"{"resultType":"input_required"}"#,
+                false,
+                "input_required",
+            ),
+            (r#"{"resultType":7}"#, false, ""),
+            ("7", false, "complete"),
+        ] {
+            let marks = Marks::of(result.as_bytes());
+            assert_eq!(marks.is_error(), is_error, "{result}");
+            assert_eq!(marks.result_type(), result_type, "{result}");
+        }
     }
 
     #[test]

@@ -12,8 +12,8 @@ use actix_service::ServiceExt as _;
 use actix_tls::connect as tcp;
 use awc::error::{ConnectError, PayloadError, SendRequestError};
 use awc::http::header::{
-    ACCEPT, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-    LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap,
+    HeaderName, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE,
 };
 use awc::http::{Method, StatusCode, Uri};
 use bytes::{Bytes, BytesMut};
@@ -30,6 +30,11 @@ use crate::settings::Limits;
 const IDLE: Duration = Duration::from_secs(4);
 /// For DNS, TCP and TLS together.
 const CONNECT: Duration = Duration::from_secs(10);
+/// Who asks.
+const OURSELVES: HeaderValue =
+    HeaderValue::from_static(concat!("mcp-rest/", env!("CARGO_PKG_VERSION")));
+/// Headers every request has; room is made for them at once.
+const HEADERS: usize = 5;
 /// Same-origin 307 and 308 followed for one request. Starlette answers `/mcp` with 307 to `/mcp/` or back.
 const REDIRECTS: usize = 3;
 /// An error body over this is not looked into.
@@ -98,10 +103,6 @@ impl Transport {
             .connector(connector)
             .disable_redirects()
             .disable_timeout()
-            .add_default_header((
-                awc::http::header::USER_AGENT,
-                concat!("mcp-rest/", env!("CARGO_PKG_VERSION")),
-            ))
             .finish();
         Self { http, limits }
     }
@@ -143,16 +144,21 @@ impl Transport {
         let mut target = server.url.clone();
         let mut redirects = 0;
         loop {
-            let mut request = self
-                .http
-                .request(method.clone(), target.clone())
-                .insert_header((ACCEPT, ACCEPT_BOTH));
-            if !body.is_empty() {
-                let json = HeaderValue::from_static(header::JSON);
-                request = request.insert_header((CONTENT_TYPE, json));
+            let mut request = self.http.request(method.clone(), target.clone());
+            let sent = request.headers_mut();
+            sent.reserve(HEADERS + server.headers.len() + headers.len());
+            for (name, value) in &server.headers {
+                sent.insert(name.clone(), value.clone());
             }
-            for (name, value) in server.headers.iter().chain(headers) {
-                request = request.insert_header((name.clone(), value.clone()));
+            for (name, value) in headers {
+                sent.insert(name.clone(), value.clone());
+            }
+            sent.insert(HOST, server.host.clone());
+            sent.insert(ACCEPT, ACCEPT_BOTH);
+            sent.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+            sent.insert(USER_AGENT, OURSELVES);
+            if !body.is_empty() {
+                sent.insert(CONTENT_TYPE, HeaderValue::from_static(header::JSON));
             }
             let response = request.send_body(body.clone()).await.map_err(unanswered)?;
             let status = response.status();

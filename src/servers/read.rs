@@ -10,7 +10,9 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-use super::{Identity, Protocol, Server, Servers, ToolErrors, Transport, is_client_header};
+use super::{
+    Identity, Protocol, Server, Servers, ToolErrors, Transport, host_header, is_client_header,
+};
 use crate::{
     expand::{Environment, expand},
     logging::{origin_only, redact_url},
@@ -132,6 +134,7 @@ impl<'a> Entry<'a> {
                 redact_url(written_url)
             },
             identity: Identity::of(name, &url, &headers),
+            host: host_header(&url),
             url,
             headers,
             protocol,
