@@ -1,11 +1,14 @@
 //! The MCP client: one per request, made of a few borrows and dropped with the answer.
 //!
 //! It finds out which era the server speaks, opens a session where one is wanted, sends the operation once, and says
-//! what came of it. How a request is made in each era is in [`modern`] and [`legacy`], what is particular to tools in
-//! [`tools`]. Bytes on the wire are `transport`'s; what an answer says of eras and sessions is `era`'s.
+//! what came of it. Below it, `eras` finds out the era, `modern` and `legacy` make a request in each, and `tools` knows
+//! what is particular to tools. Bytes on the wire are `transport`'s; what an answer says of eras and sessions is `era`'s.
 
+mod clock;
+mod eras;
 mod legacy;
 mod modern;
+mod operation;
 mod tools;
 
 use std::sync::Arc;
@@ -16,8 +19,11 @@ use awc::http::header::{HeaderName, HeaderValue};
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
+use clock::Clock;
+use operation::Operation;
+
 use super::closer::{Closer, Opened};
-use super::era::{self, Discovered, Era};
+use super::era::Era;
 use super::error::{Error, Executed, Failure, Stage};
 use super::header::SessionId;
 use super::memory::Memory;
@@ -117,25 +123,6 @@ enum Session {
     None,
     Callers(SessionId),
     Opened(Opened),
-}
-
-/// Where the time of a request went.
-#[derive(Debug)]
-struct Clock {
-    stage: Stage,
-    since: Instant,
-    preparing: Duration,
-    operation: Duration,
-}
-
-/// What is asked of the server.
-#[derive(Debug, Clone, Copy)]
-struct Operation<'a> {
-    method: &'static str,
-    /// The same for a modern server.
-    modern_method: &'static str,
-    params: Params<'a>,
-    meta: Option<&'a RawValue>,
 }
 
 // === impl Pool ===
@@ -319,7 +306,7 @@ impl Client<'_> {
     }
 }
 
-// === impl Client: eras ===
+// === impl Client: one operation ===
 
 impl Client<'_> {
     /// Runs an operation within the deadline, and says of a failure how far it had come.
@@ -370,91 +357,6 @@ impl Client<'_> {
         match era {
             Era::Modern => self.modern(operation).await,
             Era::Legacy { wants_session } => self.legacy(operation, wants_session).await,
-        }
-    }
-
-    /// The era to use: pinned, shown by the caller's session, remembered, or asked for.
-    async fn era(&mut self) -> Result<Era, Error> {
-        if let Some(era) = self.era {
-            return Ok(era);
-        }
-        match (self.server.protocol, &self.session) {
-            (Protocol::Modern, _) => return Ok(Era::Modern),
-            (Protocol::Auto, Session::None) => {}
-            (Protocol::Auto, _) => return Ok(Era::LEGACY),
-            (Protocol::Legacy(_), _) => return Ok(self.remembered().unwrap_or(Era::LEGACY)),
-        }
-        match self.remembered() {
-            Some(era) => Ok(era),
-            None => self.detect().await,
-        }
-    }
-
-    /// Asks the server, with a request that runs nothing.
-    async fn detect(&mut self) -> Result<Era, Error> {
-        self.clock.enter(Stage::Preparing);
-        let mut found = self.discover().await?;
-        if found == Discovered::AskAgain {
-            found = self.discover().await?;
-        }
-        self.detected = true;
-        let era = match found {
-            Discovered::Modern => Era::Modern,
-            Discovered::Legacy | Discovered::AskAgain => Era::LEGACY,
-        };
-        self.remember(era);
-        Ok(era)
-    }
-
-    async fn discover(&mut self) -> Result<Discovered, Error> {
-        match self.send_modern(&Operation::ping(), &[]).await {
-            Ok(result) => {
-                let found = era::judge_discovered(&result);
-                self.discovered = (found == Discovered::Modern).then_some(result);
-                Ok(found)
-            }
-            Err(error) => era::judge_refused_discover(&error).ok_or(error),
-        }
-    }
-
-    /// The era the server speaks after all, if `error` shows, or makes it likely enough to ask, that `era` is wrong.
-    async fn other_era(&mut self, era: Era, error: &Error) -> Option<Era> {
-        if self.server.protocol != Protocol::Auto {
-            return None;
-        }
-        let is_modern = era == Era::Modern;
-        let other = match era::supported_versions(error) {
-            Some(named) if is_modern && !named.modern && named.legacy => Some(Era::LEGACY),
-            Some(named) if !is_modern && named.modern => Some(Era::Modern),
-            Some(_) => None,
-            None => {
-                let doubtful = if is_modern {
-                    era::looks_legacy(error)
-                } else {
-                    era::looks_modern(error)
-                };
-                if !doubtful || self.detected {
-                    return None;
-                }
-                let stage = self.clock.stage;
-                let found = self.detect().await;
-                self.clock.enter(stage);
-                found
-                    .ok()
-                    .filter(|found| (*found == Era::Modern) != is_modern)
-            }
-        }?;
-        self.remember(other);
-        Some(other)
-    }
-
-    fn remembered(&self) -> Option<Era> {
-        self.pool.shared.eras.get(&self.server.identity)
-    }
-
-    fn remember(&self, era: Era) {
-        if self.remembered() != Some(era) {
-            self.pool.shared.eras.put(self.server.identity, era);
         }
     }
 }
@@ -522,69 +424,4 @@ fn refused(reply: Reply) -> Error {
 
 fn unwritable(error: &serde_json::Error) -> Error {
     Error::Internal(format!("a request could not be written: {error}"))
-}
-
-// === impl Operation ===
-
-impl<'a> Operation<'a> {
-    fn list(cursor: Option<&'a str>) -> Self {
-        Self {
-            method: "tools/list",
-            modern_method: "tools/list",
-            params: Params {
-                cursor,
-                ..Params::default()
-            },
-            meta: None,
-        }
-    }
-
-    fn call(call: &ToolCall<'a>) -> Self {
-        Self {
-            method: "tools/call",
-            modern_method: "tools/call",
-            params: Params {
-                name: Some(call.name),
-                arguments: Some(call.arguments),
-                input_responses: call.input_responses,
-                request_state: call.request_state,
-                ..Params::default()
-            },
-            meta: call.meta,
-        }
-    }
-
-    fn ping() -> Self {
-        Self {
-            method: "ping",
-            modern_method: "server/discover",
-            params: Params::default(),
-            meta: None,
-        }
-    }
-}
-
-// === impl Clock ===
-
-impl Clock {
-    fn start() -> Self {
-        Self {
-            stage: Stage::Preparing,
-            since: Instant::now(),
-            preparing: Duration::ZERO,
-            operation: Duration::ZERO,
-        }
-    }
-
-    /// Goes on to `stage`; the time since the last step is the last stage's.
-    fn enter(&mut self, stage: Stage) {
-        let now = Instant::now();
-        let spent = now.duration_since(self.since);
-        match self.stage {
-            Stage::Operation => self.operation += spent,
-            Stage::Preparing | Stage::Handshake => self.preparing += spent,
-        }
-        self.stage = stage;
-        self.since = now;
-    }
 }

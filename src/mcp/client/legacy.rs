@@ -97,7 +97,10 @@ impl Client<'_> {
             protocol_version: String,
         }
         self.clock.enter(Stage::Handshake);
-        self.era = Some(self.remembered().unwrap_or(Era::LEGACY));
+        self.era = self
+            .era
+            .filter(|era| *era != Era::Modern)
+            .or(Some(Era::LEGACY));
         let (opened, result) = self.open().await?;
         self.session = opened.map_or(Session::None, Session::Opened);
         let settled: InitializeResult = serde_json::from_slice(&result)?;

@@ -1,0 +1,93 @@
+//! Finding out which era a server speaks, remembering it, and noticing that the memory is wrong.
+
+use super::{Client, Operation, Session};
+use crate::mcp::era::{self, Discovered, Era};
+use crate::mcp::error::{Error, Stage};
+use crate::servers::Protocol;
+
+impl Client<'_> {
+    /// The era to use: pinned, shown by the caller's session, remembered, or asked for.
+    pub(super) async fn era(&mut self) -> Result<Era, Error> {
+        if let Some(era) = self.era {
+            return Ok(era);
+        }
+        match (self.server.protocol, &self.session) {
+            (Protocol::Modern, _) => return Ok(Era::Modern),
+            (Protocol::Auto, Session::None) => {}
+            (Protocol::Auto, _) => return Ok(Era::LEGACY),
+            (Protocol::Legacy(_), _) => return Ok(self.remembered().unwrap_or(Era::LEGACY)),
+        }
+        match self.remembered() {
+            Some(era) => Ok(era),
+            None => self.detect().await,
+        }
+    }
+
+    /// Asks the server, with a request that runs nothing.
+    pub(super) async fn detect(&mut self) -> Result<Era, Error> {
+        self.clock.enter(Stage::Preparing);
+        let mut found = self.discover().await?;
+        if found == Discovered::AskAgain {
+            found = self.discover().await?;
+        }
+        self.detected = true;
+        let era = match found {
+            Discovered::Modern => Era::Modern,
+            Discovered::Legacy | Discovered::AskAgain => Era::LEGACY,
+        };
+        self.remember(era);
+        Ok(era)
+    }
+
+    pub(super) async fn discover(&mut self) -> Result<Discovered, Error> {
+        match self.send_modern(&Operation::ping(), &[]).await {
+            Ok(result) => {
+                let found = era::judge_discovered(&result);
+                self.discovered = (found == Discovered::Modern).then_some(result);
+                Ok(found)
+            }
+            Err(error) => era::judge_refused_discover(&error).ok_or(error),
+        }
+    }
+
+    /// The era the server speaks after all, if `error` shows, or makes it likely enough to ask, that `era` is wrong.
+    pub(super) async fn other_era(&mut self, era: Era, error: &Error) -> Option<Era> {
+        if self.server.protocol != Protocol::Auto {
+            return None;
+        }
+        let is_modern = era == Era::Modern;
+        let other = match era::supported_versions(error) {
+            Some(named) if is_modern && !named.modern && named.legacy => Some(Era::LEGACY),
+            Some(named) if !is_modern && named.modern => Some(Era::Modern),
+            Some(_) => None,
+            None => {
+                let doubtful = if is_modern {
+                    era::looks_legacy(error)
+                } else {
+                    era::looks_modern(error)
+                };
+                if !doubtful || self.detected {
+                    return None;
+                }
+                let stage = self.clock.stage;
+                let found = self.detect().await;
+                self.clock.enter(stage);
+                found
+                    .ok()
+                    .filter(|found| (*found == Era::Modern) != is_modern)
+            }
+        }?;
+        self.remember(other);
+        Some(other)
+    }
+
+    pub(super) fn remembered(&self) -> Option<Era> {
+        self.pool.shared.eras.get(&self.server.identity)
+    }
+
+    pub(super) fn remember(&self, era: Era) {
+        if self.remembered() != Some(era) {
+            self.pool.shared.eras.put(self.server.identity, era);
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! What goes out and comes in, as bytes.
+
+use super::*;
+
+fn answer_to(id: &str, body: &str) -> Option<Answer> {
+    find_answer(&Bytes::copy_from_slice(body.as_bytes()), &Id(id.into())).unwrap()
+}
+
+#[test]
+fn a_result_is_the_slice_it_arrived_in() {
+    let body = Bytes::from_static(br#"{"jsonrpc":"2.0","id":"7","result":{"b":1.10,"a":1e400}}"#);
+    let Some(Answer::Result(result)) = find_answer(&body, &Id("7".into())).unwrap() else {
+        unreachable!("the body answers id 7");
+    };
+    assert_eq!(result, r#"{"b":1.10,"a":1e400}"#);
+    assert!(body.as_ptr_range().contains(&result.as_ptr()));
+}
+
+#[test]
+fn ids_match_by_type_and_value() {
+    assert!(answer_to("7", r#"{"id":7,"result":{}}"#).is_none());
+    assert!(answer_to("7", r#"{"id":"8","result":{}}"#).is_none());
+    assert!(answer_to("7", r#"{"id":"\u0037","result":{}}"#).is_some());
+    assert!(answer_to("7", r#"{"method":"ping","id":"7"}"#).is_none());
+    assert!(answer_to("7", r#"[{"method":"x"},{"id":"7","result":{}}]"#).is_some());
+}
+
+#[test]
+fn a_lone_error_is_ours_whatever_its_id() {
+    for id in [r#""id":null,"#, r#""id":"server-error","#, ""] {
+        let body = format!(r#"{{{id}"error":{{"code":-32600,"message":"m"}}}}"#);
+        let found = find_lone_answer(&Bytes::from(body), &Id("7".into())).unwrap();
+        assert!(matches!(found, Some(Answer::Error(error)) if error.code == -32600));
+    }
+}
+
+#[test]
+fn a_null_result_is_a_result() {
+    assert!(matches!(
+        answer_to("7", r#"{"id":"7","result":null}"#),
+        Some(Answer::Result(_))
+    ));
+}
+
+#[test]
+fn random_hex_is_32_digits_and_differs() {
+    let (one, other) = (random_hex(), random_hex());
+    assert_ne!(one, other);
+    assert_eq!(one.len(), 32);
+    assert!(one.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')));
+}
+
+#[test]
+fn marks_are_found_wherever_they_matter() {
+    for (result, is_error, result_type) in [
+        ("{}", false, "complete"),
+        (
+            r#"{"isError":false,"resultType":"complete"}"#,
+            false,
+            "complete",
+        ),
+        (r#"{"isError" : true}"#, true, "complete"),
+        (r#"{"a":{"isError":true}}"#, false, "complete"),
+        (r#"{"text":"\"isError\": true"}"#, false, "complete"),
+        (
+            r#"{"isError":false,"a":{"isError":true}}"#,
+            false,
+            "complete",
+        ),
+        (
+            r#"{"resultType":"input_required"}"#,
+            false,
+            "input_required",
+        ),
+        (r#"{"resultType":7}"#, false, ""),
+        ("7", false, "complete"),
+    ] {
+        let marks = Marks::of(result.as_bytes());
+        assert_eq!(marks.is_error(), is_error, "{result}");
+        assert_eq!(marks.result_type(), result_type, "{result}");
+    }
+}
+
+#[test]
+fn depth_is_counted_outside_of_strings() {
+    for (json, depth) in [
+        ("7", 0),
+        (r#"{"a":[[1],[2],{}]}"#, 3),
+        (r#"["[[[[\"[[[",[]]"#, 2),
+        (r#"["\\",[]]"#, 2),
+    ] {
+        assert!(!nests_deeper_than(json.as_bytes(), depth), "{json}");
+        assert!(
+            depth == 0 || nests_deeper_than(json.as_bytes(), depth - 1),
+            "{json}"
+        );
+    }
+}
+
+#[test]
+fn the_callers_meta_never_sets_the_protocol_version() {
+    let raw = r#"{"progressToken":1,"io.modelcontextprotocol/protocolVersion":"x","io.modelcontextprotocol/clientCapabilities":{"elicitation":{}}}"#;
+    let callers: &RawValue = serde_json::from_str(raw).unwrap();
+    let written = |modern| {
+        serde_json::to_string(&Meta {
+            callers: Some(callers),
+            modern,
+        })
+        .unwrap()
+    };
+    assert_eq!(written(false), r#"{"progressToken":1}"#);
+    assert_eq!(
+        written(true),
+        format!(
+            r#"{{"progressToken":1,"io.modelcontextprotocol/clientCapabilities":{{"elicitation":{{}}}},"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{{"name":"mcp-rest","version":"{}"}}}}"#,
+            env!("CARGO_PKG_VERSION")
+        )
+    );
+}
+
+#[test]
+fn requests_are_written_as_the_specification_prints_them() {
+    let params = Params {
+        name: Some("add"),
+        arguments: Some(serde_json::from_str(r#"{"a": 1.10}"#).unwrap()),
+        ..Params::default()
+    };
+    assert_eq!(
+        String::from_utf8(encode(Some(&Id("7".into())), "tools/call", &params).unwrap()).unwrap(),
+        r#"{"jsonrpc":"2.0","id":"7","method":"tools/call","params":{"name":"add","arguments":{"a": 1.10}}}"#
+    );
+    assert_eq!(
+        String::from_utf8(encode(None, "notifications/initialized", &Params::default()).unwrap())
+            .unwrap(),
+        r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#
+    );
+}

@@ -1,0 +1,304 @@
+//! Every key of a server, every mistake, and what is shown of it.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::*;
+
+fn environment() -> Environment {
+    [
+        ("TOKEN", "sEcReT"),
+        ("LINE", "a\nb"),
+        ("BASE", "https://h.example/in"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}
+
+fn run(written: &Value) -> (Servers, String, Vec<String>) {
+    let mut mistakes = Mistakes::default();
+    let mut warnings = Vec::new();
+    let members = written.as_object().unwrap();
+    let servers = read(members, true, &environment(), &mut mistakes, &mut warnings);
+    (servers, mistakes.to_string(), warnings)
+}
+
+fn one(entry: &Value) -> Arc<Server> {
+    let (servers, mistakes, _) = run(&json!({"s": entry}));
+    assert_eq!(mistakes, "", "{entry}");
+    Arc::clone(servers.get("s").unwrap())
+}
+
+fn mistakes_of(entry: &Value) -> String {
+    let (_, mistakes, _) = run(&json!({"s": entry}));
+    assert!(!mistakes.contains("sEcReT"), "{mistakes}");
+    mistakes
+}
+
+#[test]
+fn names_are_exact_and_in_file_order() {
+    let entry = json!({"url": "https://h/"});
+    let names = [
+        "__proto__",
+        "My Server",
+        "my server",
+        "zürich",
+        "a/b",
+        "constructor",
+    ];
+    let written: Map<_, _> = names
+        .map(|name| (name.to_owned(), entry.clone()))
+        .into_iter()
+        .collect();
+    let (mut servers, mistakes, _) = run(&written.into());
+    assert_eq!(mistakes, "");
+    assert!(servers.iter().map(|server| server.name.as_str()).eq(names));
+    assert!(servers.get("MY SERVER").is_none() && servers.get("toString").is_none());
+    assert!(!servers.push(Server::http("a/b", Uri::from_static("http://h/"))));
+    assert!(servers.push(Server::http("demo", Uri::from_static("http://h/?k=v"))));
+    assert_eq!(servers.len(), 7);
+    assert_eq!(servers.get("demo").unwrap().shown_url, "http://h/?k=***");
+    for name in ["", ".", ".."] {
+        let (_, mistakes, _) = run(&json!({name: entry}));
+        assert!(mistakes.contains("cannot be a path segment"), "{name}");
+    }
+}
+
+#[test]
+fn what_is_left_out_has_a_default() {
+    let server = one(&json!({"url": "https://h/mcp"}));
+    assert_eq!(server.transport, Transport::Http);
+    assert_eq!(server.protocol, Protocol::Auto);
+    assert_eq!(server.tool_errors, ToolErrors::Result);
+    assert_eq!(server.timeout, None);
+    assert!(server.headers.is_empty());
+}
+
+#[test]
+fn every_word_is_understood() {
+    for (word, transport) in TRANSPORTS {
+        assert_eq!(
+            one(&json!({"url": "https://h", "type": word})).transport,
+            *transport
+        );
+    }
+    for (word, protocol) in PROTOCOLS {
+        assert_eq!(
+            one(&json!({"url": "https://h", "protocol": word})).protocol,
+            *protocol
+        );
+    }
+    let server = one(&json!({"url": "https://h", "toolErrors": "status", "timeoutMs": 1}));
+    assert_eq!(server.tool_errors, ToolErrors::Status);
+    assert_eq!(server.timeout, Some(Duration::from_millis(1)));
+}
+
+#[test]
+fn variables_are_filled_in_but_not_shown() {
+    let entry = json!({"url": "${BASE}/${TOKEN}?k=${TOKEN}", "headers": {"Authorization": "Bearer ${TOKEN}"}});
+    let server = one(&entry);
+    assert_eq!(server.url, "https://h.example/in/sEcReT?k=sEcReT");
+    assert_eq!(server.shown_url, "${BASE}/${TOKEN}?k=***");
+    let (name, value) = server.headers.first().unwrap();
+    assert_eq!(
+        (name.as_str(), value.to_str().unwrap()),
+        ("authorization", "Bearer sEcReT")
+    );
+    let shown = format!("{server:?} {:?} {:?}", server.headers, server.identity);
+    assert!(!shown.contains("sEcReT"), "{shown}");
+}
+
+#[test]
+fn the_path_of_a_url_can_be_hidden() {
+    let entry = json!({"url": "https://h/path", "hideUrl": true});
+    assert_eq!(one(&entry).shown_url, "https://h");
+    let written = json!({"s": {"url": "https://h/path"}});
+    let (mut mistakes, mut warnings) = (Mistakes::default(), Vec::new());
+    let members = written.as_object().unwrap();
+    let servers = read(
+        members,
+        false,
+        &Environment::new(),
+        &mut mistakes,
+        &mut warnings,
+    );
+    assert_eq!(servers.get("s").unwrap().shown_url, "https://h");
+}
+
+#[test]
+fn an_identity_is_this_server_with_this_credential() {
+    let url = Uri::from_static("https://h/");
+    let header = |value| {
+        (
+            HeaderName::from_static("a"),
+            HeaderValue::from_static(value),
+        )
+    };
+    let identity = Identity::of("s", &url, &[header("1")]);
+    assert_eq!(identity, Identity::of("s", &url, &[header("1")]));
+    assert_ne!(identity, Identity::of("s", &url, &[header("2")]));
+    assert_ne!(identity, Identity::of("t", &url, &[header("1")]));
+    assert_ne!(
+        identity,
+        Identity::of("s", &Uri::from_static("https://i/"), &[header("1")])
+    );
+}
+
+#[test]
+fn each_mistake_is_named_with_its_path() {
+    let with = |key: &str, value: Value| {
+        let url = ("url".to_owned(), json!("https://h/"));
+        Value::Object([url, (key.to_owned(), value)].into_iter().collect())
+    };
+    for (entry, expected) in [
+        (json!("https://h"), "mcpServers.s: expected an object"),
+        (json!({}), "mcpServers.s.url: is missing"),
+        (
+            with("url", json!(1)),
+            "s.url: expected a string, found a number",
+        ),
+        (
+            with("url", json!("https://${NONE}/")),
+            "s.url: the environment variable NONE",
+        ),
+        (with("URL", json!("")), "s.URL: no such key"),
+        (
+            with("command", json!("npx")),
+            "not supported; run it behind",
+        ),
+        (with("type", json!("stdio")), "s.type: not a word"),
+        (with("type", json!(null)), "s.type: not a word"),
+        (
+            with("protocol", json!("2024-11-05")),
+            "s.protocol: not a word",
+        ),
+        (with("toolErrors", json!(true)), "s.toolErrors: not a word"),
+        (with("timeoutMs", json!(0)), "s.timeoutMs: not a number"),
+        (
+            with("timeoutMs", json!(3_600_001)),
+            "s.timeoutMs: not a number",
+        ),
+        (with("timeoutMs", json!(1.5)), "s.timeoutMs: not a number"),
+        (with("timeoutMs", json!("1")), "s.timeoutMs: not a number"),
+        (
+            with("hideUrl", json!("true")),
+            "s.hideUrl: expected a boolean",
+        ),
+        (with("headers", json!([])), "s.headers: expected an object"),
+        (
+            with("headers", json!({"A": 1})),
+            "s.headers.A: expected a string",
+        ),
+        (
+            with("headers", json!({"A b": ""})),
+            r#"s.headers["A b"]: not a header name"#,
+        ),
+        (
+            with("headers", json!({"A": "${LINE}"})),
+            "s.headers.A: holds a line break",
+        ),
+        (
+            with("headers", json!({"A": "sEcReTü"})),
+            "s.headers.A: holds a line break or",
+        ),
+        (
+            with("headers", json!({"A": "${NONE}"})),
+            "s.headers.A: the environment variable",
+        ),
+        (
+            with("headers", json!({"A": "1", "a": "2"})),
+            "s.headers.a: is there twice",
+        ),
+    ] {
+        let mistakes = mistakes_of(&entry);
+        assert!(mistakes.contains(expected), "{entry}: {mistakes}");
+    }
+}
+
+#[test]
+fn headers_of_the_client_are_refused_in_any_case() {
+    for name in [
+        "Accept",
+        "CONTENT-TYPE",
+        "host",
+        "Transfer-Encoding",
+        "Connection",
+        "Mcp-Session-Id",
+        "MCP-Protocol-Version",
+        "Mcp-Method",
+        "Mcp-Name",
+        "Mcp-Param-City",
+        "Last-Event-ID",
+        "TE",
+    ] {
+        let mistakes = mistakes_of(&json!({"url": "https://h", "headers": {name: "x"}}));
+        assert!(
+            mistakes.contains("set by the gateway itself; remove it"),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn urls_must_be_complete_and_hold_no_credential() {
+    for (url, expected) in [
+        ("", "not a complete"),
+        ("/mcp", "not a complete"),
+        ("h:80", "not a complete"),
+        ("ftp://h/", "not a complete"),
+        ("https:///mcp", "not a complete"),
+        ("https://h/#sEcReT", "holds a fragment"),
+        ("https://h/ä", "percent-encode"),
+        ("https://h/ b", "percent-encode"),
+        ("https://h:99999/", "not a port"),
+        ("https://h:0/", "not a port"),
+    ] {
+        let mistakes = mistakes_of(&json!({"url": url}));
+        assert!(mistakes.contains(expected), "{url}: {mistakes}");
+    }
+    for url in [
+        "http://localhost:3000/mcp",
+        "HTTPS://h?k=v",
+        "http://[::1]:80/",
+        "https://h/%20/@x",
+    ] {
+        one(&json!({"url": url}));
+    }
+}
+
+#[test]
+fn headers_over_plain_http_to_another_host_are_a_warning() {
+    for (url, warned) in [
+        ("http://h/", true),
+        ("http://10.0.0.1/", true),
+        ("https://h/", false),
+        ("http://localhost/", false),
+        ("http://127.0.0.2:1/", false),
+        ("http://[::1]/", false),
+    ] {
+        let (_, _, warnings) = run(&json!({"s": {"url": url, "headers": {"A": "${TOKEN}"}}}));
+        assert_eq!(!warnings.is_empty(), warned, "{url}");
+        assert!(run(&json!({"s": {"url": url}})).2.is_empty());
+    }
+}
+
+#[test]
+fn all_mistakes_come_at_once() {
+    let (_, mistakes, _) = run(&json!({
+        "a": {"type": "x", "url": "x", "headers": {"Host": "${NONE}"}},
+        "b b": {"timeoutMs": -1},
+    }));
+    assert_eq!(mistakes.lines().count(), 6, "{mistakes}");
+}
+
+#[test]
+fn a_user_in_the_url_becomes_basic_authentication() {
+    let (url, basic) = split_userinfo("https://me:p%40ss@h:8443/mcp?a=b@c");
+    assert_eq!(url, "https://h:8443/mcp?a=b@c");
+    assert_eq!(basic.unwrap(), "Basic bWU6cEBzcw==");
+    let (url, basic) = split_userinfo("https://h/mcp?to=me@h");
+    assert_eq!((url.as_ref(), basic), ("https://h/mcp?to=me@h", None));
+    let both = json!({"url": "https://u:p@h/", "headers": {"authorization": "x"}});
+    assert!(mistakes_of(&both).contains("remove one of them"));
+}
