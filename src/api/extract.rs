@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use actix_web::web;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
@@ -234,6 +234,11 @@ pub(super) async fn body(call: &mut Call<'_>) -> Result<Bytes, Error> {
     let Some(payload) = call.payload.take() else {
         return Ok(Bytes::new());
     };
+    let announced = single_header(call.request.headers(), &CONTENT_LENGTH)?;
+    let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > cap) {
+        return Err(Error::PayloadTooLarge(cap));
+    }
     let body = collect(payload, cap).await?;
     let is_json = match single_header(call.request.headers(), &CONTENT_TYPE)? {
         None => true,

@@ -16,6 +16,7 @@
 )]
 
 mod app;
+mod arrival;
 mod bad_input;
 mod docs;
 mod eras;
