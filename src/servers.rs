@@ -18,7 +18,7 @@ use awc::http::{
 };
 use ring::digest::{SHA256, digest};
 
-pub(crate) use self::read::{LONGEST_TIMEOUT_MS, read};
+pub(crate) use self::read::{Defaults, LONGEST_TIMEOUT_MS, MOST_RETRIES, read};
 use crate::logging::redact_url;
 
 /// The configured servers, in file order, found by their exact name.
@@ -82,6 +82,14 @@ pub struct Server {
     pub timeout: Option<Duration>,
     /// What a result with `isError` becomes.
     pub tool_errors: ToolErrors,
+    /// Calls in flight at the same time.
+    pub in_flight: usize,
+    /// More attempts where it is certain that nothing has run.
+    pub retries: u32,
+    /// Whether tools that may run twice are called again after a lost answer.
+    pub retry_idempotent: bool,
+    /// Whether a session's own stream is opened beside a call.
+    pub listen: Listen,
     /// What a memory about this server is keyed by.
     pub identity: Identity,
 }
@@ -98,6 +106,10 @@ impl Server {
             protocol: Protocol::Auto,
             timeout: None,
             tool_errors: ToolErrors::Result,
+            in_flight: usize::MAX,
+            retries: 0,
+            retry_idempotent: false,
+            listen: Listen::Auto,
             identity: Identity::of(name, &url, &[]),
             host: host_header(&url),
             url,
@@ -126,6 +138,10 @@ impl fmt::Debug for Server {
             .field("protocol", &self.protocol)
             .field("timeout", &self.timeout)
             .field("tool_errors", &self.tool_errors)
+            .field("in_flight", &self.in_flight)
+            .field("retries", &self.retries)
+            .field("retry_idempotent", &self.retry_idempotent)
+            .field("listen", &self.listen)
             .finish_non_exhaustive()
     }
 }
@@ -167,6 +183,15 @@ pub enum ToolErrors {
     Result,
     /// An error: 422.
     Status,
+}
+
+/// Whether the stream of a session that belongs to no request is opened beside a call, for what the server asks there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listen {
+    /// Where the server has one.
+    Auto,
+    /// Never.
+    Never,
 }
 
 /// This server with this credential: a SHA-256 over name, URL and headers.

@@ -97,6 +97,12 @@ pub struct Settings {
     pub demo: bool,
     /// How long calls in flight may take at shutdown.
     pub drain: Duration,
+    /// How long everything is still served after SIGTERM, while readiness is off.
+    pub drain_delay: Duration,
+    /// More attempts where it is certain that nothing has run, at servers without their own number.
+    pub retries: u32,
+    /// How long a call may wait for a place at its server.
+    pub queue: Duration,
 }
 
 impl Settings {
@@ -125,6 +131,10 @@ pub struct Limits {
     pub events: usize,
     /// How deep JSON may nest, in requests and answers.
     pub depth: usize,
+    /// Calls in flight at the same time at a server without its own number.
+    pub in_flight: usize,
+    /// Calls that wait for a place at one server.
+    pub queued: usize,
 }
 
 /// Reads the whole configuration. `args` come without the program's name.
@@ -248,7 +258,12 @@ fn read_servers(
     if !settings.demo && written.is_empty() {
         warnings.push("mcpServers: there is no server".to_owned());
     }
-    servers::read(written, settings.show_urls, environment, mistakes, warnings)
+    let defaults = servers::Defaults {
+        show_urls: settings.show_urls,
+        in_flight: settings.limits.in_flight,
+        retries: settings.retries,
+    };
+    servers::read(written, &defaults, environment, mistakes, warnings)
 }
 
 fn check_exposure(settings: &Settings, mistakes: &mut Mistakes) {

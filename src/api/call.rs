@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::access;
 use super::error::Error;
 use super::extract::{self, Query};
+use crate::drain::Drain;
 use crate::mcp::client::{Client, Pool};
 use crate::servers::{Server, Servers};
 use crate::settings::Settings;
@@ -24,6 +25,8 @@ pub struct Gateway {
     pub pool: Pool,
     /// Our own OpenAPI document, as it is served.
     pub openapi: Bytes,
+    /// How far this process is on its way out.
+    pub drain: Arc<Drain>,
 }
 
 /// One request. Fields that are for the log hold nothing from a header or a query.

@@ -54,6 +54,8 @@ pub(super) enum Error {
     },
     /// The server gave no result.
     Upstream(Task, Box<Failure>),
+    /// This service is about to stop.
+    Draining,
     /// A fault of ours.
     Internal,
 }
@@ -239,7 +241,7 @@ impl Error {
         match self {
             Self::Tool { .. } => "upstream",
             Self::Upstream(_, failure) => match failure.error {
-                Cause::UnsupportedTransport | Cause::Internal(_) => "gateway",
+                Cause::Overloaded | Cause::Internal(_) => "gateway",
                 _ => "upstream",
             },
             _ => "gateway",
@@ -258,10 +260,11 @@ impl Error {
     /// Whether the same request may help later: the cause may pass, and nothing ran, or running it twice does no harm.
     fn is_retryable(&self) -> bool {
         let Self::Upstream(_, failure) = self else {
-            return false;
+            return matches!(self, Self::Draining);
         };
         let may_pass = match &failure.error {
             Cause::Unreachable(_)
+            | Cause::Overloaded
             | Cause::Lost(_)
             | Cause::Deadline
             | Cause::Busy { .. }
@@ -293,7 +296,7 @@ impl Error {
                 said: Some((status, error)),
                 ..
             } => (status.as_u16(), Some(error)),
-            Cause::SessionRequired(refusal) | Cause::SessionExpired(refusal) => {
+            Cause::SessionRequired(Some(refusal)) | Cause::SessionExpired(refusal) => {
                 let Refusal { status, error } = refusal;
                 (status.as_u16(), error.as_ref())
             }
@@ -327,6 +330,7 @@ impl Error {
                 WWW_AUTHENTICATE,
                 HeaderValue::from_static("Bearer realm=\"mcp-rest\""),
             )],
+            Self::Draining => vec![(RETRY_AFTER, HeaderValue::from_static("1"))],
             Self::MethodNotAllowed(methods) => {
                 let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
                 HeaderValue::from_str(&names.join(", "))
@@ -338,6 +342,7 @@ impl Error {
                     .iter()
                     .map(|value| (WWW_AUTHENTICATE, value.clone()))
                     .collect(),
+                Cause::Overloaded => vec![(RETRY_AFTER, HeaderValue::from_static("1"))],
                 Cause::Busy { retry_after, .. } => {
                     let value = retry_after.clone();
                     vec![(RETRY_AFTER, value.unwrap_or(HeaderValue::from_static("1")))]

@@ -7,7 +7,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::call::Call;
-use super::openapi::ServiceProblems;
+use super::error::Error;
+use super::openapi::{ReadinessProblems, ServiceProblems};
 use super::reply;
 use crate::logging;
 
@@ -71,9 +72,12 @@ pub(super) fn live() -> HttpResponse {
     tag = "service",
     responses(
         (status = 200, description = "The service takes requests", body = Probe),
-        ServiceProblems,
+        ReadinessProblems,
     ),
 )]
-pub(super) fn ready() -> HttpResponse {
-    reply::of(&Probe { status: "ok" })
+pub(super) fn ready(call: &Call<'_>) -> Result<HttpResponse, Error> {
+    if !call.gateway.drain.is_ready() {
+        return Err(Error::Draining);
+    }
+    Ok(reply::of(&Probe { status: "ok" }))
 }

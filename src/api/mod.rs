@@ -18,7 +18,7 @@ mod verdict;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 
-use actix_web::http::Method;
+use actix_web::http::{ConnectionType, Method};
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures::FutureExt;
 
@@ -110,7 +110,13 @@ pub async fn serve(
         // The panic hook has written what happened; without this the caller would see a dropped connection.
         Err(_) => Error::Internal.into_response(&mut call),
     };
-    access::finish(&call, response)
+    let mut response = access::finish(&call, response);
+    if gateway.drain.is_closing() {
+        response
+            .head_mut()
+            .set_connection_type(ConnectionType::Close);
+    }
+    response
 }
 
 async fn answer(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
@@ -131,7 +137,7 @@ async fn answer(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
         Endpoint::ListServers => Ok(list_servers::list_servers(call)),
         Endpoint::Health => Ok(health::health(call)),
         Endpoint::Live => Ok(health::live()),
-        Endpoint::Ready => Ok(health::ready()),
+        Endpoint::Ready => health::ready(call),
         Endpoint::OpenApi => Ok(docs::openapi(call)),
         Endpoint::SwaggerUi => docs::swagger_ui(call),
     }

@@ -30,7 +30,8 @@ pub(super) use parameters::{
 };
 pub(super) use problems::{
     AssetProblems, BodyProblems, CallProblems, Code, Executed, GatewayProblems, ListProblems,
-    Origin, RequestProblems, ServerProblems, ServiceProblems, SessionProblems, ToolProblems,
+    Origin, ReadinessProblems, RequestProblems, ServerProblems, ServiceProblems, SessionProblems,
+    ToolProblems,
 };
 
 use parameters::RequestId;

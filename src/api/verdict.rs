@@ -77,6 +77,12 @@ impl Verdict {
                 "Tool execution failed",
                 format!("Tool '{tool}' on server '{server}' reported an error"),
             ),
+            Error::Draining => (
+                503,
+                "overloaded",
+                "Not ready",
+                "This service is about to stop: send requests elsewhere".into(),
+            ),
             Error::Internal => (
                 500,
                 "internal_error",
@@ -193,12 +199,10 @@ fn upstream(task: Task, failure: &Failure, server: &str, tool: &str) -> Verdict 
             "tool_not_found",
             format!("Tool '{tool}' not found on server '{server}'"),
         ),
-        Cause::UnsupportedTransport => (
-            501,
-            "not_supported",
-            format!(
-                "Server '{server}' is configured with a transport this service does not speak yet"
-            ),
+        Cause::Overloaded => (
+            503,
+            "overloaded",
+            format!("Too many calls to server '{server}' are in flight; nothing was sent to it"),
         ),
         Cause::Internal(_) => (
             500,
@@ -238,7 +242,9 @@ fn rpc(error: &RpcError, server: &str) -> (u16, &'static str, String) {
             502,
             "upstream_error",
             format!(
-                "Server '{server}' wants a client capability that was not declared; 'upstream' names it"
+                "Server '{server}' wants a client capability that was not declared; 'upstream' names it. A caller \
+                 that can answer such requests declares it in '_meta' of POST /api/mcp/{{server}}/call, as \
+                 'io.modelcontextprotocol/clientCapabilities'"
             ),
         ),
         code => (

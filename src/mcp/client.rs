@@ -1,45 +1,57 @@
 //! The MCP client: one per request, made of a few borrows and dropped with the answer.
 //!
 //! It finds out which era the server speaks, opens a session where one is wanted, sends the operation once, and says
-//! what came of it. Below it, `eras` finds out the era, `modern` and `legacy` make a request in each, and `tools` knows
-//! what is particular to tools. Bytes on the wire are `transport`'s; what an answer says of eras and sessions is `era`'s.
+//! what came of it. Below it, `eras` finds out the era, `modern` and `legacy` make a request in each, `conversation` is what
+//! a legacy request may need to come to its answer, and `tools` knows what is particular to tools. Bytes on the wire are
+//! `transport`'s; what an answer says of eras and sessions is `era`'s.
 
 mod clock;
+mod conversation;
 mod eras;
+mod handshake;
+mod http_sse;
 mod legacy;
 mod modern;
 mod operation;
+mod standalone;
 mod tools;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_rt::time::timeout;
+use actix_rt::time::{sleep, timeout};
 use awc::http::header::{HeaderName, HeaderValue};
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use clock::Clock;
+use http_sse::Channel;
 use operation::Operation;
 
-use super::closer::{Closer, Opened};
 use super::era::Era;
 use super::error::{Error, Executed, Failure, Stage};
+use super::gate::Gate;
+pub use super::gate::Queue;
 use super::header::SessionId;
 use super::memory::Memory;
-use super::message::{self, Answer, Id, Params};
+use super::message::{self, Id, Params};
+use super::sessions::{Abandoned, Opened, Sessions};
 use super::tools_cache::Tools;
 use super::tools_list::{self, Page};
-use super::transport::{Post, Reply, Transport};
-use crate::servers::{Protocol, Server, Transport as Kind};
+use super::transport::{Post, Transport, pause_before};
+use crate::servers::{Identity, Protocol, Server, Servers};
 
-/// What the clients of all workers know together. Nothing in it is needed to serve a call right, only to serve it
-/// with fewer requests.
+/// What the clients of all workers have in common. Nothing that is remembered is needed to serve a call right, only to
+/// serve it with fewer requests.
 #[derive(Debug)]
 pub struct Shared {
     eras: Memory<Era>,
     tools: Memory<Arc<Tools>>,
-    closer: Closer,
+    /// Since when a server is known to have no stream but those that answer requests.
+    without_stream: Memory<Instant>,
+    gates: HashMap<Identity, Gate>,
+    sessions: Sessions,
 }
 
 /// What the clients of one worker share: connections, and what is known of the servers.
@@ -115,6 +127,8 @@ pub struct Client<'a> {
     discovered: Option<Bytes>,
     /// The server was asked for its era within this request.
     detected: bool,
+    /// The request that a legacy server may be at work on. A modern one notices that the connection is closed.
+    running: Option<Id>,
     clock: Clock,
 }
 
@@ -123,17 +137,22 @@ enum Session {
     None,
     Callers(SessionId),
     Opened(Opened),
+    /// The stream of the HTTP+SSE transport.
+    Channel(Channel),
 }
 
 // === impl Pool ===
 
 impl Shared {
     /// Nothing known yet.
-    pub fn new(closer: Closer) -> Self {
+    pub fn new(servers: &Servers, queue: Queue, sessions: Sessions) -> Self {
+        let gate = |server: &Arc<Server>| (server.identity, Gate::new(server.in_flight, queue));
         Self {
             eras: Memory::new(),
             tools: Memory::new(),
-            closer,
+            without_stream: Memory::new(),
+            gates: servers.iter().map(gate).collect(),
+            sessions,
         }
     }
 }
@@ -162,6 +181,7 @@ impl Pool {
             era: None,
             discovered: None,
             detected: false,
+            running: None,
             clock: Clock::start(),
         }
     }
@@ -232,11 +252,22 @@ impl Client<'_> {
         .await
     }
 
-    /// `tools/call`, once.
+    /// `tools/call`: once, but for a tool that may run twice if that is configured.
     pub async fn call_tool(&mut self, call: &ToolCall<'_>) -> Result<ToolResult, Failure> {
         self.bounded(async |client| {
-            let outcome = client.request(&Operation::call(call)).await;
-            client.judge(call.name, outcome).await
+            let mut retries = 0;
+            loop {
+                let outcome = client.request(&Operation::call(call)).await;
+                let error = match client.judge(call.name, outcome).await {
+                    Err(error) if retries < client.server.retries => error,
+                    judged => return judged,
+                };
+                if !client.may_call_again(call.name, &error).await {
+                    return Err(error);
+                }
+                retries += 1;
+                sleep(pause_before(retries)).await;
+            }
         })
         .await
         .map_err(|failure| Failure {
@@ -281,21 +312,19 @@ impl Client<'_> {
     }
 
     /// Ends what is to be ended and says which session is the caller's now, if any.
-    pub fn finish(self) -> Option<SessionId> {
-        match self.session {
+    pub fn finish(mut self) -> Option<SessionId> {
+        match std::mem::replace(&mut self.session, Session::None) {
             Session::Opened(opened) if self.init == Init::Always && !self.close => {
                 opened.hand_out()
             }
             Session::Callers(_) if self.era == Some(Era::Modern) => None,
             Session::Callers(session) if self.close => {
-                self.pool
-                    .shared
-                    .closer
-                    .end(Arc::clone(self.server), session);
+                let sessions = &self.pool.shared.sessions;
+                sessions.end(Arc::clone(self.server), session);
                 None
             }
             Session::Callers(session) => Some(session),
-            Session::Opened(_) | Session::None => None,
+            Session::Opened(_) | Session::Channel(_) | Session::None => None,
         }
     }
 
@@ -314,9 +343,14 @@ impl Client<'_> {
         &mut self,
         operation: impl AsyncFnOnce(&mut Self) -> Result<T, Error>,
     ) -> Result<T, Failure> {
-        if self.server.transport == Kind::Sse {
-            return Err(self.failure(Error::UnsupportedTransport));
-        }
+        let gate = self.pool.shared.gates.get(&self.server.identity);
+        let _place = match gate {
+            Some(gate) => match gate.enter(self.deadline).await {
+                Ok(place) => Some(place),
+                Err(error) => return Err(self.failure(error)),
+            },
+            None => None,
+        };
         let left = self.deadline.saturating_duration_since(Instant::now());
         match timeout(left, operation(self)).await {
             Ok(outcome) => outcome.map_err(|error| self.failure(error)),
@@ -357,6 +391,7 @@ impl Client<'_> {
         match era {
             Era::Modern => self.modern(operation).await,
             Era::Legacy { wants_session } => self.legacy(operation, wants_session).await,
+            Era::HttpSse => self.over_http_sse(operation).await,
         }
     }
 }
@@ -371,57 +406,51 @@ impl Client<'_> {
         headers: &[(HeaderName, HeaderValue)],
     ) -> Result<Bytes, Error> {
         let id = Id::random();
-        let body =
-            message::encode(Some(&id), method, params).map_err(|error| unwritable(&error))?;
-        let reply = self
-            .pool
-            .transport
-            .post(&Post {
-                server: self.server,
-                headers,
-                body: body.into(),
-                id: Some(&id),
-            })
-            .await?;
-        result_of(reply)
+        let body = message::encode(Some(&id), method, params)
+            .map_err(|error| Error::unwritable(&error))?;
+        let post = Post {
+            server: self.server,
+            target: &self.server.url,
+            headers,
+            body: body.into(),
+            id: Some(&id),
+        };
+        self.pool.transport.post(post).await?.outcome().await
     }
 }
 
-/// The result in a reply, or what it says instead. Some statuses speak for themselves; else the body counts before
-/// the status.
-fn result_of(reply: Reply) -> Result<Bytes, Error> {
-    match (reply.status.as_u16(), reply.answer) {
-        (401 | 403 | 429 | 503, answer) => Err(refused(Reply { answer, ..reply })),
-        (_, Some(Answer::Error(error))) => Err(Error::Rpc {
-            status: reply.status,
-            error,
-        }),
-        (200..=299, Some(Answer::Result(result))) if result.starts_with(b"{") => Ok(result),
-        (200..=299, Some(Answer::Result(_))) => {
-            Err(Error::Malformed("a result that is no object".into()))
+// === impl Client: leaving ===
+
+impl Client<'_> {
+    /// Tells a legacy server that nobody waits for the request it may be at work on.
+    fn cancel(&mut self) {
+        let Some(id) = self.running.take() else {
+            return;
+        };
+        let server = Arc::clone(self.server);
+        let headers = self.legacy_headers();
+        let sessions = &self.pool.shared.sessions;
+        sessions.cancel(server, Abandoned { id, headers });
+    }
+}
+
+impl Drop for Client<'_> {
+    /// Whatever the reason: an answer, an error, a deadline, a caller that went away, or the end of the process.
+    fn drop(&mut self) {
+        let Some(id) = self.running.take() else {
+            return;
+        };
+        let headers = self.legacy_headers();
+        let server = Arc::clone(self.server);
+        match std::mem::replace(&mut self.session, Session::None) {
+            Session::Opened(opened) => opened.abandon(Abandoned { id, headers }),
+            Session::Channel(channel) => {
+                channel.abandon(self.pool.transport.clone(), server, &id);
+            }
+            Session::Callers(_) | Session::None => {
+                let sessions = &self.pool.shared.sessions;
+                sessions.cancel(server, Abandoned { id, headers });
+            }
         }
-        (200..=299, None) => Err(Error::NoAnswer),
-        _ => Err(Error::Status(reply.status)),
     }
-}
-
-/// What a status says that is no success.
-fn refused(reply: Reply) -> Error {
-    match reply.status.as_u16() {
-        401 => Error::Unauthorized {
-            challenges: reply.challenges,
-        },
-        403 => Error::Forbidden {
-            challenges: reply.challenges,
-        },
-        429 | 503 => Error::Busy {
-            status: reply.status,
-            retry_after: reply.retry_after,
-        },
-        _ => Error::Status(reply.status),
-    }
-}
-
-fn unwritable(error: &serde_json::Error) -> Error {
-    Error::Internal(format!("a request could not be written: {error}"))
 }

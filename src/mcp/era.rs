@@ -24,6 +24,8 @@ pub enum Era {
         /// The server has refused a call for want of a session.
         wants_session: bool,
     },
+    /// With a handshake on an event stream of its own: HTTP+SSE, the transport of 2024-11-05.
+    HttpSse,
 }
 
 /// What the answer to `server/discover` says of the era.
@@ -103,7 +105,7 @@ pub struct Supported {
 pub fn supported_versions(error: &Error) -> Option<Supported> {
     let error = match error {
         Error::Rpc { error, .. } => error,
-        Error::SessionRequired(refusal) | Error::SessionExpired(refusal) => {
+        Error::SessionRequired(Some(refusal)) | Error::SessionExpired(refusal) => {
             refusal.error.as_ref()?
         }
         _ => return None,
@@ -155,6 +157,17 @@ pub fn looks_modern(error: &Error) -> bool {
         Error::SessionRequired(_) | Error::SessionExpired(_) => true,
         _ => false,
     }
+}
+
+/// Whether `initialize` was refused in the way of a server that speaks HTTP+SSE alone (2025-03-26 and later, "Backwards
+/// Compatibility"): it has no POST where its event stream is. Seen: 404 HTML (server-everything), 405 text (Python).
+pub fn may_be_http_sse(error: &Error) -> bool {
+    let status = match error {
+        Error::Status(status) => status,
+        Error::Rpc { status, error } if !MODERN_CODES.contains(&error.code) => status,
+        _ => return false,
+    };
+    matches!(status.as_u16(), 400 | 404 | 405)
 }
 
 /// Whether a legacy server refused a request sent without a session for want of one: any 4xx but 401, 403, 407 and

@@ -41,9 +41,13 @@ pub enum Error {
         /// `Retry-After` as it came.
         retry_after: Option<HeaderValue>,
     },
-    /// A legacy server refuses to work without a session, and the caller forbade a handshake.
+    /// All places at the server are taken, and so is the queue; nothing was sent.
+    #[error("too many calls are in flight")]
+    Overloaded,
+    /// A legacy server refuses to work without a session, and the caller forbade a handshake. Without a refusal where the
+    /// server need not be asked.
     #[error("the server wants a session")]
-    SessionRequired(Refusal),
+    SessionRequired(Option<Refusal>),
     /// The server does not know the caller's session any more.
     #[error("the server does not know the session")]
     SessionExpired(Refusal),
@@ -84,9 +88,6 @@ pub enum Error {
         /// What the server said, when it was asked to run the tool.
         said: Option<(StatusCode, RpcError)>,
     },
-    /// The configured transport is not spoken yet.
-    #[error("the HTTP+SSE transport of 2024-11-05 is not supported")]
-    UnsupportedTransport,
     /// A fault of ours.
     #[error("internal error: {0}")]
     Internal(String),
@@ -178,7 +179,7 @@ impl Error {
             | Self::SessionExpired(_)
             | Self::Redirect(_)
             | Self::ToolNotFound { .. }
-            | Self::UnsupportedTransport
+            | Self::Overloaded
             | Self::InputRequired(_) => Executed::No,
             Self::Busy { status, .. } | Self::Status(status) => executed_at(*status),
             Self::Rpc { status, error } => {
@@ -200,6 +201,35 @@ impl Error {
             | Self::NoAnswer
             | Self::Malformed(_)
             | Self::Internal(_) => Executed::Unknown,
+        }
+    }
+
+    /// A request that cannot be written: a fault of ours, for what callers give is checked before.
+    pub fn unwritable(error: &serde_json::Error) -> Self {
+        Self::Internal(format!("a request could not be written: {error}"))
+    }
+
+    /// Whether the server may still be at work on the request that came to this: it was sent, and no final answer came.
+    pub fn leaves_it_running(&self) -> bool {
+        matches!(
+            self,
+            Self::Lost(_)
+                | Self::NoAnswer
+                | Self::TooLarge(_)
+                | Self::Malformed(_)
+                | Self::ContentType
+                | Self::Deadline
+        )
+    }
+
+    /// Whether the answer got lost on the way, so that the same request may fare better.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Lost(_) | Self::NoAnswer => true,
+            Self::Busy { status, .. } | Self::Status(status) => {
+                matches!(status.as_u16(), 502..=504)
+            }
+            _ => false,
         }
     }
 

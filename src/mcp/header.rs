@@ -12,6 +12,8 @@ use base64::engine::general_purpose::STANDARD;
 pub const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 /// The negotiated revision (legacy, after the handshake) or the one spoken (modern).
 pub const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+/// Legacy: the event from which a stream is resumed.
+pub const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Modern: the JSON-RPC method.
 pub const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 /// Modern: the tool, prompt or resource that is meant.

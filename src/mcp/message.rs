@@ -85,6 +85,26 @@ pub struct Incoming<'a> {
     result: Option<&'a RawValue>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
+    #[serde(borrow)]
+    method: Option<&'a RawValue>,
+}
+
+/// A message of the other side that concerns one request: what [`read`] finds in an event.
+#[derive(Debug, Clone)]
+pub enum Message {
+    /// The answer to the request.
+    Answer(Answer),
+    /// A request of the server's own, which wants an answer from us.
+    Request(ServerRequest),
+    /// An error that names no request. It is the answer if no other comes.
+    Unaddressed(RpcError),
+}
+
+/// A request from a server (`ping`, `sampling/createMessage`, `elicitation/create`, `roots/list`, ...).
+#[derive(Debug, Clone)]
+pub struct ServerRequest {
+    id: Box<RawValue>,
+    is_ping: bool,
 }
 
 /// What a server answered to a request.
@@ -150,6 +170,13 @@ impl Id {
             .and_then(|rest| rest.strip_suffix('"'))
             .is_some_and(|inner| inner == self.0);
         as_written || serde_json::from_str::<Cow<'_, str>>(raw).is_ok_and(|id| id == self.0)
+    }
+}
+
+impl From<&str> for Id {
+    /// An id of the caller's choice, for whoever plays both sides.
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
     }
 }
 
@@ -283,55 +310,109 @@ pub fn encode(
     Ok(bytes)
 }
 
+/// `notifications/cancelled`: whoever waited for the answer to `id` does not wait any more.
+pub fn cancelled(id: &Id) -> Vec<u8> {
+    format!(
+        r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":"{}","reason":"nobody waits for the answer any more"}}}}"#,
+        id.as_str()
+    )
+    .into_bytes()
+}
+
 // === decoding ===
 
-/// The answer to `id` among what `body` holds: one message, or an array of them (2025-03-26). `None` when it holds
-/// only messages for others (notifications, requests, replies to other ids).
-pub fn find_answer(body: &Bytes, id: &Id) -> Result<Option<Answer>, NotAMessage> {
-    find(body, |message| message.id.is_some_and(|raw| id.is(raw)))
+/// What an event holds that concerns the request `id`: one message, or an array of them (2025-03-26). Notifications,
+/// answers to other requests, and what is no message at all are passed over.
+pub fn read(event: &Bytes, id: &Id, mut take: impl FnMut(Message)) {
+    let mut read_one = |raw: &[u8]| {
+        let message = serde_json::from_slice::<Incoming<'_>>(raw).ok();
+        if let Some(message) = message.and_then(|incoming| incoming.concerning(id, event)) {
+            take(message);
+        }
+    };
+    if !is_array(event) {
+        return read_one(event);
+    }
+    let members: Vec<&RawValue> = serde_json::from_slice(event).unwrap_or_default();
+    for member in members {
+        read_one(member.get().as_bytes());
+    }
 }
 
 /// The answer in a JSON body that replies to one request alone. An error there is the answer whatever id it
 /// carries: servers send `null`, none, or `"server-error"`.
 pub fn find_lone_answer(body: &Bytes, id: &Id) -> Result<Option<Answer>, NotAMessage> {
-    find(body, |message| {
-        message.id.is_some_and(|raw| id.is(raw))
-            || (message.error.is_some() && message.result.is_none())
-    })
-}
-
-fn find(
-    body: &Bytes,
-    is_ours: impl Fn(&Incoming<'_>) -> bool,
-) -> Result<Option<Answer>, NotAMessage> {
-    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'[') {
+    if !is_array(body) {
         let message: Incoming<'_> = serde_json::from_slice(body)?;
-        return answer(body, &message, &is_ours);
+        return message.lone_answer(id, body);
     }
     let batch: Vec<&RawValue> = serde_json::from_slice(body)?;
     for raw in batch {
         let message: Incoming<'_> = serde_json::from_str(raw.get())?;
-        if let Some(answer) = answer(body, &message, &is_ours)? {
+        if let Some(answer) = message.lone_answer(id, body)? {
             return Ok(Some(answer));
         }
     }
     Ok(None)
 }
 
-fn answer(
-    body: &Bytes,
-    message: &Incoming<'_>,
-    is_ours: impl Fn(&Incoming<'_>) -> bool,
-) -> Result<Option<Answer>, NotAMessage> {
-    if !is_ours(message) {
-        return Ok(None);
+impl Incoming<'_> {
+    fn lone_answer(&self, id: &Id, body: &Bytes) -> Result<Option<Answer>, NotAMessage> {
+        let is_ours = self.id.is_some_and(|raw| id.is(raw))
+            || (self.error.is_some() && self.result.is_none());
+        if is_ours { self.answer(body) } else { Ok(None) }
     }
-    if let Some(error) = message.error {
-        return Ok(Some(Answer::Error(serde_json::from_str(error.get())?)));
+
+    fn concerning(&self, id: &Id, body: &Bytes) -> Option<Message> {
+        let Some(raw) = self.id else {
+            return self.unaddressed();
+        };
+        if id.is(raw) {
+            return self.answer(body).ok().flatten().map(Message::Answer);
+        }
+        let is_answer = self.result.is_some() || self.error.is_some();
+        match self.method {
+            Some(method) if !is_answer => Some(Message::Request(ServerRequest {
+                id: raw.to_owned(),
+                is_ping: method.get() == r#""ping""#,
+            })),
+            _ => None,
+        }
     }
-    Ok(message
-        .result
-        .map(|raw| Answer::Result(body.slice_ref(raw.get().as_bytes()))))
+
+    /// The error of a message whose id is `null` or missing.
+    fn unaddressed(&self) -> Option<Message> {
+        let error = serde_json::from_str(self.error?.get()).ok()?;
+        Some(Message::Unaddressed(error))
+    }
+
+    fn answer(&self, body: &Bytes) -> Result<Option<Answer>, NotAMessage> {
+        if let Some(error) = self.error {
+            return Ok(Some(Answer::Error(serde_json::from_str(error.get())?)));
+        }
+        Ok(self
+            .result
+            .map(|raw| Answer::Result(body.slice_ref(raw.get().as_bytes()))))
+    }
+}
+
+// === impl ServerRequest ===
+
+impl ServerRequest {
+    /// The answer to it. This client declares no capabilities, so that it can be asked for nothing but a sign of life:
+    /// `ping` gets `{}`, everything else -32601.
+    pub fn reply(&self) -> Vec<u8> {
+        let outcome = if self.is_ping {
+            r#""result":{}"#
+        } else {
+            r#""error":{"code":-32601,"message":"Method not found"}"#
+        };
+        format!(r#"{{"jsonrpc":"2.0","id":{},{outcome}}}"#, self.id).into_bytes()
+    }
+}
+
+fn is_array(json: &[u8]) -> bool {
+    json.trim_ascii_start().first() == Some(&b'[')
 }
 
 fn category(error: &serde_json::Error) -> &'static str {

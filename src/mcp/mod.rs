@@ -12,12 +12,16 @@
 //! This half knows nothing of the REST side: no status, wording or type of ours appears here.
 
 pub mod client;
-pub mod closer;
+pub mod collapse;
 pub mod era;
 pub mod error;
+mod gate;
 pub mod header;
 mod memory;
 pub mod message;
+pub mod outcome;
+pub mod sessions;
+mod socket;
 pub mod sse;
 mod tools_cache;
 mod tools_list;

@@ -1,13 +1,16 @@
-//! One POST out, one reply back: connection pool, redirects, content types, caps.
+//! One HTTP request out, one reply back: connection pool, redirects, content types, caps, and the retries that can do no
+//! harm.
 //!
-//! What a reply means is not decided here, beyond reading it: status, JSON-RPC answer, and the headers a client may
-//! look at. Deadlines are set outside, around whole operations.
+//! What a reply means is not decided here; see `outcome`. Deadlines are set outside, around whole operations.
 
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_rt::net::TcpStream;
-use actix_rt::time::timeout;
+use actix_rt::time::{sleep, timeout};
 use actix_service::ServiceExt as _;
 use actix_tls::connect as tcp;
 use awc::error::{ConnectError, PayloadError, SendRequestError};
@@ -18,25 +21,33 @@ use awc::http::header::{
 use awc::http::{Method, StatusCode, Uri};
 use bytes::{Bytes, BytesMut};
 use futures::{FutureExt, Stream, StreamExt};
+use url::Url;
 
+use super::collapse::{Collapse, Step};
 use super::error::{Cap, Error};
 use super::header::{self, ACCEPT_BOTH, SessionId};
 use super::message::{self, Answer, Id};
-use super::sse;
+use super::outcome::Head;
+use super::socket::{Flight, Socket};
 use crate::servers::Server;
 use crate::settings::Limits;
 
 /// Node and uvicorn close idle connections after 5 s: ours are given up before that.
 const IDLE: Duration = Duration::from_secs(4);
+/// No connection is used for longer, so that a name is resolved anew now and then.
+const LIFETIME: Duration = Duration::from_secs(60);
 /// For DNS, TCP and TLS together.
 const CONNECT: Duration = Duration::from_secs(10);
 /// Who asks.
 const OURSELVES: HeaderValue =
     HeaderValue::from_static(concat!("mcp-rest/", env!("CARGO_PKG_VERSION")));
+const ACCEPT_EVENTS: HeaderValue = HeaderValue::from_static(header::EVENT_STREAM);
 /// Headers every request has; room is made for them at once.
 const HEADERS: usize = 5;
 /// Same-origin 307 and 308 followed for one request. Starlette answers `/mcp` with 307 to `/mcp/` or back.
 const REDIRECTS: usize = 3;
+/// Connections that turn out to be closed before a request could arrive, for one request.
+const STALE: usize = 3;
 /// An error body over this is not looked into.
 const ERROR_BODY: usize = 1024 * 1024;
 /// What is read of an event stream after its answer, so that the connection can be used again.
@@ -47,14 +58,25 @@ const DRAIN_TIME: Duration = Duration::from_secs(1);
 /// The HTTP client of one worker. Cheap to clone; not `Send`, as awc is not.
 #[derive(Clone)]
 pub struct Transport {
-    http: awc::Client,
+    pool: Rc<RefCell<Pool>>,
+    tls: Arc<rustls::ClientConfig>,
     limits: Limits,
+}
+
+/// awc closes idle connections only when the same server is asked again. So a pool is replaced as a whole: when nothing
+/// was sent for a while, and once a minute; what is under way goes on with the old one.
+struct Pool {
+    http: awc::Client,
+    born: Instant,
+    used: Option<Instant>,
 }
 
 /// One message to send.
 pub struct Post<'a> {
-    /// To where, with the configured headers.
+    /// The configured server, whose headers go along.
     pub server: &'a Server,
+    /// To where: its URL, or the endpoint it has named on the same origin.
+    pub target: &'a Uri,
     /// The headers of this message beside `Accept` and `Content-Type`.
     pub headers: &'a [(HeaderName, HeaderValue)],
     /// The message.
@@ -64,47 +86,45 @@ pub struct Post<'a> {
 }
 
 /// What came back.
-#[derive(Debug)]
 pub struct Reply {
-    /// The HTTP status, redirects followed.
-    pub status: StatusCode,
-    /// The JSON-RPC answer, if the body holds one.
-    pub answer: Option<Answer>,
-    /// `Mcp-Session-Id`; to be believed only on a successful `initialize`.
-    pub session: Option<SessionId>,
-    /// `WWW-Authenticate`, in order.
-    pub challenges: Vec<HeaderValue>,
-    /// `Retry-After`.
-    pub retry_after: Option<HeaderValue>,
+    /// Status and headers.
+    pub head: Head,
+    /// The rest.
+    pub body: Body,
 }
 
+/// What a reply holds beside its head.
+pub enum Body {
+    /// A JSON-RPC answer, or nothing that could be read as one.
+    Read(Option<Answer>),
+    /// An event stream, still to be read.
+    Events(Box<Events>),
+}
+
+/// An event stream on its way in. Dropping it closes the connection.
+pub struct Events {
+    chunks: Pin<Box<dyn Stream<Item = Result<Bytes, PayloadError>>>>,
+    /// What it is read with.
+    pub collapse: Collapse,
+}
+
+/// What is asked of HTTP.
+struct Request<'a> {
+    method: Method,
+    server: &'a Server,
+    target: &'a Uri,
+    headers: &'a [(HeaderName, HeaderValue)],
+    body: &'a Bytes,
+}
+
+// === impl Transport ===
+
 impl Transport {
-    /// A pool with the process's TLS configuration. Calls in flight are not limited here: awc's limit counts over
-    /// all hosts, so that two slow streams could starve another server.
+    /// A pool with the process's TLS configuration. Must be made on the runtime it is used on.
     pub fn new(tls: Arc<rustls::ClientConfig>, limits: Limits) -> Self {
-        // awc leaves Nagle's algorithm on: the last segment of a longer body would wait a round trip, or a delayed
-        // acknowledgement, for those before it.
-        let tcp = tcp::Connector::default().service().map(
-            |connection: tcp::Connection<Uri, TcpStream>| {
-                if let Err(error) = connection.io_ref().set_nodelay(true) {
-                    log::debug!("a connection keeps Nagle's algorithm: {error}");
-                }
-                connection
-            },
-        );
-        let connector = awc::Connector::new()
-            .connector(tcp)
-            .rustls_0_23(tls)
-            .limit(0)
-            .timeout(CONNECT)
-            .handshake_timeout(CONNECT)
-            .conn_keep_alive(IDLE);
-        let http = awc::Client::builder()
-            .connector(connector)
-            .disable_redirects()
-            .disable_timeout()
-            .finish();
-        Self { http, limits }
+        let pool = Rc::new(RefCell::new(Pool::new(&tls)));
+        actix_rt::spawn(give_up_idle(Rc::downgrade(&pool), Arc::clone(&tls)));
+        Self { pool, tls, limits }
     }
 
     /// The caps on answers.
@@ -112,55 +132,81 @@ impl Transport {
         self.limits
     }
 
-    /// Sends a message and reads the reply to it.
-    pub async fn post(&self, post: &Post<'_>) -> Result<Reply, Error> {
+    /// Sends a message and reads the reply to it, up to the first event of a stream.
+    pub async fn post(&self, post: Post<'_>) -> Result<Reply, Error> {
         let response = self
-            .send(Method::POST, post.server, post.headers, &post.body)
+            .send(&Request {
+                method: Method::POST,
+                server: post.server,
+                target: post.target,
+                headers: post.headers,
+                body: &post.body,
+            })
             .await?;
-        self.read(response, post.id).await
+        let head = head_of(&response);
+        let body = if let Some(id) = post.id {
+            self.read(response, id).await?
+        } else {
+            drain_in_background(response);
+            Body::Read(None)
+        };
+        Ok(Reply { head, body })
+    }
+
+    /// GET of an event stream, on which the answer to `id` is looked for. `None` where the server answers with anything else,
+    /// whose status then says why.
+    pub async fn listen(
+        &self,
+        server: &Server,
+        headers: &[(HeaderName, HeaderValue)],
+        id: Id,
+    ) -> Result<(StatusCode, Option<Box<Events>>), Error> {
+        let response = self
+            .send(&Request {
+                method: Method::GET,
+                server,
+                target: &server.url,
+                headers,
+                body: &Bytes::new(),
+            })
+            .await?;
+        let status = response.status();
+        if !status.is_success() || Kind::of(response.headers()) != Kind::EventStream {
+            return Ok((status, None));
+        }
+        let events = Events::new(response, Collapse::new(id, self.limits));
+        Ok((status, Some(Box::new(events))))
     }
 
     /// Ends a session. Every status is fine: 405 means that the server does not allow it, 404 that it is gone.
     pub async fn delete(&self, server: &Server, session: &SessionId) -> Result<StatusCode, Error> {
         let headers = [(header::SESSION_ID, session.header())];
-        let mut response = self
-            .send(Method::DELETE, server, &headers, &Bytes::new())
+        let response = self
+            .send(&Request {
+                method: Method::DELETE,
+                server,
+                target: &server.url,
+                headers: &headers,
+                body: &Bytes::new(),
+            })
             .await?;
-        drain(&mut response).await;
-        Ok(response.status())
+        let status = response.status();
+        drain_in_background(response);
+        Ok(status)
     }
 
-    /// Sends a request, to where the server redirects it if need be.
+    /// Sends a request to where the server redirects it, if need be.
     async fn send(
         &self,
-        method: Method,
-        server: &Server,
-        headers: &[(HeaderName, HeaderValue)],
-        body: &Bytes,
+        request: &Request<'_>,
     ) -> Result<
         awc::ClientResponse<impl Stream<Item = Result<Bytes, PayloadError>> + Unpin + use<>>,
         Error,
     > {
-        let mut target = server.url.clone();
+        let mut target = request.target.clone();
         let mut redirects = 0;
         loop {
-            let mut request = self.http.request(method.clone(), target.clone());
-            let sent = request.headers_mut();
-            sent.reserve(HEADERS + server.headers.len() + headers.len());
-            for (name, value) in &server.headers {
-                sent.insert(name.clone(), value.clone());
-            }
-            for (name, value) in headers {
-                sent.insert(name.clone(), value.clone());
-            }
-            sent.insert(HOST, server.host.clone());
-            sent.insert(ACCEPT, ACCEPT_BOTH);
-            sent.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
-            sent.insert(USER_AGENT, OURSELVES);
-            if !body.is_empty() {
-                sent.insert(CONTENT_TYPE, HeaderValue::from_static(header::JSON));
-            }
-            let response = request.send_body(body.clone()).await.map_err(unanswered)?;
+            let response = self.send_until_it_arrives(request, &target).await?;
             let status = response.status();
             if !status.is_redirection() {
                 return Ok(response);
@@ -172,85 +218,242 @@ impl Transport {
         }
     }
 
-    async fn read<S>(
+    /// Sends a request again where it is certain that it did not arrive: no connection was made, or the server had
+    /// closed the one that was used. Whatever it asks for, it cannot have run.
+    async fn send_until_it_arrives(
         &self,
-        mut response: awc::ClientResponse<S>,
-        id: Option<&Id>,
-    ) -> Result<Reply, Error>
+        request: &Request<'_>,
+        target: &Uri,
+    ) -> Result<
+        awc::ClientResponse<impl Stream<Item = Result<Bytes, PayloadError>> + Unpin + use<>>,
+        Error,
+    > {
+        let (mut refused, mut stale) = (0, 0);
+        loop {
+            let flight = Rc::new(Flight::default());
+            let sending = self
+                .request(request, target)
+                .send_body(request.body.clone());
+            let error = match flight.carry(sending).await {
+                Ok(response) => return Ok(response),
+                Err(error) => error,
+            };
+            if let SendRequestError::Connect(ConnectError::Io(_)) = error
+                && refused < request.server.retries
+            {
+                refused += 1;
+                sleep(pause_before(refused)).await;
+                continue;
+            }
+            let error = unanswered(error);
+            if matches!(error, Error::Lost(_)) && flight.never_arrived().await {
+                if stale == STALE {
+                    return Err(Error::Unreachable("it closes every connection".into()));
+                }
+                stale += 1;
+                continue;
+            }
+            return Err(error);
+        }
+    }
+
+    fn request(&self, request: &Request<'_>, target: &Uri) -> awc::ClientRequest {
+        let server = request.server;
+        let http = self.pool.borrow_mut().client(&self.tls);
+        let mut outgoing = http.request(request.method.clone(), target.clone());
+        let sent = outgoing.headers_mut();
+        sent.reserve(HEADERS + server.headers.len() + request.headers.len());
+        for (name, value) in &server.headers {
+            sent.insert(name.clone(), value.clone());
+        }
+        for (name, value) in request.headers {
+            sent.insert(name.clone(), value.clone());
+        }
+        sent.insert(HOST, server.host.clone());
+        let accept = if request.method == Method::GET {
+            ACCEPT_EVENTS
+        } else {
+            ACCEPT_BOTH
+        };
+        sent.insert(ACCEPT, accept);
+        sent.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        sent.insert(USER_AGENT, OURSELVES);
+        if !request.body.is_empty() {
+            sent.insert(CONTENT_TYPE, HeaderValue::from_static(header::JSON));
+        }
+        outgoing
+    }
+
+    async fn read<S>(&self, mut response: awc::ClientResponse<S>, id: &Id) -> Result<Body, Error>
     where
         S: Stream<Item = Result<Bytes, PayloadError>> + Unpin + 'static,
     {
-        let status = response.status();
-        let headers = response.headers();
-        let mut reply = Reply {
-            status,
-            answer: None,
-            session: headers
-                .get(header::SESSION_ID)
-                .and_then(|value| SessionId::parse(value.as_bytes())),
-            challenges: headers.get_all(WWW_AUTHENTICATE).cloned().collect(),
-            retry_after: headers.get(RETRY_AFTER).cloned(),
-        };
-        let Some(id) = id else {
-            drain(&mut response).await;
-            return Ok(reply);
-        };
-        let kind = Kind::of(headers);
-        reply.answer = match (status.is_success(), kind) {
-            (true, Kind::EventStream) => self.collapse(response, id).await?,
+        let kind = Kind::of(response.headers());
+        let answer = match (response.status().is_success(), kind) {
+            (true, Kind::EventStream) => {
+                let collapse = Collapse::new(id.clone(), self.limits);
+                return Ok(Body::Events(Box::new(Events::new(response, collapse))));
+            }
             (true, Kind::Json) => {
                 let body = read_body(&mut response, self.limits.response_bytes).await?;
-                self.check_depth(&body)?;
+                if message::nests_deeper_than(&body, self.limits.depth) {
+                    return Err(Error::TooLarge(Cap::Depth));
+                }
                 message::find_lone_answer(&body, id)?
             }
-            (true, Kind::Other) => {
-                drain(&mut response).await;
-                return Err(Error::ContentType);
-            }
+            (true, Kind::Other) => return Err(Error::ContentType),
             // The status alone says enough; a body that cannot be read or is no JSON-RPC error adds nothing.
             (false, _) => match read_body(&mut response, ERROR_BODY).await {
                 Ok(body) => message::find_lone_answer(&body, id).unwrap_or(None),
                 Err(_) => None,
             },
         };
-        Ok(reply)
+        Ok(Body::Read(answer))
+    }
+}
+
+// === impl Pool ===
+
+impl Pool {
+    fn new(tls: &Arc<rustls::ClientConfig>) -> Self {
+        // awc leaves Nagle's algorithm on: the last segment of a longer body would wait a round trip, or a delayed
+        // acknowledgement, for those before it.
+        let tcp = tcp::Connector::default().service().map(
+            |connection: tcp::Connection<Uri, TcpStream>| {
+                let (stream, uri) = connection.into_parts();
+                if let Err(error) = stream.set_nodelay(true) {
+                    log::debug!("a connection keeps Nagle's algorithm: {error}");
+                }
+                tcp::Connection::new(uri, Socket::new(stream))
+            },
+        );
+        // Calls in flight are not limited here: awc's limit counts over all hosts, so that two slow streams could starve
+        // another server.
+        let connector = awc::Connector::new()
+            .connector(tcp)
+            .rustls_0_23(Arc::clone(tls))
+            .limit(0)
+            .timeout(CONNECT)
+            .handshake_timeout(CONNECT)
+            .conn_keep_alive(IDLE);
+        let http = awc::Client::builder()
+            .connector(connector)
+            .disable_redirects()
+            .disable_timeout()
+            .finish();
+        Self {
+            http,
+            born: Instant::now(),
+            used: None,
+        }
     }
 
-    /// Reads an event stream up to the answer to `id`, and no further: some servers leave it open after that.
-    async fn collapse<S>(&self, mut body: S, id: &Id) -> Result<Option<Answer>, Error>
-    where
-        S: Stream<Item = Result<Bytes, PayloadError>> + Unpin + 'static,
-    {
-        let mut reader = sse::Reader::new(sse::Limits {
-            event_bytes: self.limits.event_bytes,
-            events: self.limits.events,
-        });
-        let mut left = self.limits.response_bytes;
-        while let Some(chunk) = body.next().await {
-            let mut chunk = chunk.map_err(broken)?;
-            left = left
-                .checked_sub(chunk.len())
-                .ok_or(Error::TooLarge(Cap::ResponseBytes))?;
-            while let Some(event) = reader.next_event(&mut chunk).map_err(too_large)? {
-                self.check_depth(&event.data)?;
-                if let Some(answer) = answer_in(&event, id) {
-                    drain_in_background(body);
-                    return Ok(Some(answer));
-                }
+    fn client(&mut self, tls: &Arc<rustls::ClientConfig>) -> awc::Client {
+        let now = Instant::now();
+        if now.duration_since(self.born) > LIFETIME {
+            *self = Self::new(tls);
+        }
+        self.used = Some(now);
+        self.http.clone()
+    }
+}
+
+/// Replaces a pool from which nothing was sent for a while, which closes its idle connections.
+async fn give_up_idle(pool: Weak<RefCell<Pool>>, tls: Arc<rustls::ClientConfig>) {
+    loop {
+        sleep(IDLE).await;
+        let Some(pool) = pool.upgrade() else {
+            return;
+        };
+        let mut pool = pool.borrow_mut();
+        if pool.used.is_some_and(|used| used.elapsed() > IDLE) {
+            *pool = Pool::new(&tls);
+        }
+    }
+}
+
+/// Between a tenth of a second and twice that before the second attempt, and twice as long before each that follows. The
+/// half that is left to chance keeps replicas from coming back all at once.
+pub fn pause_before(retry: u32) -> Duration {
+    const FIRST: Duration = Duration::from_millis(100);
+    FIRST
+        .saturating_mul(1 << retry.saturating_sub(1).min(6))
+        .mul_f64(1.0 + rand::random::<f64>())
+}
+
+// === impl Reply ===
+
+impl Reply {
+    /// The result, where nothing but the answer is of interest.
+    pub async fn outcome(self) -> Result<Bytes, Error> {
+        let answer = match self.body {
+            Body::Read(answer) => answer,
+            Body::Events(events) => events.answer().await?,
+        };
+        self.head.outcome(answer)
+    }
+}
+
+// === impl Events ===
+
+impl Events {
+    fn new(
+        chunks: impl Stream<Item = Result<Bytes, PayloadError>> + 'static,
+        collapse: Collapse,
+    ) -> Self {
+        Self {
+            chunks: Box::pin(chunks),
+            collapse,
+        }
+    }
+
+    /// What comes next that somebody must look at; `None` at the end of the stream.
+    ///
+    /// Nothing is lost if this is dropped before it is done.
+    pub async fn next(&mut self) -> Result<Option<Step>, Error> {
+        loop {
+            if let Some(step) = self.collapse.next_step()? {
+                return Ok(Some(step));
+            }
+            match self.chunks.next().await {
+                Some(chunk) => self.collapse.push(chunk.map_err(broken)?)?,
+                None => return self.collapse.end(),
             }
         }
-        let Some(last) = reader.finish().map_err(too_large)? else {
-            return Ok(None);
-        };
-        self.check_depth(&last.data)?;
-        Ok(answer_in(&last, id))
     }
 
-    fn check_depth(&self, json: &[u8]) -> Result<(), Error> {
-        if message::nests_deeper_than(json, self.limits.depth) {
-            return Err(Error::TooLarge(Cap::Depth));
+    /// The answer, passing over everything else.
+    async fn answer(mut self: Box<Self>) -> Result<Option<Answer>, Error> {
+        while let Some(step) = self.next().await? {
+            if let Step::Answer(answer) = step {
+                self.leave();
+                return Ok(Some(answer));
+            }
         }
-        Ok(())
+        Ok(None)
+    }
+
+    /// Goes on with another stream of the same answer.
+    pub fn resume(&mut self, stream: Box<Self>) {
+        self.chunks = stream.chunks;
+        self.collapse.resume();
+    }
+
+    /// The answer is there. Gives the connection back to the pool, if the stream ends soon.
+    pub fn leave(self: Box<Self>) {
+        drain_in_background(self.chunks);
+    }
+}
+
+fn head_of<S>(response: &awc::ClientResponse<S>) -> Head {
+    let headers = response.headers();
+    Head {
+        status: response.status(),
+        session: headers
+            .get(header::SESSION_ID)
+            .and_then(|value| SessionId::parse(value.as_bytes())),
+        challenges: headers.get_all(WWW_AUTHENTICATE).cloned().collect(),
+        retry_after: headers.get(RETRY_AFTER).cloned(),
     }
 }
 
@@ -275,14 +478,6 @@ impl Kind {
             Self::Other
         }
     }
-}
-
-/// The answer to `id` in one event. Priming events are empty; an event that is no JSON-RPC message is not for us.
-fn answer_in(event: &sse::Event, id: &Id) -> Option<Answer> {
-    if event.data.is_empty() {
-        return None;
-    }
-    message::find_answer(&event.data, id).ok().flatten()
 }
 
 /// The whole body, without a copy where it came in one piece.
@@ -326,36 +521,22 @@ fn announced_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Where a redirect leads, if it may be followed: 307 or 308 (they keep method and body), same scheme, host and port.
+/// Where a redirect leads, if it may be followed: 307 or 308 (they keep method and body), to the same origin.
 fn redirected(from: &Uri, status: StatusCode, headers: &HeaderMap) -> Option<Uri> {
     let keeps_request =
         status == StatusCode::TEMPORARY_REDIRECT || status == StatusCode::PERMANENT_REDIRECT;
     let location = headers.get(LOCATION)?.to_str().ok()?;
-    if !keeps_request {
-        return None;
-    }
-    let target: Uri = location.parse().ok()?;
-    let Some(authority) = target.authority() else {
-        let mut parts = from.clone().into_parts();
-        parts.path_and_query = Some(target.path_and_query()?.clone());
-        return target
-            .path()
-            .starts_with('/')
-            .then(|| Uri::from_parts(parts).ok())?;
-    };
-    let same_origin = target.scheme() == from.scheme()
-        && Some(authority.host()) == from.host()
-        && port(&target) == port(from);
-    same_origin.then_some(target)
+    keeps_request.then(|| same_origin(from, location))?
 }
 
-fn port(uri: &Uri) -> u16 {
-    let default = if uri.scheme_str() == Some("https") {
-        443
-    } else {
-        80
-    };
-    uri.port_u16().unwrap_or(default)
+/// What `reference` means where it is found at `base`, if that has the same scheme, host and port. Anything else must not
+/// see the credentials that are meant for `base`.
+pub fn same_origin(base: &Uri, reference: &str) -> Option<Uri> {
+    let base = Url::parse(&base.to_string()).ok()?;
+    let mut target = base.join(reference).ok()?;
+    target.set_fragment(None);
+    let names_nobody = target.username().is_empty() && target.password().is_none();
+    (names_nobody && target.origin() == base.origin()).then(|| target.as_str().parse().ok())?
 }
 
 /// Gives a connection that is no longer needed back to the pool, if its body ends soon; else it is closed.
@@ -380,18 +561,11 @@ fn drain_in_background<S>(mut body: S)
 where
     S: Stream<Item = Result<Bytes, PayloadError>> + Unpin + 'static,
 {
-    // Mostly the end has come together with the answer, and no task is needed.
+    // Mostly the end has come together with what was wanted, and no task is needed.
     if let Some(None | Some(Err(_))) = body.next().now_or_never() {
         return;
     }
     actix_rt::spawn(async move { drain(&mut body).await });
-}
-
-fn too_large(cap: sse::TooLarge) -> Error {
-    Error::TooLarge(match cap {
-        sse::TooLarge::Event(_) => Cap::EventBytes,
-        sse::TooLarge::Events(_) => Cap::Events,
-    })
 }
 
 fn broken(error: PayloadError) -> Error {

@@ -14,7 +14,8 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use super::{
-    Identity, Protocol, Server, Servers, ToolErrors, Transport, host_header, is_client_header,
+    Identity, Listen, Protocol, Server, Servers, ToolErrors, Transport, host_header,
+    is_client_header,
 };
 use crate::{
     expand::{Environment, expand},
@@ -24,11 +25,24 @@ use crate::{
 
 /// The longest deadline that can be configured, in milliseconds.
 pub(crate) const LONGEST_TIMEOUT_MS: u64 = 3_600_000;
+/// The most retries that can be configured.
+pub(crate) const MOST_RETRIES: u64 = 10;
+
+/// What counts for servers that say nothing else.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Defaults {
+    /// Whether URLs are shown with their paths.
+    pub(crate) show_urls: bool,
+    /// Calls in flight at the same time.
+    pub(crate) in_flight: usize,
+    /// More attempts where it is certain that nothing has run.
+    pub(crate) retries: u32,
+}
 
 /// Reads `mcpServers`. Every server with a mistake in its URL is missing from what is returned.
 pub(crate) fn read(
     written: &Map<String, Value>,
-    show_urls: bool,
+    defaults: &Defaults,
     environment: &Environment,
     mistakes: &mut Mistakes,
     warnings: &mut Vec<String>,
@@ -54,7 +68,7 @@ pub(crate) fn read(
             environment,
             mistakes,
         };
-        if let Some(server) = entry.server(name, show_urls, warnings) {
+        if let Some(server) = entry.server(name, defaults, warnings) {
             servers.push(server);
         }
     }
@@ -84,6 +98,26 @@ const TOOL_ERRORS: &[(&str, ToolErrors)] = &[
     ("status", ToolErrors::Status),
 ];
 
+const LISTEN: &[(&str, Listen)] = &[("auto", Listen::Auto), ("never", Listen::Never)];
+
+/// The most calls in flight that can be configured.
+const MOST_IN_FLIGHT: u64 = 1_000_000;
+
+/// All keys of a server.
+const KEYS: &[&str] = &[
+    "type",
+    "url",
+    "headers",
+    "protocol",
+    "timeoutMs",
+    "toolErrors",
+    "hideUrl",
+    "inFlight",
+    "retries",
+    "retryIdempotent",
+    "listen",
+];
+
 /// The object of one server while it is read.
 struct Entry<'a> {
     path: String,
@@ -96,7 +130,7 @@ impl<'a> Entry<'a> {
     fn server(
         &mut self,
         name: &str,
-        show_urls: bool,
+        defaults: &Defaults,
         warnings: &mut Vec<String>,
     ) -> Option<Server> {
         self.refuse_unknown_keys();
@@ -105,8 +139,18 @@ impl<'a> Entry<'a> {
         let tool_errors = self
             .word("toolErrors", TOOL_ERRORS)
             .unwrap_or(ToolErrors::Result);
-        let timeout = self.timeout();
-        let hide_url = self.hide_url();
+        let timeout = self
+            .number("timeoutMs", 1, LONGEST_TIMEOUT_MS, "milliseconds")
+            .map(Duration::from_millis);
+        let hide_url = self.switch("hideUrl");
+        let retry_idempotent = self.switch("retryIdempotent");
+        let listen = self.word("listen", LISTEN).unwrap_or(Listen::Auto);
+        let in_flight = self
+            .number("inFlight", 1, MOST_IN_FLIGHT, "calls")
+            .and_then(|calls| calls.try_into().ok());
+        let retries = self
+            .number("retries", 0, MOST_RETRIES, "retries")
+            .and_then(|retries| retries.try_into().ok());
         let mut headers = self.headers();
         let (written_url, url, basic) = self.url()?;
         if let Some(basic) = basic {
@@ -131,7 +175,7 @@ impl<'a> Entry<'a> {
         Some(Server {
             name: name.to_owned(),
             transport,
-            shown_url: if hide_url || !show_urls {
+            shown_url: if hide_url || !defaults.show_urls {
                 origin_only(written_url)
             } else {
                 redact_url(written_url)
@@ -143,24 +187,26 @@ impl<'a> Entry<'a> {
             protocol,
             timeout,
             tool_errors,
+            in_flight: in_flight.unwrap_or(defaults.in_flight),
+            retries: retries.unwrap_or(defaults.retries),
+            retry_idempotent,
+            listen,
         })
     }
 
     fn refuse_unknown_keys(&mut self) {
         for key in self.members.keys() {
             match key.as_str() {
-                "type" | "url" | "headers" | "protocol" | "timeoutMs" | "toolErrors"
-                | "hideUrl" => {}
+                key if KEYS.contains(&key) => {}
                 "command" | "args" | "env" | "cwd" => self.wrong(
                     key,
                     "servers started as a command are not supported",
                     "run it behind an HTTP transport and give its url",
                 ),
-                _ => self.wrong(
-                    key,
-                    "no such key",
-                    "remove it; there are type, url, headers, protocol, timeoutMs, toolErrors, hideUrl",
-                ),
+                _ => {
+                    let fix = format!("remove it; there are {}", KEYS.join(", "));
+                    self.wrong(key, "no such key", fix);
+                }
             }
         }
     }
@@ -180,28 +226,28 @@ impl<'a> Entry<'a> {
         known.map(|(_, meaning)| *meaning)
     }
 
-    fn timeout(&mut self) -> Option<Duration> {
-        let value = self.members.get("timeoutMs")?;
-        let millis = value
+    fn number(&mut self, key: &str, least: u64, most: u64, of_what: &str) -> Option<u64> {
+        let value = self.members.get(key)?;
+        let number = value
             .as_u64()
-            .filter(|millis| (1..=LONGEST_TIMEOUT_MS).contains(millis));
-        if millis.is_none() {
+            .filter(|number| (least..=most).contains(number));
+        if number.is_none() {
             self.wrong(
-                "timeoutMs",
-                "not a number of milliseconds that can be waited",
-                format!("write a whole number from 1 to {LONGEST_TIMEOUT_MS}"),
+                key,
+                format!("not a number of {of_what} that can be had"),
+                format!("write a whole number from {least} to {most}"),
             );
         }
-        millis.map(Duration::from_millis)
+        number
     }
 
-    fn hide_url(&mut self) -> bool {
-        match self.members.get("hideUrl") {
+    fn switch(&mut self, key: &str) -> bool {
+        match self.members.get(key) {
             None => false,
-            Some(Value::Bool(hide)) => *hide,
+            Some(Value::Bool(on)) => *on,
             Some(other) => {
                 let what = format!("expected a boolean, found {}", kind(other));
-                self.wrong("hideUrl", what, "write true or false");
+                self.wrong(key, what, "write true or false");
                 false
             }
         }

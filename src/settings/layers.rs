@@ -256,6 +256,9 @@ struct Merged {
     show_urls: bool,
     timeout_ms: u64,
     drain_ms: u64,
+    drain_delay_ms: u64,
+    retries: u32,
+    queue_ms: u64,
     log_level: String,
     allow_unauthenticated: bool,
     limits: Limits,
@@ -294,5 +297,8 @@ pub(super) fn merge(layers: Vec<Layer>) -> Result<Settings, Mistakes> {
         log_level: merged.log_level.parse().unwrap_or(LevelFilter::Info),
         demo: false,
         drain: Duration::from_millis(merged.drain_ms),
+        drain_delay: Duration::from_millis(merged.drain_delay_ms),
+        retries: merged.retries,
+        queue: Duration::from_millis(merged.queue_ms),
     })
 }

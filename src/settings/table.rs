@@ -15,7 +15,7 @@ use crate::{
     config_file::DEFAULT_NAME,
     expand::Environment,
     mistakes::{Mistakes, kind},
-    servers::LONGEST_TIMEOUT_MS,
+    servers::{LONGEST_TIMEOUT_MS, MOST_RETRIES},
 };
 
 /// Names the configuration file where `--config` does not.
@@ -78,10 +78,11 @@ impl Setting {
     }
 }
 
-const BYTES: Form = Form::Number {
+const COUNT: Form = Form::Number {
     least: 1,
     most: 1 << 40,
 };
+const BYTES: Form = COUNT;
 
 /// Every setting there is: file, environment, flags, help and the README's table all come from here.
 pub(super) const SETTINGS: &[Setting] = &[
@@ -169,6 +170,36 @@ pub(super) const SETTINGS: &[Setting] = &[
         "time for calls in flight at shutdown",
     ),
     setting(
+        "drainDelayMs",
+        "MCP_REST_DRAIN_DELAY_MS",
+        Form::Number {
+            least: 0,
+            most: LONGEST_TIMEOUT_MS,
+        },
+        "1000",
+        "time between SIGTERM and the end of listening, while /readyz says no",
+    ),
+    setting(
+        "retries",
+        "MCP_REST_RETRIES",
+        Form::Number {
+            least: 0,
+            most: MOST_RETRIES,
+        },
+        "2",
+        "more attempts where it is certain that nothing has run",
+    ),
+    setting(
+        "queueMs",
+        "MCP_REST_QUEUE_MS",
+        Form::Number {
+            least: 0,
+            most: LONGEST_TIMEOUT_MS,
+        },
+        "1000",
+        "time a call may wait for a place at its server",
+    ),
+    setting(
         "limits.requestBytes",
         "MCP_REST_LIMITS_REQUEST_BYTES",
         BYTES,
@@ -192,16 +223,33 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting(
         "limits.events",
         "MCP_REST_LIMITS_EVENTS",
-        BYTES,
+        COUNT,
         "100000",
         "events on one stream",
     ),
     setting(
         "limits.depth",
         "MCP_REST_LIMITS_DEPTH",
-        BYTES,
+        COUNT,
         "128",
         "how deep JSON may nest, in requests and answers",
+    ),
+    setting(
+        "limits.inFlight",
+        "MCP_REST_LIMITS_IN_FLIGHT",
+        COUNT,
+        "1024",
+        "calls in flight at one server",
+    ),
+    setting(
+        "limits.queued",
+        "MCP_REST_LIMITS_QUEUED",
+        Form::Number {
+            least: 0,
+            most: 1 << 40,
+        },
+        "256",
+        "calls that wait for a place at one server",
     ),
 ];
 

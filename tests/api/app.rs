@@ -260,6 +260,7 @@ fn command(file: &ConfigFile, args: &[&str], env: &[(&str, &str)]) -> Command {
         // Nothing of the machine the tests run on may change what they see.
         .env_clear()
         .env("PORT", "0")
+        .env("MCP_REST_DRAIN_DELAY_MS", "0")
         .envs(env.iter().copied())
         .stdin(Stdio::null())
         .stdout(Stdio::null())

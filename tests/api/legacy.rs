@@ -27,11 +27,12 @@ fn a_one_shot_call_is_a_whole_life_in_order() {
         [
             "initialize",
             "notifications/initialized",
+            "GET",
             "tools/call",
             "DELETE"
         ]
     );
-    let [initialize, initialized, call, delete] = upstream.requests().try_into().unwrap();
+    let [initialize, initialized, listen, call, delete] = upstream.requests().try_into().unwrap();
     let id = &upstream.opened()[0];
 
     assert_eq!(initialize.header("mcp-session-id"), None);
@@ -56,7 +57,8 @@ fn a_one_shot_call_is_a_whole_life_in_order() {
         call.message["params"],
         json!({"name": "echo", "arguments": {"message": "hi"}})
     );
-    for request in [&initialized, &call] {
+    assert_eq!(listen.header("accept"), Some("text/event-stream"));
+    for request in [&initialized, &listen, &call] {
         assert_eq!(request.header("mcp-session-id"), Some(id.as_str()));
         assert_eq!(request.header("mcp-protocol-version"), Some("2025-11-25"));
     }

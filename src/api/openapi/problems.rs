@@ -22,7 +22,7 @@ struct Problem {
     examples: &'static [&'static str],
 }
 
-const PROBLEMS: [Problem; 21] = [
+const PROBLEMS: [Problem; 22] = [
     Problem {
         name: "InvalidRequest",
         status: 400,
@@ -151,8 +151,7 @@ const PROBLEMS: [Problem; 21] = [
     Problem {
         name: "NotSupported",
         status: 501,
-        description: "`not_supported`: the server does not have the method, or is configured with a transport that \
-                      this service does not speak",
+        description: "`not_supported`: the server does not have the method",
         headers: &[],
         examples: &["not_supported"],
     },
@@ -172,9 +171,17 @@ const PROBLEMS: [Problem; 21] = [
     Problem {
         name: "Overloaded",
         status: 503,
-        description: "`overloaded`: the server is not ready to answer",
+        description: "`overloaded`: the server is not ready to answer (`origin: upstream`), or too many calls to it are \
+                      in flight here (`origin: gateway`)",
         headers: &["Retry-After"],
-        examples: &["overloaded"],
+        examples: &["overloaded", "overloaded_here"],
+    },
+    Problem {
+        name: "Draining",
+        status: 503,
+        description: "`overloaded`: this service is about to stop; send requests elsewhere",
+        headers: &["Retry-After"],
+        examples: &["draining"],
     },
     Problem {
         name: "UpstreamTimeout",
@@ -238,6 +245,8 @@ macro_rules! problem_sets {
 problem_sets! {
     /// Of every route.
     ServiceProblems: "InvalidRequest", "MethodNotAllowed", "InternalError";
+    /// Of the readiness probe.
+    ReadinessProblems extends ServiceProblems: "Draining";
     /// Of the pages of Swagger UI.
     AssetProblems extends ServiceProblems: "RouteNotFound";
     /// Of every route under `/api/`.
@@ -333,6 +342,7 @@ mod tests {
         let input = "400 401 403 404 405 409 410 422 429 500 501 502 503 504";
         for (set, expected) in [
             (ServiceProblems::responses(), "400 405 500"),
+            (ReadinessProblems::responses(), "400 405 500 503"),
             (AssetProblems::responses(), "400 404 405 500"),
             (GatewayProblems::responses(), "400 401 405 500"),
             (ServerProblems::responses(), server),

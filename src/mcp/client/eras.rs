@@ -3,7 +3,7 @@
 use super::{Client, Operation, Session};
 use crate::mcp::era::{self, Discovered, Era};
 use crate::mcp::error::{Error, Stage};
-use crate::servers::Protocol;
+use crate::servers::{Protocol, Transport};
 
 impl Client<'_> {
     /// The era to use: pinned, shown by the caller's session, remembered, or asked for.
@@ -11,15 +11,16 @@ impl Client<'_> {
         if let Some(era) = self.era {
             return Ok(era);
         }
-        match (self.server.protocol, &self.session) {
-            (Protocol::Modern, _) => return Ok(Era::Modern),
-            (Protocol::Auto, Session::None) => {}
-            (Protocol::Auto, _) => return Ok(Era::LEGACY),
-            (Protocol::Legacy(_), _) => return Ok(self.remembered().unwrap_or(Era::LEGACY)),
+        if self.server.transport == Transport::Sse {
+            return Ok(Era::HttpSse);
         }
-        match self.remembered() {
-            Some(era) => Ok(era),
-            None => self.detect().await,
+        match (self.server.protocol, self.remembered(), &self.session) {
+            (Protocol::Modern, ..) => Ok(Era::Modern),
+            (_, Some(Era::HttpSse), _) => Ok(Era::HttpSse),
+            (Protocol::Legacy(_), remembered, _) => Ok(remembered.unwrap_or(Era::LEGACY)),
+            (Protocol::Auto, Some(era), Session::None) => Ok(era),
+            (Protocol::Auto, None, Session::None) => self.detect().await,
+            (Protocol::Auto, ..) => Ok(Era::LEGACY),
         }
     }
 
@@ -52,7 +53,7 @@ impl Client<'_> {
 
     /// The era the server speaks after all, if `error` shows, or makes it likely enough to ask, that `era` is wrong.
     pub(super) async fn other_era(&mut self, era: Era, error: &Error) -> Option<Era> {
-        if self.server.protocol != Protocol::Auto {
+        if self.server.protocol != Protocol::Auto || self.era == Some(Era::HttpSse) {
             return None;
         }
         let is_modern = era == Era::Modern;

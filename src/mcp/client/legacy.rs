@@ -1,25 +1,17 @@
-//! Requests to a legacy server (2025-03-26 to 2025-11-25): in the caller's session, without one, or after a handshake.
+//! Requests to a legacy server (2024-11-05 to 2025-11-25): in the caller's session, without one, or after a handshake.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use actix_rt::time::timeout;
 use awc::http::header::{HeaderName, HeaderValue};
 use bytes::Bytes;
 
-use super::{Client, Init, Operation, Session, refused, result_of, unwritable};
-use crate::mcp::closer::Opened;
+use super::conversation::Conversation;
+use super::{Client, Init, Operation, Session};
 use crate::mcp::era::{self, Era};
 use crate::mcp::error::{Error, Refusal, Stage};
 use crate::mcp::header;
 use crate::mcp::message::{self, Id, Meta, Params};
-use crate::mcp::transport::Post;
-use crate::servers::Protocol;
+use crate::mcp::transport::Events;
 
-/// How long an `initialize` whose caller has gone is still waited for, to end the session it opens.
-const GRACE: Duration = Duration::from_secs(10);
-
-impl Client<'_> {
+impl<'a> Client<'a> {
     /// One request to a legacy server: in the session there is, or without one, or after a handshake, whichever the
     /// server and the caller want.
     pub(super) async fn legacy(
@@ -47,22 +39,38 @@ impl Client<'_> {
             match self.send_legacy(operation).await {
                 Err(error) if era::wants_session(&error, operation.method) => {
                     if self.init == Init::Never {
-                        return Err(Error::SessionRequired(Refusal::of(error)));
+                        return Err(Error::SessionRequired(Some(Refusal::of(error))));
                     }
                 }
                 outcome => return outcome,
             }
         }
         self.handshake().await?;
-        self.remember(Era::Legacy {
-            wants_session: matches!(self.session, Session::Opened(_))
-                && (wants_session || !handshake_first),
+        self.remember(match self.session {
+            Session::Channel(_) => Era::HttpSse,
+            _ => Era::Legacy {
+                wants_session: matches!(self.session, Session::Opened(_))
+                    && (wants_session || !handshake_first),
+            },
         });
         self.send_legacy(operation).await
     }
 
+    /// One request over HTTP+SSE, after a handshake: the stream that answers it is this client's own.
+    pub(super) async fn over_http_sse(
+        &mut self,
+        operation: &Operation<'_>,
+    ) -> Result<Bytes, Error> {
+        if self.init == Init::Never {
+            return Err(Error::SessionRequired(None));
+        }
+        if !matches!(self.session, Session::Channel(_)) {
+            self.handshake().await?;
+        }
+        self.send_legacy(operation).await
+    }
+
     async fn send_legacy(&mut self, operation: &Operation<'_>) -> Result<Bytes, Error> {
-        self.clock.enter(Stage::Operation);
         let params = Params {
             meta: operation.meta.map(|callers| Meta {
                 callers: Some(callers),
@@ -70,13 +78,60 @@ impl Client<'_> {
             }),
             ..operation.params
         };
-        let headers = self.legacy_headers();
-        self.exchange(operation.method, &params, &headers).await
+        let id = Id::random();
+        let body = message::encode(Some(&id), operation.method, &params)
+            .map_err(|error| Error::unwritable(&error))?;
+        if !(operation.may_ask && self.may_have_standalone_stream()) {
+            return self.converse(id, body.into(), None).await;
+        }
+        self.clock.enter(Stage::Preparing);
+        let standalone = self.standalone_stream(&id).await;
+        let has_none = standalone.is_none();
+        let outcome = self.converse(id, body.into(), standalone).await;
+        if has_none && outcome.is_ok() {
+            self.remember_no_standalone_stream();
+        }
+        outcome
     }
 
-    fn legacy_headers(&self) -> Vec<(HeaderName, HeaderValue)> {
+    /// Sends a request and waits for its answer. From here on until it is there, leaving cancels the request.
+    pub(super) async fn converse(
+        &mut self,
+        id: Id,
+        body: Bytes,
+        standalone: Option<Box<Events>>,
+    ) -> Result<Bytes, Error> {
+        self.clock.enter(Stage::Operation);
+        let conversation = self.conversation();
+        self.running = Some(id.clone());
+        let outcome = match &mut self.session {
+            Session::Channel(channel) => channel.request(&conversation, &id, body).await,
+            _ => conversation.request(&id, body, standalone).await,
+        };
+        let is_over = !outcome.as_ref().is_err_and(Error::leaves_it_running);
+        if is_over {
+            self.running = None;
+        }
+        outcome
+    }
+
+    pub(super) fn conversation(&self) -> Conversation<'a> {
+        let target = match &self.session {
+            Session::Channel(channel) => &channel.endpoint,
+            _ => &self.server.url,
+        };
+        Conversation {
+            transport: &self.pool.transport,
+            server: self.server,
+            target: target.clone(),
+            headers: self.legacy_headers(),
+        }
+    }
+
+    /// The revision, once it is settled, and the session, if there is one.
+    pub(super) fn legacy_headers(&self) -> Vec<(HeaderName, HeaderValue)> {
         let session = match &self.session {
-            Session::None => None,
+            Session::None | Session::Channel(_) => None,
             Session::Callers(session) => Some(session),
             Session::Opened(opened) => opened.id(),
         };
@@ -87,76 +142,5 @@ impl Client<'_> {
                 .map(|version| (header::PROTOCOL_VERSION, HeaderValue::from_static(version))),
         );
         headers
-    }
-
-    /// `initialize` and `notifications/initialized`, both waited for: old servers break on a request in between.
-    pub(super) async fn handshake(&mut self) -> Result<Bytes, Error> {
-        #[derive(serde::Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct InitializeResult {
-            protocol_version: String,
-        }
-        self.clock.enter(Stage::Handshake);
-        self.era = self
-            .era
-            .filter(|era| *era != Era::Modern)
-            .or(Some(Era::LEGACY));
-        let (opened, result) = self.open().await?;
-        self.session = opened.map_or(Session::None, Session::Opened);
-        let settled: InitializeResult = serde_json::from_slice(&result)?;
-        let version = era::legacy_version(&settled.protocol_version)
-            .ok_or_else(|| Error::Malformed("the server settled on an unknown revision".into()))?;
-        self.version = Some(version);
-        let reply = self
-            .pool
-            .transport
-            .post(&Post {
-                server: self.server,
-                headers: &self.legacy_headers(),
-                body: message::encode(None, "notifications/initialized", &Params::default())
-                    .map_err(|error| unwritable(&error))?
-                    .into(),
-                id: None,
-            })
-            .await?;
-        if !reply.status.is_success() {
-            return Err(refused(reply));
-        }
-        Ok(result)
-    }
-
-    /// `initialize`. It must not be cancelled, and the session it opens must not be lost: it runs on even if this
-    /// request is dropped, and then ends what it has opened.
-    async fn open(&self) -> Result<(Option<Opened>, Bytes), Error> {
-        let offered = match self.server.protocol {
-            Protocol::Legacy(version) => version,
-            Protocol::Auto | Protocol::Modern => era::LEGACY,
-        };
-        let id = Id::random();
-        let body = message::encode(Some(&id), "initialize", &Params::initialize(offered))
-            .map_err(|error| unwritable(&error))?;
-        let transport = self.pool.transport.clone();
-        let server = Arc::clone(self.server);
-        let closer = self.pool.shared.closer.clone();
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        let exchange = async move {
-            let mut reply = transport
-                .post(&Post {
-                    server: &server,
-                    headers: &[],
-                    body: body.into(),
-                    id: Some(&id),
-                })
-                .await?;
-            // Python SDKs put a fresh id that leads nowhere on their refusals: only a success counts.
-            let session = reply.session.take();
-            let result = result_of(reply)?;
-            let opened = session.map(|id| Opened::new(server, id, closer));
-            Ok((opened, result))
-        };
-        actix_rt::spawn(timeout(left + GRACE, exchange))
-            .await
-            .map_err(|error| Error::Internal(error.to_string()))?
-            .unwrap_or(Err(Error::Deadline))
     }
 }

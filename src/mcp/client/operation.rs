@@ -13,6 +13,8 @@ pub(super) struct Operation<'a> {
     pub(super) modern_method: &'static str,
     pub(super) params: Params<'a>,
     pub(super) meta: Option<&'a RawValue>,
+    /// It runs something on the server that may ask its client back.
+    pub(super) may_ask: bool,
 }
 
 impl<'a> Operation<'a> {
@@ -25,6 +27,7 @@ impl<'a> Operation<'a> {
                 ..Params::default()
             },
             meta: None,
+            may_ask: false,
         }
     }
 
@@ -40,6 +43,7 @@ impl<'a> Operation<'a> {
                 ..Params::default()
             },
             meta: call.meta,
+            may_ask: true,
         }
     }
 
@@ -49,6 +53,7 @@ impl<'a> Operation<'a> {
             modern_method: "server/discover",
             params: Params::default(),
             meta: None,
+            may_ask: false,
         }
     }
 }

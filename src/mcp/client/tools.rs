@@ -56,6 +56,20 @@ impl Client<'_> {
         })
     }
 
+    /// Whether a tool whose answer got lost may be called once more: where that is configured, and the tool's own annotations
+    /// say that running it twice does no harm.
+    pub(super) async fn may_call_again(&mut self, name: &str, error: &Error) -> bool {
+        if !self.server.retry_idempotent || !error.is_passing() {
+            return false;
+        }
+        self.cancel();
+        let tools = match self.known_tools() {
+            Some(tools) => Some(tools),
+            None => self.fetch_tools().await.ok(),
+        };
+        tools.is_some_and(|tools| tools.get(name).is_some_and(Tool::is_idempotent))
+    }
+
     /// The server's tools, if they are known to lack `name`.
     async fn list_without(&mut self, name: &str) -> Option<Arc<Tools>> {
         let tools = match self.known_tools() {

@@ -2,14 +2,28 @@
 
 use super::*;
 
-fn answer_to(id: &str, body: &str) -> Option<Answer> {
-    find_answer(&Bytes::copy_from_slice(body.as_bytes()), &Id(id.into())).unwrap()
+fn messages(id: &str, event: &str) -> Vec<Message> {
+    let mut found = Vec::new();
+    let event = Bytes::copy_from_slice(event.as_bytes());
+    read(&event, &id.into(), |message| found.push(message));
+    found
+}
+
+fn answer_to(id: &str, event: &str) -> Option<Answer> {
+    messages(id, event)
+        .into_iter()
+        .find_map(|found| match found {
+            Message::Answer(answer) => Some(answer),
+            _ => None,
+        })
 }
 
 #[test]
 fn a_result_is_the_slice_it_arrived_in() {
     let body = Bytes::from_static(br#"{"jsonrpc":"2.0","id":"7","result":{"b":1.10,"a":1e400}}"#);
-    let Some(Answer::Result(result)) = find_answer(&body, &Id("7".into())).unwrap() else {
+    let mut found = None;
+    read(&body, &"7".into(), |message| found = Some(message));
+    let Some(Message::Answer(Answer::Result(result))) = found else {
         unreachable!("the body answers id 7");
     };
     assert_eq!(result, r#"{"b":1.10,"a":1e400}"#);
@@ -26,10 +40,56 @@ fn ids_match_by_type_and_value() {
 }
 
 #[test]
+fn what_is_no_message_spoils_nothing_beside_it() {
+    assert!(answer_to("7", r#"[1,"x",null,[],{"id":{}},{"id":"7","result":{}}]"#).is_some());
+    for nothing in ["", "[", "[]", "7", "null", "\"x\"", "{}", "{\"id\":\"7\"}"] {
+        assert!(messages("7", nothing).is_empty(), "{nothing}");
+    }
+}
+
+#[test]
+fn requests_of_the_server_get_an_answer_with_their_own_id() {
+    let pong = r#""result":{}"#;
+    let unknown = r#""error":{"code":-32601,"message":"Method not found"}"#;
+    for (id, method, outcome) in [
+        ("0", "ping", pong),
+        ("\"7 a\\u0022\"", "ping", pong),
+        ("1e2", "sampling/createMessage", unknown),
+        ("-1", "pin\\u0067", unknown),
+    ] {
+        let event = format!(r#"{{"method":"{method}","params":{{}},"id":{id},"jsonrpc":"2.0"}}"#);
+        let [Message::Request(request)] = &messages("7", &event)[..] else {
+            unreachable!("{event} is a request");
+        };
+        let expected = format!(r#"{{"jsonrpc":"2.0","id":{id},{outcome}}}"#);
+        assert_eq!(request.reply(), expected.as_bytes());
+    }
+    for notification in [
+        r#"{"method":"ping"}"#,
+        r#"{"method":"ping","id":null}"#,
+        r#"{"method":"ping","id":"8","result":{}}"#,
+    ] {
+        assert!(messages("7", notification).is_empty(), "{notification}");
+    }
+}
+
+#[test]
+fn an_error_without_an_id_may_be_the_answer() {
+    for id in [r#""id":null,"#, ""] {
+        let event = format!(r#"{{{id}"error":{{"code":-32600,"message":"m"}}}}"#);
+        assert!(matches!(
+            &messages("7", &event)[..],
+            [Message::Unaddressed(error)] if error.code == -32600
+        ));
+    }
+    assert!(messages("7", r#"{"id":"8","error":{"code":1}}"#).is_empty());
+}
+
+#[test]
 fn a_lone_error_is_ours_whatever_its_id() {
     for id in [r#""id":null,"#, r#""id":"server-error","#, ""] {
         let body = format!(r#"{{{id}"error":{{"code":-32600,"message":"m"}}}}"#);
-        let found = find_lone_answer(&Bytes::from(body), &Id("7".into())).unwrap();
+        let found = find_lone_answer(&Bytes::from(body), &"7".into()).unwrap();
         assert!(matches!(found, Some(Answer::Error(error)) if error.code == -32600));
     }
 }
@@ -126,7 +186,7 @@ fn requests_are_written_as_the_specification_prints_them() {
         ..Params::default()
     };
     assert_eq!(
-        String::from_utf8(encode(Some(&Id("7".into())), "tools/call", &params).unwrap()).unwrap(),
+        String::from_utf8(encode(Some(&"7".into()), "tools/call", &params).unwrap()).unwrap(),
         r#"{"jsonrpc":"2.0","id":"7","method":"tools/call","params":{"name":"add","arguments":{"a": 1.10}}}"#
     );
     assert_eq!(

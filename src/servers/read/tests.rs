@@ -16,11 +16,23 @@ fn environment() -> Environment {
     .into()
 }
 
+const DEFAULTS: Defaults = Defaults {
+    show_urls: true,
+    in_flight: 8,
+    retries: 2,
+};
+
 fn run(written: &Value) -> (Servers, String, Vec<String>) {
     let mut mistakes = Mistakes::default();
     let mut warnings = Vec::new();
     let members = written.as_object().unwrap();
-    let servers = read(members, true, &environment(), &mut mistakes, &mut warnings);
+    let servers = read(
+        members,
+        &DEFAULTS,
+        &environment(),
+        &mut mistakes,
+        &mut warnings,
+    );
     (servers, mistakes.to_string(), warnings)
 }
 
@@ -118,7 +130,10 @@ fn the_path_of_a_url_can_be_hidden() {
     let members = written.as_object().unwrap();
     let servers = read(
         members,
-        false,
+        &Defaults {
+            show_urls: false,
+            ..DEFAULTS
+        },
         &Environment::new(),
         &mut mistakes,
         &mut warnings,

@@ -1,0 +1,194 @@
+//! One request to a legacy server, and all that may pass between it and its answer: requests of the server's own, which
+//! are answered by messages of their own; streams that end early and are resumed; and a second stream for what the server
+//! does not send on the first.
+//!
+//! Whether there is a session, and which, is decided before; see `legacy`.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use actix_rt::time::{sleep, timeout};
+use awc::http::header::{HeaderName, HeaderValue};
+use awc::http::{StatusCode, Uri};
+use bytes::Bytes;
+use futures::future::{Either, select};
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt, select_biased};
+
+use crate::mcp::collapse::Step;
+use crate::mcp::error::Error;
+use crate::mcp::header;
+use crate::mcp::message::{Answer, Id, ServerRequest};
+use crate::mcp::outcome::Head;
+use crate::mcp::transport::{Body, Events, Post, Reply, Transport};
+use crate::servers::Server;
+
+/// How long a server may take to take an answer to its own request.
+const TAKING: Duration = Duration::from_secs(10);
+/// Answers under way at the same time. A server that asks more gets no further until it takes some.
+const REPLIES: usize = 16;
+/// How often one answer is waited for on another stream.
+const RESUMPTIONS: usize = 1000;
+/// How often in a row without a single event.
+const FRUITLESS: u32 = 5;
+/// The wait before a stream is resumed whose server does not say how long: doubled each time that brings nothing.
+const WAIT: Duration = Duration::from_millis(100);
+/// The least wait, whatever the server says.
+const LEAST_WAIT: Duration = Duration::from_millis(10);
+
+/// Where the messages of one conversation go, and with which headers.
+pub(super) struct Conversation<'a> {
+    pub(super) transport: &'a Transport,
+    pub(super) server: &'a Server,
+    pub(super) target: Uri,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Conversation<'_> {
+    /// Sends a request and waits for its answer, on the stream that answers the request or on `standalone`.
+    pub(super) async fn request(
+        &self,
+        id: &Id,
+        body: Bytes,
+        standalone: Option<Box<Events>>,
+    ) -> Result<Bytes, Error> {
+        let answered = self.post_and_follow(id, body);
+        let Some(standalone) = standalone else {
+            return answered.await;
+        };
+        let aside = Box::pin(self.follow(standalone, id));
+        match select(pin!(answered), aside).await {
+            Either::Left((outcome, _)) => outcome,
+            Either::Right((Ok(Some(answer)), _)) => Head::of(StatusCode::OK).outcome(Some(answer)),
+            // The other stream alone counts from now on.
+            Either::Right((_, answered)) => answered.await,
+        }
+    }
+
+    /// Sends a message to which no answer comes.
+    pub(super) async fn tell(&self, body: Bytes) -> Result<(), Error> {
+        self.post(body, None).await?.head.accepted()
+    }
+
+    async fn post_and_follow(&self, id: &Id, body: Bytes) -> Result<Bytes, Error> {
+        let Reply { head, body } = self.post(body, Some(id)).await?;
+        let answer = match body {
+            Body::Read(answer) => answer,
+            Body::Events(events) => self.follow(events, id).await?,
+        };
+        head.outcome(answer)
+    }
+
+    async fn post(&self, body: Bytes, id: Option<&Id>) -> Result<Reply, Error> {
+        let post = Post {
+            server: self.server,
+            target: &self.target,
+            headers: &self.headers,
+            body,
+            id,
+        };
+        self.transport.post(post).await
+    }
+
+    /// Reads a stream to the answer, and the streams on which it is resumed.
+    async fn follow(&self, mut events: Box<Events>, id: &Id) -> Result<Option<Answer>, Error> {
+        let mut resumptions = 0;
+        loop {
+            let ended = match self.attend(&mut events).await {
+                Ok(Some(answer)) => {
+                    events.leave();
+                    return Ok(Some(answer));
+                }
+                // Losing the connection does not cancel a request in this era.
+                Ok(None) => Ok(None),
+                Err(lost @ Error::Lost(_)) => Err(lost),
+                Err(error) => return Err(error),
+            };
+            resumptions += 1;
+            if resumptions > RESUMPTIONS || !self.resume(&mut events, id).await {
+                return ended;
+            }
+        }
+    }
+
+    /// Reads one stream to the answer or to its end, and answers what the server asks on it.
+    pub(super) async fn attend(&self, events: &mut Events) -> Result<Option<Answer>, Error> {
+        loop {
+            match events.next().await? {
+                Some(Step::Answer(answer)) => return Ok(Some(answer)),
+                Some(Step::Request(request)) => {
+                    return Box::pin(self.attend_and_reply(events, &request)).await;
+                }
+                Some(Step::Endpoint(_)) => {}
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// The same once the server has asked something: reading goes on while answers to it are under way.
+    async fn attend_and_reply(
+        &self,
+        events: &mut Events,
+        first: &ServerRequest,
+    ) -> Result<Option<Answer>, Error> {
+        let mut replies = FuturesUnordered::new();
+        replies.push(self.reply_to(first));
+        loop {
+            let step = select_biased! {
+                () = replies.select_next_some() => continue,
+                step = pin!(events.next().fuse()) => step?,
+            };
+            match step {
+                Some(Step::Answer(answer)) => return Ok(Some(answer)),
+                Some(Step::Request(request)) => {
+                    if replies.len() >= REPLIES {
+                        replies.next().await;
+                    }
+                    replies.push(self.reply_to(&request));
+                }
+                Some(Step::Endpoint(_)) => {}
+                None => {
+                    // Polling servers end a stream after they have asked, and go on when they are answered.
+                    while replies.next().await.is_some() {}
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    fn reply_to(&self, request: &ServerRequest) -> impl Future<Output = ()> + use<'_> {
+        let reply = self.tell(request.reply().into());
+        async {
+            match timeout(TAKING, reply).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => log::debug!("an answer was not taken: {error}"),
+                Err(_) => log::debug!("an answer was not taken in time"),
+            }
+        }
+    }
+
+    /// Opens the next stream of an answer (2025-03-26 to 2025-11-25, "Resumability and Redelivery"); `false` if there is
+    /// nothing to resume from, or the server has no more.
+    async fn resume(&self, events: &mut Events, id: &Id) -> bool {
+        let Some(last_event_id) = events.collapse.last_event_id() else {
+            return false;
+        };
+        let mut headers = self.headers.clone();
+        headers.push((header::LAST_EVENT_ID, last_event_id.clone()));
+        for attempt in 0..FRUITLESS {
+            let wait = events.collapse.retry().unwrap_or(WAIT * (1 << attempt));
+            sleep(wait.max(LEAST_WAIT)).await;
+            let listening = self.transport.listen(self.server, &headers, id.clone());
+            match listening.await {
+                Ok((_, Some(stream))) => {
+                    events.resume(stream);
+                    return true;
+                }
+                Ok((status, None)) if !status.is_server_error() => return false,
+                Ok((_, None)) | Err(Error::Unreachable(_) | Error::Lost(_)) => {}
+                Err(_) => return false,
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,90 @@
+//! The transport of 2024-11-05, HTTP+SSE: one event stream for everything the server says, whose first event names the
+//! endpoint that messages are posted to.
+//!
+//! The stream is the session: it lasts as long as the client that opened it, and nobody else can use it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_rt::time::timeout;
+use awc::http::{StatusCode, Uri};
+use bytes::Bytes;
+
+use super::conversation::Conversation;
+use crate::mcp::collapse::Step;
+use crate::mcp::error::Error;
+use crate::mcp::message::{self, Id};
+use crate::mcp::outcome::Head;
+use crate::mcp::transport::{Events, Post, Transport, same_origin};
+use crate::servers::Server;
+
+/// How long the first event may take.
+const FIRST_EVENT: Duration = Duration::from_secs(5);
+/// How long a stream is kept open for a cancellation.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// An open stream, and where messages go.
+pub(super) struct Channel {
+    events: Box<Events>,
+    pub(super) endpoint: Uri,
+}
+
+impl Channel {
+    /// Opens the stream; `None` if what the server answers is no such stream.
+    pub(super) async fn open(
+        transport: &Transport,
+        server: &Server,
+    ) -> Result<Option<Self>, Error> {
+        let Some(mut events) = transport.listen(server, &[], Id::random()).await?.1 else {
+            return Ok(None);
+        };
+        match timeout(FIRST_EVENT, events.next()).await {
+            Ok(Ok(Some(Step::Endpoint(endpoint)))) => {
+                let endpoint = std::str::from_utf8(&endpoint).ok();
+                let endpoint = endpoint.and_then(|path| same_origin(&server.url, path));
+                let endpoint = endpoint.ok_or_else(|| {
+                    Error::Malformed("the endpoint is not on the server's own origin".into())
+                })?;
+                Ok(Some(Self { events, endpoint }))
+            }
+            // A stream of another kind, on which nothing is said unasked.
+            _ => Ok(None),
+        }
+    }
+
+    /// Posts a request and reads the stream to its answer.
+    pub(super) async fn request(
+        &mut self,
+        conversation: &Conversation<'_>,
+        id: &Id,
+        body: Bytes,
+    ) -> Result<Bytes, Error> {
+        self.events.collapse.expect(id.clone());
+        conversation.tell(body).await?;
+        let answer = conversation.attend(&mut self.events).await?;
+        Head::of(StatusCode::OK).outcome(answer)
+    }
+
+    /// Cancels what still runs, and closes the stream after that.
+    pub(super) fn abandon(self, transport: Transport, server: Arc<Server>, id: &Id) {
+        let body = message::cancelled(id).into();
+        actix_rt::spawn(async move {
+            let post = Post {
+                server: &server,
+                target: &self.endpoint,
+                headers: &[],
+                body,
+                id: None,
+            };
+            // Closing the stream ends the request in any case.
+            let _ = timeout(GOODBYE, transport.post(post)).await;
+            drop(self.events);
+        });
+    }
+}
+
+impl std::fmt::Debug for Channel {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Channel(..)")
+    }
+}

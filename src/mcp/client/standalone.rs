@@ -1,0 +1,54 @@
+//! The stream of a session that belongs to no request (2025-03-26 to 2025-11-25, "Listening for Messages from the Server").
+//!
+//! Some servers send what they ask during a request on this stream and not on the one that answers it, and wait for the
+//! answer for ever: Python SDK 1 all of it, TypeScript SDK 1 some. What they send while it is not open is lost. So it is
+//! opened before a request that may come to that, for as long as the request lasts. Nothing that can be seen from
+//! outside tells these servers from others; a server that has no such stream is asked for it only now and then.
+
+use std::time::{Duration, Instant};
+
+use actix_rt::time::timeout;
+
+use super::{Client, Session};
+use crate::mcp::message::Id;
+use crate::mcp::transport::Events;
+use crate::servers::Listen;
+
+/// How long the head of the stream is waited for. Where there is one, it is sent at once.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a server that has none is not asked again.
+const KNOWN: Duration = Duration::from_secs(600);
+
+impl Client<'_> {
+    /// Whether there may be such a stream: in a session, and unless it is known or said that there is none.
+    pub(super) fn may_have_standalone_stream(&self) -> bool {
+        let in_session = matches!(self.session, Session::Callers(_) | Session::Opened(_));
+        in_session && self.server.listen == Listen::Auto && {
+            let known = self.pool.shared.without_stream.get(&self.server.identity);
+            known.is_none_or(|since| since.elapsed() > KNOWN)
+        }
+    }
+
+    /// Opens it, if the server has one.
+    pub(super) async fn standalone_stream(&self, id: &Id) -> Option<Box<Events>> {
+        let headers = self.legacy_headers();
+        let listening = self
+            .pool
+            .transport
+            .listen(self.server, &headers, id.clone());
+        match timeout(PATIENCE, Box::pin(listening)).await {
+            Ok(Ok((_, events))) => events,
+            Ok(Err(error)) => {
+                log::debug!(server = self.server.name; "no stream beside the request's: {error}");
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
+    /// Notes that it has none. Only to be said once a request went well without: a refusal may be about the session.
+    pub(super) fn remember_no_standalone_stream(&self) {
+        let known = &self.pool.shared.without_stream;
+        known.put(self.server.identity, Instant::now());
+    }
+}

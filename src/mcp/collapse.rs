@@ -1,0 +1,167 @@
+//! From the chunks of an event stream to the one answer it is read for, and to what the server asks on the way.
+//!
+//! Pure: no input or output. It holds the caps on a stream, knows from where it could be resumed, and reads no further
+//! than it is asked to: some servers leave a stream open after the answer. How lines become events is `sse`'s part, what
+//! an event says is `message`'s.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use awc::http::header::HeaderValue;
+use bytes::Bytes;
+
+use super::error::{Cap, Error};
+use super::message::{self, Answer, Id, Message, RpcError, ServerRequest};
+use super::sse;
+use crate::settings::Limits;
+
+/// What a stream holds that somebody must look at.
+#[derive(Debug)]
+pub enum Step {
+    /// The answer. What comes after it is of no interest.
+    Answer(Answer),
+    /// A request of the server's own, which it wants answered.
+    Request(ServerRequest),
+    /// Where messages go: the first event of the HTTP+SSE transport of 2024-11-05.
+    Endpoint(Bytes),
+}
+
+/// Reads the streams that together hold the answer to one request: mostly one, more where a stream is resumed. All caps
+/// count over all of them.
+#[derive(Debug)]
+pub struct Collapse {
+    id: Id,
+    limits: Limits,
+    reader: sse::Reader,
+    chunk: Bytes,
+    bytes_left: usize,
+    events: usize,
+    steps: VecDeque<Step>,
+    unaddressed: Option<RpcError>,
+    last_event_id: Option<HeaderValue>,
+    retry: Option<Duration>,
+}
+
+impl Collapse {
+    /// Ready for the first byte of a stream that is to answer `id`.
+    pub fn new(id: Id, limits: Limits) -> Self {
+        Self {
+            id,
+            limits,
+            reader: reader(limits),
+            chunk: Bytes::new(),
+            bytes_left: limits.response_bytes,
+            events: 0,
+            steps: VecDeque::new(),
+            unaddressed: None,
+            last_event_id: None,
+            retry: None,
+        }
+    }
+
+    /// Adds the next chunk, as it came. The last one must be used up: [`Collapse::next_step`] has said `None`.
+    pub fn push(&mut self, chunk: Bytes) -> Result<(), Error> {
+        self.bytes_left = self
+            .bytes_left
+            .checked_sub(chunk.len())
+            .ok_or(Error::TooLarge(Cap::ResponseBytes))?;
+        self.chunk = chunk;
+        Ok(())
+    }
+
+    /// What comes next; `None` if that takes another chunk.
+    pub fn next_step(&mut self) -> Result<Option<Step>, Error> {
+        loop {
+            if let Some(step) = self.steps.pop_front() {
+                return Ok(Some(step));
+            }
+            match self.reader.next_event(&mut self.chunk) {
+                Ok(Some(event)) => self.read(event)?,
+                Ok(None) => return Ok(None),
+                Err(cap) => return Err(too_large(cap)),
+            }
+        }
+    }
+
+    /// The stream has ended: an event that nothing terminates still counts, and an error without an id is the answer if
+    /// there is no other.
+    pub fn end(&mut self) -> Result<Option<Step>, Error> {
+        if let Some(last) = self.reader.finish().map_err(too_large)? {
+            self.read(last)?;
+        }
+        if let Some(step) = self.steps.pop_front() {
+            return Ok(Some(step));
+        }
+        Ok(self.unaddressed.take().map(Answer::Error).map(Step::Answer))
+    }
+
+    /// Another stream follows, which goes on where the last one stopped.
+    pub fn resume(&mut self) {
+        self.reader = reader(Limits {
+            events: self.limits.events.saturating_sub(self.events),
+            ..self.limits
+        });
+        self.chunk = Bytes::new();
+    }
+
+    /// From now on the answer to `id` is what the stream is read for.
+    pub fn expect(&mut self, id: Id) {
+        self.id = id;
+    }
+
+    /// The last event id, from which the stream can be resumed (2025-03-26 to 2025-11-25, "Resumability").
+    pub fn last_event_id(&self) -> Option<&HeaderValue> {
+        self.last_event_id.as_ref()
+    }
+
+    /// How long the server wants a client to wait before it resumes.
+    pub fn retry(&self) -> Option<Duration> {
+        self.retry
+    }
+
+    /// Events read so far that said anything at all, on all streams.
+    pub fn events(&self) -> usize {
+        self.events
+    }
+
+    fn read(&mut self, event: sse::Event) -> Result<(), Error> {
+        self.events += 1;
+        if let Some(id) = event.id {
+            let id = HeaderValue::from_maybe_shared(id).ok();
+            self.last_event_id = id.filter(|id| !id.is_empty());
+        }
+        if let Some(milliseconds) = event.retry {
+            self.retry = Some(Duration::from_millis(milliseconds));
+        }
+        if event.data.is_empty() {
+            return Ok(());
+        }
+        if event.name.as_deref() == Some(b"endpoint") {
+            self.steps.push_back(Step::Endpoint(event.data));
+            return Ok(());
+        }
+        if message::nests_deeper_than(&event.data, self.limits.depth) {
+            return Err(Error::TooLarge(Cap::Depth));
+        }
+        message::read(&event.data, &self.id, |message| match message {
+            Message::Answer(answer) => self.steps.push_back(Step::Answer(answer)),
+            Message::Request(request) => self.steps.push_back(Step::Request(request)),
+            Message::Unaddressed(error) => self.unaddressed = Some(error),
+        });
+        Ok(())
+    }
+}
+
+fn reader(limits: Limits) -> sse::Reader {
+    sse::Reader::new(sse::Limits {
+        event_bytes: limits.event_bytes,
+        events: limits.events,
+    })
+}
+
+fn too_large(cap: sse::TooLarge) -> Error {
+    Error::TooLarge(match cap {
+        sse::TooLarge::Event(_) => Cap::EventBytes,
+        sse::TooLarge::Events(_) => Cap::Events,
+    })
+}

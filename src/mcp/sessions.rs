@@ -1,0 +1,268 @@
+//! Opens sessions, and ends those that nobody is left to own. Cancels what nobody waits for any more.
+//!
+//! All of it is done by one task on the main thread, which outlives the workers: `initialize` must not be cancelled, and
+//! the session that it opens must not be lost, even if the caller goes away in between and the process is told to stop.
+//! What this service has opened is an [`Opened`] from the moment its id is known. Whoever drops it ends it, be it because
+//! the work is done, an error, a deadline or a caller that went away; only [`Opened::hand_out`] makes it the caller's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_rt::task::JoinHandle;
+use actix_rt::time::timeout;
+use awc::http::header::{HeaderName, HeaderValue};
+use bytes::Bytes;
+use futures::channel::{mpsc, oneshot};
+use futures::future::LocalBoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt, select};
+
+use super::error::Error;
+use super::header::SessionId;
+use super::message::{self, Id, Params};
+use super::transport::{Post, Transport};
+use crate::servers::Server;
+
+/// A server that takes longer to end a session or to take a cancellation is left to itself.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The way to the task that opens and ends sessions. Shared by all workers; the task ends when nobody has it any more.
+#[derive(Debug, Clone)]
+pub struct Sessions(mpsc::UnboundedSender<Job>);
+
+/// The task itself.
+#[derive(Debug)]
+pub struct Keeper(JoinHandle<()>);
+
+/// A session this service has opened and not handed out.
+#[derive(Debug)]
+pub struct Opened {
+    server: Arc<Server>,
+    id: Option<SessionId>,
+    sessions: Sessions,
+}
+
+/// A request that nobody waits for any more.
+#[derive(Debug)]
+pub struct Abandoned {
+    /// Its id.
+    pub id: Id,
+    /// The headers of messages in its session.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// The session that `initialize` opened, where it opened one, and its result.
+type Opening = Result<(Option<Opened>, Bytes), Error>;
+
+#[derive(Debug)]
+enum Job {
+    Open {
+        server: Arc<Server>,
+        offered: &'static str,
+        patience: Duration,
+        sessions: Sessions,
+        done: oneshot::Sender<Opening>,
+    },
+    /// First what still runs is cancelled, then its session is ended.
+    Leave {
+        server: Arc<Server>,
+        abandoned: Option<Abandoned>,
+        session: Option<SessionId>,
+    },
+}
+
+// === impl Sessions ===
+
+impl Sessions {
+    /// Starts the task on the runtime of the calling thread.
+    pub fn start(transport: Transport) -> (Self, Keeper) {
+        let (sender, jobs) = mpsc::unbounded();
+        let task = actix_rt::spawn(run(jobs, transport));
+        (Self(sender), Keeper(task))
+    }
+
+    /// `initialize`, offering the revision `offered`. It is carried through even if the caller of this does not wait, for
+    /// at most `patience`; a session that nobody takes is ended.
+    pub async fn open(
+        &self,
+        server: Arc<Server>,
+        offered: &'static str,
+        patience: Duration,
+    ) -> Opening {
+        let (done, opened) = oneshot::channel();
+        self.send(Job::Open {
+            server,
+            offered,
+            patience,
+            sessions: self.clone(),
+            done,
+        });
+        let gone = |_| Error::Internal("the task that opens sessions is gone".into());
+        opened.await.map_err(gone)?
+    }
+
+    /// Ends a session some time soon.
+    pub fn end(&self, server: Arc<Server>, session: SessionId) {
+        self.send(Job::Leave {
+            server,
+            abandoned: None,
+            session: Some(session),
+        });
+    }
+
+    /// Tells the server some time soon that nobody waits for an answer.
+    pub fn cancel(&self, server: Arc<Server>, abandoned: Abandoned) {
+        self.send(Job::Leave {
+            server,
+            abandoned: Some(abandoned),
+            session: None,
+        });
+    }
+
+    fn send(&self, job: Job) {
+        if self.0.unbounded_send(job).is_err() {
+            log::warn!("a session is left to its server: the task that ends sessions is gone");
+        }
+    }
+}
+
+// === impl Keeper ===
+
+impl Keeper {
+    /// Waits until everything that was asked for is done. Whoever asks must have dropped its [`Sessions`] and be sure that
+    /// everybody else drops theirs.
+    pub async fn finish(self) {
+        if timeout(PATIENCE * 2, self.0).await.is_err() {
+            log::warn!("sessions are left to their servers: ending them took too long");
+        }
+    }
+}
+
+async fn run(mut jobs: mpsc::UnboundedReceiver<Job>, transport: Transport) {
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        select! {
+            job = jobs.next() => match job {
+                Some(job) => under_way.push(job.carry_out(&transport)),
+                None => break,
+            },
+            () = under_way.select_next_some() => {}
+        }
+    }
+    while under_way.next().await.is_some() {}
+}
+
+impl Job {
+    fn carry_out(self, transport: &Transport) -> LocalBoxFuture<'_, ()> {
+        match self {
+            Self::Open {
+                server,
+                offered,
+                patience,
+                sessions,
+                done,
+            } => async move {
+                let opening = open(transport, server, offered, sessions);
+                let opened = timeout(patience, opening).await;
+                // Whoever wanted the session may be gone: then it is dropped here, and thereby ended.
+                let _ = done.send(opened.unwrap_or(Err(Error::Deadline)));
+            }
+            .boxed_local(),
+            Self::Leave {
+                server,
+                abandoned,
+                session,
+            } => async move {
+                if let Some(abandoned) = abandoned {
+                    cancel(transport, &server, abandoned).await;
+                }
+                if let Some(session) = session {
+                    end(transport, &server, &session).await;
+                }
+            }
+            .boxed_local(),
+        }
+    }
+}
+
+async fn open(
+    transport: &Transport,
+    server: Arc<Server>,
+    offered: &str,
+    sessions: Sessions,
+) -> Opening {
+    let id = Id::random();
+    let body = message::encode(Some(&id), "initialize", &Params::initialize(offered))?;
+    let mut reply = transport
+        .post(Post {
+            server: &server,
+            target: &server.url,
+            headers: &[],
+            body: body.into(),
+            id: Some(&id),
+        })
+        .await?;
+    // Python SDKs put a fresh id that leads nowhere on their refusals: only a success counts.
+    let session = reply.head.session.take();
+    let result = reply.outcome().await?;
+    let opened = session.map(|id| Opened {
+        server,
+        id: Some(id),
+        sessions,
+    });
+    Ok((opened, result))
+}
+
+async fn cancel(transport: &Transport, server: &Server, abandoned: Abandoned) {
+    let post = Post {
+        server,
+        target: &server.url,
+        headers: &abandoned.headers,
+        body: message::cancelled(&abandoned.id).into(),
+        id: None,
+    };
+    match timeout(PATIENCE, transport.post(post)).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => log::debug!(server = server.name; "a request was not cancelled: {error}"),
+        Err(_) => log::debug!(server = server.name; "a request was not cancelled in time"),
+    }
+}
+
+async fn end(transport: &Transport, server: &Server, session: &SessionId) {
+    match timeout(PATIENCE, transport.delete(server, session)).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => log::warn!(server = server.name; "a session was not ended: {error}"),
+        Err(_) => log::warn!(server = server.name; "a session was not ended in time"),
+    }
+}
+
+// === impl Opened ===
+
+impl Opened {
+    /// The id, to use it.
+    pub fn id(&self) -> Option<&SessionId> {
+        self.id.as_ref()
+    }
+
+    /// Makes the session the caller's.
+    pub fn hand_out(mut self) -> Option<SessionId> {
+        self.id.take()
+    }
+
+    /// Ends the session after cancelling what still runs in it.
+    pub fn abandon(mut self, abandoned: Abandoned) {
+        self.sessions.send(Job::Leave {
+            server: Arc::clone(&self.server),
+            abandoned: Some(abandoned),
+            session: self.id.take(),
+        });
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        if let Some(id) = self.id.take() {
+            self.sessions.end(Arc::clone(&self.server), id);
+        }
+    }
+}

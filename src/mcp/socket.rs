@@ -1,0 +1,182 @@
+//! The TCP connections below the HTTP client, watched closely enough to say of a request that got no answer whether it
+//! can have reached the server.
+//!
+//! The question comes up with pooled connections: a server closes one that has been idle, and at the same moment a
+//! request is written into it. Sending that request again could run a tool twice, if it had arrived after all; not
+//! sending it again would show the caller an error for nothing. TCP knows. Whoever has closed a connection answers data
+//! that comes after that with a reset, and a reset on a connection that the other side had ended before is reported as
+//! `EPIPE`, not as `ECONNRESET` (Linux, `tcp_reset` in the state CLOSE-WAIT). So `EPIPE` says: the other side had closed
+//! before all of the request had arrived, and whatever it had read of it was not a whole request.
+//!
+//! A [`Flight`] is one request on its way. It is a task local while the HTTP client works on the request, which is how
+//! a connection learns what it carries without the client knowing of either, through TLS as well.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_rt::net::{ActixStream, Ready, TcpStream};
+use actix_rt::time::timeout;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+
+/// How long a reset is waited for: a round trip to wherever servers are.
+const ROUND_TRIP: Duration = Duration::from_millis(500);
+
+tokio::task_local! {
+    static FLIGHT: Rc<Flight>;
+}
+
+/// One request on its way to a server.
+#[derive(Debug, Default)]
+pub(super) struct Flight {
+    /// Something was written for it.
+    written: Cell<bool>,
+    /// What went wrong first on its connection.
+    broken: Cell<Option<io::ErrorKind>>,
+    /// Its connection, once the HTTP client has given it up.
+    left: RefCell<Option<TcpStream>>,
+}
+
+/// A TCP connection.
+#[derive(Debug)]
+pub(super) struct Socket {
+    stream: Option<TcpStream>,
+    flight: Weak<Flight>,
+}
+
+// === impl Flight ===
+
+impl Flight {
+    /// Works on `request` with every connection that it uses knowing whose it is.
+    pub(super) async fn carry<F: Future>(self: &Rc<Self>, request: F) -> F::Output {
+        FLIGHT.scope(Rc::clone(self), request).await
+    }
+
+    /// Whether a request that got no answer is known not to have reached the server whole.
+    pub(super) async fn never_arrived(&self) -> bool {
+        if !self.written.get() {
+            return true;
+        }
+        if let Some(kind) = self.broken.get() {
+            return kind == io::ErrorKind::BrokenPipe;
+        }
+        let Some(stream) = self.left.take() else {
+            return false;
+        };
+        let reset = timeout(ROUND_TRIP, first_error(&stream)).await;
+        reset.is_ok_and(|kind| kind == Some(io::ErrorKind::BrokenPipe))
+    }
+}
+
+/// Waits for an error on a connection on which nothing is done any more.
+async fn first_error(stream: &TcpStream) -> Option<io::ErrorKind> {
+    loop {
+        match stream.take_error() {
+            Ok(Some(error)) | Err(error) => return Some(error.kind()),
+            Ok(None) => stream.ready(Interest::ERROR).await.ok()?,
+        };
+    }
+}
+
+// === impl Socket ===
+
+impl Socket {
+    /// Takes over a connection.
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self {
+            stream: Some(stream),
+            flight: Weak::new(),
+        }
+    }
+
+    fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
+        let stream = self.stream.as_mut().map(Pin::new);
+        stream.ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    /// Notes that something is written for the request that is being worked on.
+    fn board(&mut self) {
+        // Outside of any request only a goodbye is written.
+        let _ = FLIGHT.try_with(|flight| {
+            flight.written.set(true);
+            self.flight = Rc::downgrade(flight);
+        });
+    }
+
+    fn note(&self, error: &io::Error) {
+        if let Some(flight) = self.flight.upgrade() {
+            let first = flight.broken.get().unwrap_or(error.kind());
+            flight.broken.set(Some(first));
+        }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if let Some(flight) = self.flight.upgrade() {
+            flight.left.replace(self.stream.take());
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = self.stream()?.poll_read(context, buffer);
+        if let Poll::Ready(Err(error)) = &read {
+            self.note(error);
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Socket {
+    /// A write that fails is noted and reported as done: a server may have answered before it had read everything, and
+    /// then closed (seen: 413 of TypeScript SDK 2). Reading finds that answer, or the end.
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.board();
+        let written = self.stream()?.poll_write(context, bytes);
+        if let Poll::Ready(Err(error)) = &written {
+            self.note(error);
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream()?.poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream()?.poll_shutdown(context)
+    }
+}
+
+impl ActixStream for Socket {
+    fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<Ready>> {
+        match &self.stream {
+            Some(stream) => stream.poll_read_ready(context).map_ok(|()| Ready::READABLE),
+            None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<Ready>> {
+        match &self.stream {
+            Some(stream) => stream
+                .poll_write_ready(context)
+                .map_ok(|()| Ready::WRITABLE),
+            None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+}
