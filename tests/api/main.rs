@@ -18,6 +18,7 @@
 mod app;
 mod arrival;
 mod bad_input;
+mod conversation;
 mod docs;
 mod eras;
 mod errors;

@@ -20,6 +20,7 @@ pub mod servers;
 pub mod tools;
 pub mod wire;
 
+use std::collections::VecDeque;
 use std::io::BufReader;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -59,6 +60,11 @@ struct Book {
     opened: Vec<String>,
     open: Vec<Session>,
     connections: Vec<TcpStream>,
+    /// Connections that are being served.
+    serving: usize,
+    said: VecDeque<String>,
+    /// Streams that have listened for it; the last one gets it.
+    listeners: usize,
     released: bool,
     stopped: bool,
 }
@@ -99,8 +105,11 @@ impl Upstream {
                     return;
                 }
                 let (behaviour, state) = (Arc::clone(&behaviour), Arc::clone(&shared));
-                // An error here is a client that went away, or the end of the test.
-                thread::spawn(move || serve(&stream, &*behaviour, &state).ok());
+                thread::spawn(move || {
+                    // An error here is a client that went away, or the end of the test.
+                    serve(&stream, &*behaviour, &state).ok();
+                    state.change(|book| book.serving -= 1);
+                });
             }
         });
         Self { address, state }
@@ -181,6 +190,11 @@ impl Upstream {
         self.wait_until(name, |book| book.count(name) >= times);
     }
 
+    /// Waits until no connection is open any more.
+    pub fn wait_until_no_connection_is_left(&self) {
+        self.wait_until("connections are closed", |book| book.serving == 0);
+    }
+
     /// Lets go on what stalls, now and later.
     pub fn release(&self) {
         self.state.change(|book| book.released = true);
@@ -225,7 +239,7 @@ fn serve(
         let request = Request::from(message);
         state.change(|book| book.requests.push(request.clone()));
         let reply = behaviour(&request, state);
-        if !reply.write(&mut &*stream, || state.wait_for_release())? {
+        if !reply.write(&mut &*stream, state)? {
             break;
         }
     }
@@ -293,15 +307,45 @@ impl State {
     fn admit(&self, stream: &TcpStream) -> bool {
         self.change(|book| {
             book.connections.extend(stream.try_clone());
+            book.serving += 1;
             !book.stopped
         })
     }
 
+    /// Says something on the stream that waits for it: [`Part::Said`].
+    pub fn say(&self, text: impl Into<String>) {
+        self.change(|book| book.said.push_back(text.into()));
+    }
+
     fn wait_for_release(&self) {
-        let _book = self
-            .changed
-            .wait_while(self.book(), |book| !book.released && !book.stopped)
-            .unwrap_or_else(PoisonError::into_inner);
+        self.wait_until(|book| book.released);
+    }
+
+    fn wait_for(&self, name: &str, times: usize) {
+        self.wait_until(|book| book.count(name) >= times);
+    }
+
+    /// Takes over from whoever listened for what is said.
+    fn listen(&self) -> usize {
+        self.change(|book| {
+            book.listeners += 1;
+            book.listeners
+        })
+    }
+
+    /// The next that is said; `None` when another listens, or the server is stopped.
+    fn next_said(&self, listener: usize) -> Option<String> {
+        let mut book = self.wait_until(|book| !book.said.is_empty() || book.listeners != listener);
+        if book.listeners != listener {
+            return None;
+        }
+        book.said.pop_front()
+    }
+
+    fn wait_until(&self, condition: impl Fn(&Book) -> bool) -> MutexGuard<'_, Book> {
+        self.changed
+            .wait_while(self.book(), |book| !condition(book) && !book.stopped)
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Book) -> T) -> T {

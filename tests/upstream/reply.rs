@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use super::State;
+
 /// One answer.
 #[derive(Debug, Clone)]
 pub struct Reply {
@@ -28,6 +30,10 @@ pub enum Part {
     Bytes(Vec<u8>),
     /// Nothing until the test calls `Upstream::release`.
     Stall,
+    /// Nothing until this many requests of that name have come.
+    Until(&'static str, usize),
+    /// Whatever is given to `State::say`, until another stream listens for it.
+    Said,
     /// The connection is closed before the body has ended.
     HangUp,
 }
@@ -110,10 +116,10 @@ impl Reply {
         self.status
     }
 
-    /// Writes the answer; `stall` waits for the release. Returns whether the connection can be used again.
-    pub(super) fn write(&self, out: &mut impl Write, stall: impl Fn()) -> io::Result<bool> {
+    /// Writes the answer. Returns whether the connection can be used again.
+    pub(super) fn write(&self, out: &mut impl Write, state: &State) -> io::Result<bool> {
         if self.stalled {
-            stall();
+            state.wait_for_release();
         }
         match &self.body {
             Body::Raw(bytes) => {
@@ -128,7 +134,7 @@ impl Reply {
             }
             Body::Stream(parts) => {
                 out.write_all(&self.head("transfer-encoding: chunked"))?;
-                write_chunks(out, parts, stall)
+                write_chunks(out, parts, state)
             }
         }
     }
@@ -145,21 +151,30 @@ impl Reply {
     }
 }
 
-fn write_chunks(out: &mut impl Write, parts: &[Part], stall: impl Fn()) -> io::Result<bool> {
+fn write_chunks(out: &mut impl Write, parts: &[Part], state: &State) -> io::Result<bool> {
     for part in parts {
         match part {
-            Part::Bytes(bytes) => {
-                let mut chunk = format!("{:x}\r\n", bytes.len()).into_bytes();
-                chunk.extend_from_slice(bytes);
-                chunk.extend_from_slice(b"\r\n");
-                out.write_all(&chunk)?;
+            Part::Bytes(bytes) => write_chunk(out, bytes)?,
+            Part::Stall => state.wait_for_release(),
+            Part::Until(name, times) => state.wait_for(name, *times),
+            Part::Said => {
+                let listener = state.listen();
+                while let Some(text) = state.next_said(listener) {
+                    write_chunk(out, text.as_bytes())?;
+                }
             }
-            Part::Stall => stall(),
             Part::HangUp => return Ok(false),
         }
     }
     out.write_all(b"0\r\n\r\n")?;
     Ok(true)
+}
+
+fn write_chunk(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
+    let mut chunk = format!("{:x}\r\n", bytes.len()).into_bytes();
+    chunk.extend_from_slice(bytes);
+    chunk.extend_from_slice(b"\r\n");
+    out.write_all(&chunk)
 }
 
 // === Framing: one JSON-RPC message as the servers send it ===
