@@ -180,3 +180,99 @@ impl ActixStream for Socket {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    const REQUEST: &[u8] = b"POST / HTTP/1.1\r\n\r\n";
+
+    /// A connection, and the end of it that a server has.
+    async fn connection() -> (Socket, std::net::TcpStream) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let ours = TcpStream::connect(address).await.unwrap();
+        let (theirs, _) = listener.accept().unwrap();
+        (Socket::new(ours), theirs)
+    }
+
+    /// What is known of a request to a server that does this before the request and that after it.
+    async fn never_arrived(
+        before: impl FnOnce(&mut std::net::TcpStream) -> bool,
+        after: impl FnOnce(std::net::TcpStream),
+    ) -> bool {
+        let (mut socket, mut theirs) = connection().await;
+        let theirs = before(&mut theirs).then_some(theirs);
+        let flight = Rc::new(Flight::default());
+        let exchange = async {
+            socket.write_all(REQUEST).await.unwrap();
+            theirs.map(after);
+            let mut answer = Vec::new();
+            let _ = socket.read_to_end(&mut answer).await;
+            assert!(answer.is_empty());
+            drop(socket);
+        };
+        flight.carry(exchange).await;
+        flight.never_arrived().await
+    }
+
+    #[actix_rt::test]
+    async fn a_request_into_a_connection_that_was_closed_did_not_arrive() {
+        assert!(never_arrived(|_| false, |_| {}).await);
+    }
+
+    #[actix_rt::test]
+    async fn a_request_that_was_read_may_have_been_carried_out() {
+        let read = |mut theirs: std::net::TcpStream| {
+            theirs.read_exact(&mut [0; REQUEST.len()]).unwrap();
+        };
+        assert!(!never_arrived(|_| true, read).await);
+    }
+
+    #[actix_rt::test]
+    async fn a_request_that_met_a_reset_may_have_been_carried_out() {
+        // Closed with the request unread, which is a reset without an end.
+        assert!(!never_arrived(|_| true, drop).await);
+    }
+
+    #[actix_rt::test]
+    async fn a_request_after_the_end_of_the_answers_may_have_been_carried_out() {
+        let half = |theirs: &mut std::net::TcpStream| {
+            theirs.shutdown(std::net::Shutdown::Write).unwrap();
+            true
+        };
+        let read = |mut theirs: std::net::TcpStream| {
+            theirs.read_exact(&mut [0; REQUEST.len()]).unwrap();
+        };
+        assert!(!never_arrived(half, read).await);
+    }
+
+    #[actix_rt::test]
+    async fn a_request_of_which_nothing_was_written_did_not_arrive() {
+        let flight = Rc::new(Flight::default());
+        assert!(flight.never_arrived().await);
+    }
+
+    #[actix_rt::test]
+    async fn an_answer_is_read_though_the_request_could_not_be_written() {
+        let (mut socket, mut theirs) = connection().await;
+        theirs.write_all(b"HTTP/1.1 413 \r\n\r\n").unwrap();
+        drop(theirs);
+        let flight = Rc::new(Flight::default());
+        let exchange = async {
+            // The first write meets the closed end, the others the reset.
+            for _ in 0..100 {
+                socket.write_all(&[b'x'; 4096]).await.unwrap();
+            }
+            let mut answer = Vec::new();
+            let _ = socket.read_to_end(&mut answer).await;
+            answer
+        };
+        assert_eq!(flight.carry(exchange).await, b"HTTP/1.1 413 \r\n\r\n");
+    }
+}

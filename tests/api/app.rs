@@ -162,15 +162,26 @@ impl TestApp {
     // === What an operator does ===
 
     /// Sends SIGTERM and waits for the end.
-    pub fn stop(mut self) -> Ended {
+    pub fn stop(self) -> Ended {
+        self.signal("TERM");
+        self.ended()
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-TERM", &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        let mut kill = Command::new("kill");
+        assert!(kill.args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    /// Waits until something is in the log.
+    pub fn wait_for_log(&self, text: &str) {
+        let found = self.logs.wait_while(|written| !written.text.contains(text));
+        assert!(found.text.contains(text), "not in the log: {text}");
+    }
+
+    /// Waits for the end.
+    pub fn ended(mut self) -> Ended {
         assert!(
             self.logs.ends(),
             "the process does not end; its log:\n{}",

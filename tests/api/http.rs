@@ -90,7 +90,8 @@ impl Request {
         send_raw(address, &self.to_bytes(address))
     }
 
-    fn to_bytes(&self, address: SocketAddr) -> Vec<u8> {
+    /// The request as it is sent.
+    pub fn to_bytes(&self, address: SocketAddr) -> Vec<u8> {
         let mut bytes = format!(
             "{} {} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n",
             self.method, self.target

@@ -23,6 +23,7 @@ mod docs;
 mod eras;
 mod errors;
 mod http;
+mod leaving;
 mod legacy;
 mod modern;
 mod openapi;

@@ -60,8 +60,8 @@ struct Book {
     opened: Vec<String>,
     open: Vec<Session>,
     connections: Vec<TcpStream>,
-    /// Connections that are being served.
-    serving: usize,
+    /// Requests that are being answered.
+    answering: usize,
     said: VecDeque<String>,
     /// Streams that have listened for it; the last one gets it.
     listeners: usize,
@@ -105,11 +105,8 @@ impl Upstream {
                     return;
                 }
                 let (behaviour, state) = (Arc::clone(&behaviour), Arc::clone(&shared));
-                thread::spawn(move || {
-                    // An error here is a client that went away, or the end of the test.
-                    serve(&stream, &*behaviour, &state).ok();
-                    state.change(|book| book.serving -= 1);
-                });
+                // An error here is a client that went away, or the end of the test.
+                thread::spawn(move || serve(&stream, &*behaviour, &state).ok());
             }
         });
         Self { address, state }
@@ -190,9 +187,9 @@ impl Upstream {
         self.wait_until(name, |book| book.count(name) >= times);
     }
 
-    /// Waits until no connection is open any more.
-    pub fn wait_until_no_connection_is_left(&self) {
-        self.wait_until("connections are closed", |book| book.serving == 0);
+    /// Waits until nothing is being answered any more.
+    pub fn wait_until_nothing_is_answered(&self) {
+        self.wait_until("answers are over", |book| book.answering == 0);
     }
 
     /// Lets go on what stalls, now and later.
@@ -237,9 +234,13 @@ fn serve(
     let mut reader = BufReader::new(stream);
     while let Some(message) = wire::read_request(&mut reader)? {
         let request = Request::from(message);
-        state.change(|book| book.requests.push(request.clone()));
-        let reply = behaviour(&request, state);
-        if !reply.write(&mut &*stream, state)? {
+        state.change(|book| {
+            book.requests.push(request.clone());
+            book.answering += 1;
+        });
+        let written = behaviour(&request, state).write(&mut &*stream, state);
+        state.change(|book| book.answering -= 1);
+        if !written? {
             break;
         }
     }
@@ -307,7 +308,6 @@ impl State {
     fn admit(&self, stream: &TcpStream) -> bool {
         self.change(|book| {
             book.connections.extend(stream.try_clone());
-            book.serving += 1;
             !book.stopped
         })
     }
@@ -318,11 +318,11 @@ impl State {
     }
 
     fn wait_for_release(&self) {
-        self.wait_until(|book| book.released);
+        drop(self.wait_until(|book| book.released));
     }
 
     fn wait_for(&self, name: &str, times: usize) {
-        self.wait_until(|book| book.count(name) >= times);
+        drop(self.wait_until(|book| book.count(name) >= times));
     }
 
     /// Takes over from whoever listened for what is said.

@@ -30,6 +30,8 @@ pub enum Part {
     Bytes(Vec<u8>),
     /// Nothing until the test calls `Upstream::release`.
     Stall,
+    /// These bytes over and over, until nobody takes them any more.
+    Repeat(&'static [u8]),
     /// Nothing until this many requests of that name have come.
     Until(&'static str, usize),
     /// Whatever is given to `State::say`, until another stream listens for it.
@@ -155,6 +157,9 @@ fn write_chunks(out: &mut impl Write, parts: &[Part], state: &State) -> io::Resu
     for part in parts {
         match part {
             Part::Bytes(bytes) => write_chunk(out, bytes)?,
+            Part::Repeat(bytes) => loop {
+                write_chunk(out, bytes)?;
+            },
             Part::Stall => state.wait_for_release(),
             Part::Until(name, times) => state.wait_for(name, *times),
             Part::Said => {
