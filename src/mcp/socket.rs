@@ -17,7 +17,7 @@ use std::io;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_rt::net::{ActixStream, Ready, TcpStream};
 use actix_rt::time::timeout;
@@ -31,8 +31,12 @@ tokio::task_local! {
 }
 
 /// One request on its way to a server.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Flight {
+    /// When it was begun.
+    begun: Instant,
+    /// When a connection was last used that was to carry this request too, and had been closed by the server.
+    found_closed: Cell<Option<Instant>>,
     /// Something was written for it.
     written: Cell<bool>,
     /// What went wrong first on its connection.
@@ -46,11 +50,30 @@ pub(super) struct Flight {
 pub(super) struct Socket {
     stream: Option<TcpStream>,
     flight: Weak<Flight>,
+    /// When the last request was begun that it carried.
+    used: Option<Instant>,
 }
 
 // === impl Flight ===
 
 impl Flight {
+    /// A request that is about to be sent.
+    pub(super) fn begin(now: Instant) -> Rc<Self> {
+        Rc::new(Self {
+            begun: now,
+            found_closed: Cell::new(None),
+            written: Cell::new(false),
+            broken: Cell::new(None),
+            left: RefCell::new(None),
+        })
+    }
+
+    /// How long ago a connection was used that turned out to have been closed by the server since, if there was one.
+    pub(super) fn found_closed(&self) -> Option<Duration> {
+        let used = self.found_closed.get()?;
+        Some(self.begun.saturating_duration_since(used))
+    }
+
     /// Works on `request` with every connection that it uses knowing whose it is.
     pub(super) async fn carry<F: Future>(self: &Rc<Self>, request: F) -> F::Output {
         FLIGHT.scope(Rc::clone(self), request).await
@@ -90,6 +113,7 @@ impl Socket {
         Self {
             stream: Some(stream),
             flight: Weak::new(),
+            used: None,
         }
     }
 
@@ -104,6 +128,17 @@ impl Socket {
         let _ = FLIGHT.try_with(|flight| {
             flight.written.set(true);
             self.flight = Rc::downgrade(flight);
+            self.used = Some(flight.begun);
+        });
+    }
+
+    /// Notes that the other side has closed, if this connection was just looked at to see whether it can be used again.
+    fn note_end(&self) {
+        // Outside of any request nobody wants to know.
+        let _ = FLIGHT.try_with(|flight| {
+            if !std::ptr::eq(self.flight.as_ptr(), Rc::as_ptr(flight)) {
+                flight.found_closed.set(self.used);
+            }
         });
     }
 
@@ -129,9 +164,15 @@ impl AsyncRead for Socket {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
         let read = self.stream()?.poll_read(context, buffer);
-        if let Poll::Ready(Err(error)) = &read {
-            self.note(error);
+        match &read {
+            Poll::Ready(Err(error)) => {
+                self.note(error);
+                self.note_end();
+            }
+            Poll::Ready(Ok(())) if buffer.filled().len() == before => self.note_end(),
+            _ => {}
         }
         read
     }
@@ -208,7 +249,7 @@ mod tests {
     ) -> bool {
         let (mut socket, mut theirs) = connection().await;
         let theirs = before(&mut theirs).then_some(theirs);
-        let flight = Rc::new(Flight::default());
+        let flight = Flight::begin(Instant::now());
         let exchange = async {
             socket.write_all(REQUEST).await.unwrap();
             theirs.map(after);
@@ -254,7 +295,7 @@ mod tests {
 
     #[actix_rt::test]
     async fn a_request_of_which_nothing_was_written_did_not_arrive() {
-        let flight = Rc::new(Flight::default());
+        let flight = Flight::begin(Instant::now());
         assert!(flight.never_arrived().await);
     }
 
@@ -263,7 +304,7 @@ mod tests {
         let (mut socket, mut theirs) = connection().await;
         theirs.write_all(b"HTTP/1.1 413 \r\n\r\n").unwrap();
         drop(theirs);
-        let flight = Rc::new(Flight::default());
+        let flight = Flight::begin(Instant::now());
         let exchange = async {
             // The first write meets the closed end, the others the reset.
             for _ in 0..100 {

@@ -4,6 +4,7 @@
 //! What a reply means is not decided here; see `outcome`. Deadlines are set outside, around whole operations.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use awc::http::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap,
     HeaderName, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE,
 };
+use awc::http::uri::Authority;
 use awc::http::{Method, StatusCode, Uri};
 use bytes::{Bytes, BytesMut};
 use futures::{FutureExt, Stream, StreamExt};
@@ -36,6 +38,11 @@ use crate::settings::Limits;
 const IDLE: Duration = Duration::from_secs(4);
 /// No connection is used for longer, so that a name is resolved anew now and then.
 const LIFETIME: Duration = Duration::from_secs(60);
+/// A connection that is found closed so soon after it was used was closed with its last answer. The next request may reach
+/// such a server just before it closes, and then nobody can tell whether it was read.
+const AT_ONCE: Duration = Duration::from_secs(1);
+/// How long a server that does so gets a connection for each request.
+const CLOSING: Duration = Duration::from_secs(60);
 /// For DNS, TCP and TLS together.
 const CONNECT: Duration = Duration::from_secs(10);
 /// Who asks.
@@ -69,6 +76,8 @@ struct Pool {
     http: awc::Client,
     born: Instant,
     used: Option<Instant>,
+    /// Servers that close connections they have just used without saying so, and when that was last seen.
+    closing: HashMap<Authority, Instant>,
 }
 
 /// One message to send.
@@ -230,17 +239,21 @@ impl Transport {
     > {
         let (mut refused, mut stale) = (0, 0);
         loop {
-            let flight = Rc::new(Flight::default());
-            let sending = self
-                .request(request, target)
-                .send_body(request.body.clone());
-            let error = match flight.carry(sending).await {
+            let now = Instant::now();
+            let flight = Flight::begin(now);
+            let sending = self.request(request, target, now);
+            let sent = flight.carry(sending.send_body(request.body.clone())).await;
+            if flight.found_closed().is_some_and(|idle| idle < AT_ONCE) {
+                self.pool.borrow_mut().note_closing(target, now);
+            }
+            let error = match sent {
                 Ok(response) => return Ok(response),
                 Err(error) => error,
             };
             if let SendRequestError::Connect(ConnectError::Io(_)) = error
                 && refused < request.server.retries
             {
+                log::debug!(server = request.server.name; "the connection was refused; trying again");
                 refused += 1;
                 sleep(pause_before(refused)).await;
                 continue;
@@ -250,6 +263,7 @@ impl Transport {
                 if stale == STALE {
                     return Err(Error::Unreachable("it closes every connection".into()));
                 }
+                self.pool.borrow_mut().note_closing(target, now);
                 stale += 1;
                 continue;
             }
@@ -257,10 +271,16 @@ impl Transport {
         }
     }
 
-    fn request(&self, request: &Request<'_>, target: &Uri) -> awc::ClientRequest {
+    fn request(&self, request: &Request<'_>, target: &Uri, now: Instant) -> awc::ClientRequest {
         let server = request.server;
-        let http = self.pool.borrow_mut().client(&self.tls);
+        let (http, reuse) = {
+            let mut pool = self.pool.borrow_mut();
+            (pool.client(&self.tls, now), !pool.closes(target, now))
+        };
         let mut outgoing = http.request(request.method.clone(), target.clone());
+        if !reuse {
+            outgoing = outgoing.force_close();
+        }
         let sent = outgoing.headers_mut();
         sent.reserve(HEADERS + server.headers.len() + request.headers.len());
         for (name, value) in &server.headers {
@@ -345,16 +365,41 @@ impl Pool {
             http,
             born: Instant::now(),
             used: None,
+            closing: HashMap::new(),
         }
     }
 
-    fn client(&mut self, tls: &Arc<rustls::ClientConfig>) -> awc::Client {
-        let now = Instant::now();
+    fn client(&mut self, tls: &Arc<rustls::ClientConfig>, now: Instant) -> awc::Client {
         if now.duration_since(self.born) > LIFETIME {
-            *self = Self::new(tls);
+            self.renew(tls);
         }
         self.used = Some(now);
         self.http.clone()
+    }
+
+    /// Leaves the connections there are to those who use them.
+    fn renew(&mut self, tls: &Arc<rustls::ClientConfig>) {
+        let closing = std::mem::take(&mut self.closing);
+        *self = Self {
+            closing,
+            ..Self::new(tls)
+        };
+    }
+
+    /// Notes that a server closes connections that it has just used.
+    fn note_closing(&mut self, target: &Uri, now: Instant) {
+        if let Some(authority) = target.authority() {
+            self.closing.insert(authority.clone(), now);
+        }
+    }
+
+    /// Whether a server is known to do so.
+    fn closes(&self, target: &Uri, now: Instant) -> bool {
+        let Some(authority) = target.authority().filter(|_| !self.closing.is_empty()) else {
+            return false;
+        };
+        let since = self.closing.get(authority);
+        since.is_some_and(|since| now.duration_since(*since) < CLOSING)
     }
 }
 
@@ -367,7 +412,7 @@ async fn give_up_idle(pool: Weak<RefCell<Pool>>, tls: Arc<rustls::ClientConfig>)
         };
         let mut pool = pool.borrow_mut();
         if pool.used.is_some_and(|used| used.elapsed() > IDLE) {
-            *pool = Pool::new(&tls);
+            pool.renew(&tls);
         }
     }
 }

@@ -31,6 +31,7 @@ mod ping_health;
 mod problem;
 mod real;
 mod results;
+mod retries;
 mod servers;
 mod sessions;
 mod sse;

@@ -20,7 +20,7 @@ pub mod servers;
 pub mod tools;
 pub mod wire;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io::BufReader;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -59,7 +59,10 @@ struct Book {
     executions: usize,
     opened: Vec<String>,
     open: Vec<Session>,
-    connections: Vec<TcpStream>,
+    /// Those that are open, by the other end.
+    connections: HashMap<SocketAddr, TcpStream>,
+    /// How many are not any more.
+    closed: usize,
     /// Requests that are being answered.
     answering: usize,
     said: VecDeque<String>,
@@ -94,19 +97,30 @@ pub struct Request {
 impl Upstream {
     /// Starts a server on a free port.
     pub fn start(behaviour: impl Fn(&Request, &State) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        Self::start_on(0, behaviour)
+    }
+
+    /// The same on this port.
+    pub fn start_on(
+        port: u16,
+        behaviour: impl Fn(&Request, &State) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State::default());
         let behaviour = Arc::new(behaviour);
         let shared = Arc::clone(&state);
         thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                if !shared.admit(&stream) {
+            while let Ok((stream, peer)) = listener.accept() {
+                if !shared.admit(&stream, peer) {
                     return;
                 }
                 let (behaviour, state) = (Arc::clone(&behaviour), Arc::clone(&shared));
-                // An error here is a client that went away, or the end of the test.
-                thread::spawn(move || serve(&stream, &*behaviour, &state).ok());
+                thread::spawn(move || {
+                    // An error here is a client that went away, or the end of the test.
+                    serve(&stream, &*behaviour, &state).ok();
+                    state.dismiss(stream, peer);
+                });
             }
         });
         Self { address, state }
@@ -187,6 +201,11 @@ impl Upstream {
         self.wait_until(name, |book| book.count(name) >= times);
     }
 
+    /// Waits until this many connections are closed.
+    pub fn wait_until_closed(&self, connections: usize) {
+        self.wait_until("connections are closed", |book| book.closed >= connections);
+    }
+
     /// Waits until nothing is being answered any more.
     pub fn wait_until_nothing_is_answered(&self) {
         self.wait_until("answers are over", |book| book.answering == 0);
@@ -215,7 +234,7 @@ impl Drop for Upstream {
     fn drop(&mut self) {
         self.state.change(|book| {
             book.stopped = true;
-            for connection in book.connections.drain(..) {
+            for (_, connection) in book.connections.drain() {
                 // It may be closed already.
                 connection.shutdown(Shutdown::Both).ok();
             }
@@ -305,9 +324,10 @@ impl State {
     }
 
     /// `false` once the server is stopped.
-    fn admit(&self, stream: &TcpStream) -> bool {
+    fn admit(&self, stream: &TcpStream, peer: SocketAddr) -> bool {
         self.change(|book| {
-            book.connections.extend(stream.try_clone());
+            let held = stream.try_clone().map(|stream| (peer, stream));
+            book.connections.extend(held);
             !book.stopped
         })
     }
@@ -315,6 +335,15 @@ impl State {
     /// Says something on the stream that waits for it: [`Part::Said`].
     pub fn say(&self, text: impl Into<String>) {
         self.change(|book| book.said.push_back(text.into()));
+    }
+
+    /// Closes a connection.
+    fn dismiss(&self, stream: TcpStream, peer: SocketAddr) {
+        drop(stream);
+        self.change(|book| {
+            book.connections.remove(&peer);
+            book.closed += 1;
+        });
     }
 
     fn wait_for_release(&self) {

@@ -11,6 +11,7 @@ pub struct Reply {
     headers: Vec<(String, String)>,
     body: Body,
     stalled: bool,
+    closes: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -48,6 +49,7 @@ impl Reply {
             headers: Vec::new(),
             body: Body::Whole(Vec::new()),
             stalled: false,
+            closes: false,
         }
     }
 
@@ -113,6 +115,15 @@ impl Reply {
         }
     }
 
+    /// The same, but the connection is closed after it, without a word of that in the head.
+    #[must_use]
+    pub fn then_close(self) -> Self {
+        Self {
+            closes: true,
+            ..self
+        }
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         self.status
@@ -132,11 +143,11 @@ impl Reply {
                 let mut message = self.head(&format!("content-length: {}", bytes.len()));
                 message.extend_from_slice(bytes);
                 out.write_all(&message)?;
-                Ok(true)
+                Ok(!self.closes)
             }
             Body::Stream(parts) => {
                 out.write_all(&self.head("transfer-encoding: chunked"))?;
-                write_chunks(out, parts, state)
+                Ok(write_chunks(out, parts, state)? && !self.closes)
             }
         }
     }
