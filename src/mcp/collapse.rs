@@ -4,6 +4,9 @@
 //! than it is asked to: some servers leave a stream open after the answer. How lines become events is `sse`'s part, what
 //! an event says is `message`'s.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
