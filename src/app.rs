@@ -10,19 +10,25 @@ use std::time::Duration;
 
 use actix_rt::signal::unix::{Signal, SignalKind, signal};
 use actix_rt::time::sleep;
-use actix_web::{App, HttpServer, dev::Server, web};
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::{App, HttpServer, web};
 
 use crate::api::{self, Gateway};
-use crate::drain::Drain;
+use crate::drain::{Drain, Port};
 use crate::mcp::client::{Pool, Queue, Shared};
 use crate::mcp::sessions::{Keeper, Sessions};
 use crate::mcp::transport::{Transport, tls};
 use crate::servers::Servers;
 use crate::settings::Settings;
 
-/// From the order to stop listening until that is surely done. A connection that is told to end before would come back
-/// as a new one, just when new ones are turned away.
-const UNTIL_LISTENING_ENDS: Duration = Duration::from_millis(100);
+/// From turning newcomers away until all who were there before are surely accepted.
+const UNTIL_ACCEPTED: Duration = Duration::from_millis(20);
+/// From the order to accept no more until that is surely obeyed.
+const UNTIL_OBEYED: Duration = Duration::from_millis(5);
+/// How long connections may take to end with their next answer, before those that have none to come are closed.
+const WINDING_DOWN: Duration = Duration::from_millis(500);
+/// Longer than load balancers keep idle connections (60 s, mostly): whoever closes first must be the one who sends requests.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// The service, ready to run.
 pub struct Application {
@@ -52,7 +58,12 @@ impl Application {
         // actix counts in whole seconds.
         let shutdown_timeout =
             settings.drain.as_secs() + u64::from(settings.drain.subsec_nanos() > 0);
-        let told_to_stop = told_to_stop(Arc::clone(&drain), settings.drain_delay)?;
+        let delay = settings.drain_delay;
+        // From this moment on, not only once the server runs: whoever has read that it listens may stop it.
+        let signals = Signals::listen()?;
+        let port = Port::of(&listener)?;
+        let draining = Arc::clone(&drain);
+        let counting = Arc::clone(&drain);
 
         let factory = move || {
             let transport = Transport::new(Arc::clone(&tls), settings.limits);
@@ -68,7 +79,11 @@ impl Application {
             }))
         };
         let mut http = HttpServer::new(factory)
-            .shutdown_signal(told_to_stop)
+            .disable_signals()
+            .keep_alive(KEEP_ALIVE)
+            .on_connect(move |_, connection| {
+                connection.insert(counting.admit());
+            })
             // Without it a streamed answer waits 40 ms for the caller's acknowledgement.
             .tcp_nodelay(true)
             // A caller that goes away ends its handler: what the handler holds is then cancelled and closed.
@@ -77,10 +92,10 @@ impl Application {
         if workers > 0 {
             http = http.workers(workers);
         }
-        Ok(Self {
-            server: http.listen(listener)?.run(),
-            keeper,
-        })
+        let server = http.listen(listener)?.run();
+        let stopping = stop_when_told(signals, draining, port, server.handle(), delay);
+        actix_rt::spawn(stopping);
+        Ok(Self { server, keeper })
     }
 
     /// Runs until SIGTERM or SIGINT; calls in flight finish, and the sessions still open are ended.
@@ -91,31 +106,34 @@ impl Application {
     }
 }
 
-/// Resolves when it is time to listen no more: `delay` after SIGTERM, at once after SIGINT, for then somebody waits at a
-/// terminal. Signals are listened for from this moment on, not only once the server runs: whoever has read that the service
-/// listens may stop it. A second one ends the process then and there.
-fn told_to_stop(drain: Arc<Drain>, delay: Duration) -> std::io::Result<impl Future<Output = ()>> {
-    let mut signals = Signals {
-        terminate: signal(SignalKind::terminate())?,
-        interrupt: signal(SignalKind::interrupt())?,
-    };
-    Ok(async move {
-        let first = signals.next().await;
-        drain.leave();
-        log::info!("stopping: calls in flight are finished; a second signal stops at once");
-        actix_rt::spawn(async move {
-            let second = signals.next().await;
-            log::warn!("stopped at once; calls and sessions are left as they are");
-            exit(128 + second.as_raw_value());
-        });
-        if first == SignalKind::terminate() {
-            sleep(delay).await;
-        }
-        actix_rt::spawn(async move {
-            sleep(UNTIL_LISTENING_ENDS).await;
-            drain.close();
-        });
-    })
+/// Waits for SIGTERM or SIGINT and lets the service leave: at once after SIGINT, for then somebody waits at a terminal. A
+/// second signal ends the process then and there.
+async fn stop_when_told(
+    mut signals: Signals,
+    drain: Arc<Drain>,
+    port: Port,
+    server: ServerHandle,
+    delay: Duration,
+) {
+    let first = signals.next().await;
+    drain.leave();
+    log::info!("stopping: calls in flight are finished; a second signal stops at once");
+    actix_rt::spawn(async move {
+        let second = signals.next().await;
+        log::warn!("stopped at once; calls and sessions are left as they are");
+        exit(128 + second.as_raw_value());
+    });
+    if first == SignalKind::terminate() {
+        sleep(delay).await;
+    }
+    port.turn_away();
+    sleep(UNTIL_ACCEPTED).await;
+    server.pause().await;
+    sleep(UNTIL_OBEYED).await;
+    port.close();
+    drain.close();
+    drain.connections_end(WINDING_DOWN).await;
+    server.stop(true).await;
 }
 
 /// The signals that ask a process to stop.
@@ -125,6 +143,13 @@ struct Signals {
 }
 
 impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
     async fn next(&mut self) -> SignalKind {
         poll_fn(|context| {
             if self.terminate.poll_recv(context).is_ready() {

@@ -30,6 +30,7 @@ mod openapi;
 mod ping_health;
 mod problem;
 mod real;
+mod replicas;
 mod results;
 mod retries;
 mod servers;

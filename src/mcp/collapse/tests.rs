@@ -1,7 +1,5 @@
 //! Any legal form of a stream comes to the same steps, and no bytes at all come to a panic or over a cap.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
@@ -107,6 +105,7 @@ fn result() -> impl Strategy<Value = String> {
 
 /// How one event is written.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 struct Form {
     name: &'static str,
     id: Option<u8>,
@@ -236,7 +235,7 @@ proptest! {
         response_bytes in 1_usize..600,
     ) {
         let stream = stream.concat();
-        let limits = Limits { event_bytes, events, response_bytes, ..LIMITS };
+        let limits = Limits { response_bytes, event_bytes, events, ..LIMITS };
         let mut collapse = collapse(limits);
         let outcome = steps(&mut collapse, &stream, &cuts);
         prop_assert!(collapse.events() <= events);

@@ -1,0 +1,63 @@
+//! Any status with any body as a reply: no panic, and nothing that contradicts itself.
+//!
+//! The first two bytes of an input are the status and what is asked of the reply; the rest is the body.
+
+#![no_main]
+
+use awc::http::StatusCode;
+use awc::http::header::HeaderValue;
+use bytes::Bytes;
+use libfuzzer_sys::fuzz_target;
+use mcp_rest::mcp::era;
+use mcp_rest::mcp::error::{Error, Executed};
+use mcp_rest::mcp::message::{Marks, find_lone_answer};
+use mcp_rest::mcp::outcome::Head;
+
+const STATUSES: [u16; 24] = [
+    200, 201, 202, 204, 206, 400, 401, 403, 404, 405, 406, 409, 410, 413, 415, 418, 422, 429, 451, 500, 501, 502, 503,
+    504,
+];
+const METHODS: [&str; 4] = ["tools/call", "tools/list", "ping", "initialize"];
+
+fuzz_target!(|input: &[u8]| {
+    let Some((&[status, ask], body)) = input.split_first_chunk() else {
+        return;
+    };
+    let status = STATUSES[usize::from(status) % STATUSES.len()];
+    let method = METHODS[usize::from(ask) % METHODS.len()];
+    let status = StatusCode::from_u16(status).expect("a status");
+    let mut head = Head::of(status);
+    if ask & 0x80 != 0 {
+        head.challenges.push(HeaderValue::from_static("Bearer"));
+    }
+
+    let body = Bytes::copy_from_slice(body);
+    let Ok(answer) = find_lone_answer(&body, &"1".into()) else {
+        return;
+    };
+    match head.outcome(answer) {
+        Ok(result) => {
+            assert!(status.is_success());
+            assert!(result.starts_with(b"{") && body.as_ptr_range().contains(&result.as_ptr()));
+            let marks = Marks::of(&result);
+            let _ = (marks.is_error(), marks.result_type());
+            let _ = era::judge_discovered(&result);
+        }
+        Err(error) => check(&error, status, method),
+    }
+});
+
+fn check(error: &Error, status: StatusCode, method: &str) {
+    // A refusal at 4xx has run nothing, whatever its body says.
+    assert!(!status.is_client_error() || error.executed() == Executed::No, "{error:?}");
+    // A call that may have run is never sent once more for want of a session or of the right era.
+    let sent_again = era::wants_session(error, method) || era::looks_legacy(error) || era::looks_modern(error);
+    assert!(!sent_again || status.is_client_error() || error.rpc_code() == Some(0), "{error:?}");
+    // Neither is one whose credential was refused or that came too often.
+    assert!(!sent_again || !matches!(status.as_u16(), 401 | 403 | 429), "{error:?}");
+    let _ = era::lost_session(error, method);
+    let _ = era::may_be_http_sse(error);
+    let _ = era::judge_refused_discover(error);
+    let _ = era::supported_versions(error).map(|named| named.modern || named.legacy);
+    assert!(!error.to_string().is_empty());
+}
