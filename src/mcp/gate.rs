@@ -46,6 +46,7 @@ impl Gate {
         if let Ok(place) = self.places.try_acquire() {
             return Ok(place);
         }
+        log::debug!("a call waits for a place");
         let _turn = self.queue_up().ok_or(Error::Overloaded)?;
         let left = deadline.saturating_duration_since(Instant::now());
         let waited = timeout(self.queue.patience.min(left), self.places.acquire()).await;

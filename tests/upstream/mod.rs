@@ -13,6 +13,7 @@
 //!
 //! It is no MCP implementation: what the tests do not need is not here.
 
+pub mod faults;
 pub mod legacy;
 pub mod modern;
 mod reply;
@@ -28,6 +29,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
+use socket2::SockRef;
 
 pub use legacy::Legacy;
 pub use modern::{Modern, header_mismatch, unsupported_version};
@@ -257,8 +259,12 @@ fn serve(
             book.requests.push(request.clone());
             book.answering += 1;
         });
-        let written = behaviour(&request, state).write(&mut &*stream, state);
+        let reply = behaviour(&request, state);
+        let written = reply.write(&mut &*stream, state);
         state.change(|book| book.answering -= 1);
+        if reply.resets() {
+            return SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        }
         if !written? {
             break;
         }

@@ -12,6 +12,7 @@ pub struct Reply {
     body: Body,
     stalled: bool,
     closes: bool,
+    resets: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -21,7 +22,7 @@ enum Body {
     /// With `Transfer-Encoding: chunked`.
     Stream(Vec<Part>),
     /// These bytes in place of the whole answer, head and all; then the connection is closed.
-    Raw(Vec<u8>),
+    Raw(Vec<Part>),
 }
 
 /// One step of a streamed body.
@@ -31,6 +32,8 @@ pub enum Part {
     Bytes(Vec<u8>),
     /// Nothing until the test calls `Upstream::release`.
     Stall,
+    /// These bytes, one by one.
+    Drip(Vec<u8>),
     /// These bytes over and over, until nobody takes them any more.
     Repeat(&'static [u8]),
     /// Nothing until this many requests of that name have come.
@@ -50,6 +53,7 @@ impl Reply {
             body: Body::Whole(Vec::new()),
             stalled: false,
             closes: false,
+            resets: false,
         }
     }
 
@@ -88,8 +92,13 @@ impl Reply {
 
     /// Exactly these bytes, then the connection is closed.
     pub fn raw(bytes: impl Into<Vec<u8>>) -> Self {
+        Self::raw_parts(vec![Part::Bytes(bytes.into())])
+    }
+
+    /// Exactly the bytes of these parts, then the connection is closed.
+    pub fn raw_parts(parts: Vec<Part>) -> Self {
         Self {
-            body: Body::Raw(bytes.into()),
+            body: Body::Raw(parts),
             ..Self::empty(200)
         }
     }
@@ -115,6 +124,20 @@ impl Reply {
         }
     }
 
+    /// The same, but the connection is closed by a reset.
+    #[must_use]
+    pub fn then_reset(self) -> Self {
+        Self {
+            resets: true,
+            ..self
+        }
+    }
+
+    /// Whether the connection is closed by a reset.
+    pub(super) fn resets(&self) -> bool {
+        self.resets
+    }
+
     /// The same, but the connection is closed after it, without a word of that in the head.
     #[must_use]
     pub fn then_close(self) -> Self {
@@ -135,8 +158,8 @@ impl Reply {
             state.wait_for_release();
         }
         match &self.body {
-            Body::Raw(bytes) => {
-                out.write_all(bytes)?;
+            Body::Raw(parts) => {
+                write_parts(out, parts, state, |out, bytes| out.write_all(bytes))?;
                 Ok(false)
             }
             Body::Whole(bytes) => {
@@ -147,7 +170,11 @@ impl Reply {
             }
             Body::Stream(parts) => {
                 out.write_all(&self.head("transfer-encoding: chunked"))?;
-                Ok(write_chunks(out, parts, state)? && !self.closes)
+                if !write_parts(out, parts, state, write_chunk)? {
+                    return Ok(false);
+                }
+                out.write_all(b"0\r\n\r\n")?;
+                Ok(!self.closes)
             }
         }
     }
@@ -164,25 +191,35 @@ impl Reply {
     }
 }
 
-fn write_chunks(out: &mut impl Write, parts: &[Part], state: &State) -> io::Result<bool> {
+/// Writes the parts, their bytes with `put`; `false` if the connection is to be closed before the end.
+fn write_parts<W: Write>(
+    out: &mut W,
+    parts: &[Part],
+    state: &State,
+    put: impl Fn(&mut W, &[u8]) -> io::Result<()>,
+) -> io::Result<bool> {
     for part in parts {
         match part {
-            Part::Bytes(bytes) => write_chunk(out, bytes)?,
+            Part::Bytes(bytes) => put(out, bytes)?,
+            Part::Drip(bytes) => {
+                for byte in bytes {
+                    put(out, &[*byte])?;
+                }
+            }
             Part::Repeat(bytes) => loop {
-                write_chunk(out, bytes)?;
+                put(out, bytes)?;
             },
             Part::Stall => state.wait_for_release(),
             Part::Until(name, times) => state.wait_for(name, *times),
             Part::Said => {
                 let listener = state.listen();
                 while let Some(text) = state.next_said(listener) {
-                    write_chunk(out, text.as_bytes())?;
+                    put(out, text.as_bytes())?;
                 }
             }
             Part::HangUp => return Ok(false),
         }
     }
-    out.write_all(b"0\r\n\r\n")?;
     Ok(true)
 }
 
