@@ -282,9 +282,10 @@ impl Client<'_> {
             .await
     }
 
-    /// HTTP DELETE of the caller's session. Every answer that means it is gone, or that it will go by itself, is fine.
+    /// HTTP DELETE of the caller's session. Every answer that means it is gone, or that it will go by itself, is fine. It
+    /// needs no place among the calls in flight: a server that has too much to do gets less by it.
     pub async fn end_session(&mut self) -> Result<(), Failure> {
-        self.bounded(async |client| {
+        self.in_time(async |client| {
             let Session::Callers(session) = std::mem::replace(&mut client.session, Session::None)
             else {
                 return Ok(());
@@ -338,7 +339,7 @@ impl Client<'_> {
 // === impl Client: one operation ===
 
 impl Client<'_> {
-    /// Runs an operation within the deadline, and says of a failure how far it had come.
+    /// Runs an operation at a place among those in flight and within the deadline.
     async fn bounded<T>(
         &mut self,
         operation: impl AsyncFnOnce(&mut Self) -> Result<T, Error>,
@@ -351,6 +352,14 @@ impl Client<'_> {
             },
             None => None,
         };
+        self.in_time(operation).await
+    }
+
+    /// Runs an operation within the deadline, and says of a failure how far it had come.
+    async fn in_time<T>(
+        &mut self,
+        operation: impl AsyncFnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Failure> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         match timeout(left, operation(self)).await {
             Ok(outcome) => outcome.map_err(|error| self.failure(error)),

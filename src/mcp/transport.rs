@@ -5,6 +5,8 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::error::Error as StdError;
+use std::io;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -628,6 +630,12 @@ fn unanswered(error: SendRequestError) -> Error {
         }
         SendRequestError::Connect(error) => Error::Unreachable(error.to_string()),
         SendRequestError::Url(error) => Error::Unreachable(error.to_string()),
+        // Behind a head that cannot be parsed may be a connection that broke in it.
+        SendRequestError::Response(error)
+            if error.source().is_some_and(<dyn StdError>::is::<io::Error>) =>
+        {
+            Error::Lost(error.to_string())
+        }
         SendRequestError::Response(error) => Error::Malformed(error.to_string()),
         error => Error::Lost(error.to_string()),
     }

@@ -15,8 +15,14 @@ const INVALID: Told = Some(("upstream_invalid_response", "unknown"));
 const TIMEOUT: Told = Some(("upstream_timeout", "unknown"));
 const FINE: Told = None;
 
+/// Name, what the server does, and what the caller is told.
+type Row = (&'static str, fn(&Request) -> Reply, Told);
+
+/// Cuts an answer to a length.
+type Cut = fn(&Request, usize) -> Reply;
+
 #[rustfmt::skip]
-const FAULTS: &[(&str, fn(&Request) -> Reply, Told)] = &[
+const FAULTS: &[Row] = &[
     ("hang_up", faults::hang_up, INVALID),
     ("reset", faults::reset, INVALID),
     ("reset_in_head", faults::reset_in_head, INVALID),
@@ -133,7 +139,6 @@ fn every_fault_has_its_answer() {
 #[test]
 fn an_answer_cut_at_any_byte_is_none() {
     let healthy = Upstream::start(servers::ts_v1_stateless);
-    type Cut = fn(&Request, usize) -> Reply;
     // A stream may lack its last line end: then the answer was whole.
     let cuts: [(&str, Cut, Told); 2] = [
         ("body", faults::cut_body, FINE),

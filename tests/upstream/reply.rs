@@ -159,7 +159,7 @@ impl Reply {
         }
         match &self.body {
             Body::Raw(parts) => {
-                write_parts(out, parts, state, |out, bytes| out.write_all(bytes))?;
+                write_parts(out, parts, state, Write::write_all)?;
                 Ok(false)
             }
             Body::Whole(bytes) => {
