@@ -1,4 +1,4 @@
-//! The MCP server behind `--demo`: five small tools over Streamable HTTP, in both eras on one stateless endpoint, so
+//! The MCP server behind `--demo`: six small tools over Streamable HTTP, in both eras on one stateless endpoint, so
 //! that a fresh checkout has something correct to call and a load test an upstream that costs little.
 //!
 //! It is no framework for servers and shares nothing with the client in `mcp/`: written apart from it, it does not
@@ -135,6 +135,9 @@ struct Params<'a> {
     name: Option<String>,
     #[serde(borrow)]
     arguments: Option<&'a RawValue>,
+    #[serde(borrow)]
+    input_responses: Option<&'a RawValue>,
+    request_state: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -198,14 +201,22 @@ struct Tagged<R> {
 impl<'a, R: Serialize> Reply<'a, R> {
     fn new(era: Era, id: &'a RawValue, result: R) -> Self {
         let result_type = (era == Era::Modern).then_some("complete");
-        let result = Tagged {
-            result_type,
-            result,
-        };
+        Self::tagged(result_type, id, result)
+    }
+
+    /// Not the result yet, but what the client must answer first (2026-07-28).
+    fn input_required(id: &'a RawValue, result: R) -> Self {
+        Self::tagged(Some("input_required"), id, result)
+    }
+
+    fn tagged(result_type: Option<&'static str>, id: &'a RawValue, result: R) -> Self {
         Self {
             jsonrpc: "2.0",
             id,
-            result,
+            result: Tagged {
+                result_type,
+                result,
+            },
         }
     }
 }
@@ -231,6 +242,8 @@ enum Refusal {
     InvalidParams(String),
     #[error("{0} is missing or disagrees with the body")]
     HeaderMismatch(&'static str),
+    #[error("The client must be able to answer: {0}")]
+    MissingCapability(&'static str),
     #[error("Unsupported protocol version: {0}")]
     UnsupportedVersion(String),
     #[error("Method not found: {1}")]
@@ -249,6 +262,7 @@ impl Refusal {
             Self::MalformedParams(_) => (StatusCode::BAD_REQUEST, -32602),
             Self::InvalidParams(_) => (StatusCode::OK, -32602),
             Self::HeaderMismatch(_) => (StatusCode::BAD_REQUEST, -32020),
+            Self::MissingCapability(_) => (StatusCode::BAD_REQUEST, -32021),
             Self::UnsupportedVersion(_) => (StatusCode::BAD_REQUEST, -32022),
             Self::UnknownMethod(Era::Modern, _) => (StatusCode::NOT_FOUND, -32601),
             Self::UnknownMethod(Era::Legacy, _) => (StatusCode::OK, -32601),
@@ -262,6 +276,10 @@ impl Refusal {
         let error = match self {
             Self::UnsupportedVersion(requested) => {
                 let data = json!({"supported": VERSIONS, "requested": requested});
+                json!({"code": code, "message": message, "data": data})
+            }
+            Self::MissingCapability(capability) => {
+                let data = json!({"requiredCapabilities": {*capability: {}}});
                 json!({"code": code, "message": message, "data": data})
             }
             _ => json!({"code": code, "message": message}),

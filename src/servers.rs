@@ -7,7 +7,7 @@ mod read;
 use std::{
     collections::HashMap,
     fmt,
-    hash::{Hash, Hasher},
+    hash::{BuildHasherDefault, Hash, Hasher},
     sync::Arc,
     time::Duration,
 };
@@ -217,7 +217,31 @@ impl Identity {
 impl Hash for Identity {
     /// A digest is a hash already: eight of its bytes will do.
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write(self.0.first_chunk::<8>().map_or(&[], |head| head));
+        let head = self.0.first_chunk().copied().unwrap_or_default();
+        state.write_u64(u64::from_ne_bytes(head));
+    }
+}
+
+/// A map by identity, which need not be hashed again: every call looks into several of them.
+pub type ByIdentity<V> = HashMap<Identity, V, BuildHasherDefault<AsItIs>>;
+
+/// Takes a number for its own hash.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 

@@ -39,6 +39,9 @@ pub(super) fn tools() -> Value {
                  "to": {"type": "integer", "minimum": 1, "maximum": 20, "default": 5},
                  "delayMs": {"type": "integer", "minimum": 0, "maximum": 1000, "default": 200}}},
          "annotations": hints},
+        {"name": "introduce", "title": "Introduce",
+         "description": "Asks for a name and greets it, to show how a tool asks back",
+         "inputSchema": nothing, "annotations": hints},
         {"name": "pixel", "title": "Pixel", "description": "Returns an image of one orange pixel",
          "inputSchema": nothing, "annotations": hints},
         {"name": "fail", "title": "Fail",
@@ -111,6 +114,7 @@ pub(super) fn call_tool(era: Era, id: &RawValue, params: &Params) -> Result<Http
             Ok(count) => return Ok(count_slowly(era, id, count, params.meta.progress_token)),
             Err(text) => Err(text),
         },
+        Some("introduce") => return introduce(era, id, params),
         Some("pixel") => Ok(CallResult::new(Content::Image {
             data: PIXEL,
             mime_type: "image/png",
@@ -157,6 +161,68 @@ fn add(arguments: &str) -> Result<CallResult<'_>, String> {
         structured_content: Some(structured),
         ..result
     })
+}
+
+/// The state of the one question there is. A server that keeps none has it kept by its client.
+const ASKED: &str = "introduce/1+name==";
+
+/// Asks first, and greets once it is answered: a multi round-trip request (2026-07-28).
+fn introduce(era: Era, id: &RawValue, params: &Params) -> Result<HttpResponse, Refusal> {
+    #[derive(Deserialize)]
+    struct Responses {
+        who: Response,
+    }
+    #[derive(Deserialize)]
+    struct Response {
+        action: String,
+        content: Option<Content>,
+    }
+    #[derive(Deserialize)]
+    struct Content {
+        name: String,
+    }
+    let said =
+        |text: String| Ok(HttpResponse::Ok().json(Reply::new(era, id, CallResult::text(text))));
+    if era == Era::Legacy {
+        let result = CallResult::error("Only clients of 2026-07-28 can be asked".into());
+        return Ok(HttpResponse::Ok().json(Reply::new(era, id, result)));
+    }
+    let Some(responses) = params.input_responses else {
+        return ask(id, params);
+    };
+    if params.request_state.as_deref() != Some(ASKED) {
+        return Err(Refusal::InvalidParams(
+            "requestState is not what was given".into(),
+        ));
+    }
+    let Responses { who } = from_object(responses.get()).map_err(Refusal::InvalidParams)?;
+    match who {
+        Response {
+            action,
+            content: Some(Content { name }),
+        } if action == "accept" => said(format!("Hello, {name}!")),
+        _ => said("Hello, whoever you are!".into()),
+    }
+}
+
+fn ask(id: &RawValue, params: &Params) -> Result<HttpResponse, Refusal> {
+    #[derive(Deserialize)]
+    struct Capabilities {
+        elicitation: Option<serde::de::IgnoredAny>,
+    }
+    let declared = params.meta.client_capabilities.map_or("{}", RawValue::get);
+    let declared: Capabilities = from_object(declared).map_err(Refusal::MalformedParams)?;
+    if declared.elicitation.is_none() {
+        return Err(Refusal::MissingCapability("elicitation"));
+    }
+    let schema =
+        json!({"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]});
+    let question = json!({"mode": "form", "message": "Who are you?", "requestedSchema": schema});
+    let result = json!({
+        "inputRequests": {"who": {"method": "elicitation/create", "params": question}},
+        "requestState": ASKED,
+    });
+    Ok(HttpResponse::Ok().json(Reply::input_required(id, result)))
 }
 
 #[derive(Clone, Copy, Deserialize)]

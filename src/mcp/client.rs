@@ -16,7 +16,6 @@ mod operation;
 mod standalone;
 mod tools;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -40,7 +39,7 @@ use super::sessions::{Abandoned, Opened, Sessions};
 use super::tools_cache::Tools;
 use super::tools_list::{self, Page};
 use super::transport::{Post, Transport, pause_before};
-use crate::servers::{Identity, Protocol, Server, Servers};
+use crate::servers::{ByIdentity, Protocol, Server, Servers};
 
 /// What the clients of all workers have in common. Nothing that is remembered is needed to serve a call right, only to
 /// serve it with fewer requests.
@@ -50,7 +49,7 @@ pub struct Shared {
     tools: Memory<Arc<Tools>>,
     /// Since when a server is known to have no stream but those that answer requests.
     without_stream: Memory<Instant>,
-    gates: HashMap<Identity, Gate>,
+    gates: ByIdentity<Gate>,
     sessions: Sessions,
 }
 

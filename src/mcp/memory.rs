@@ -1,21 +1,20 @@
 //! A small bounded map from servers to what was learnt of them. Losing an entry costs a question, never an answer.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::servers::Identity;
+use crate::servers::{ByIdentity, Identity};
 
 /// Servers remembered at the same time, each with each credential it is asked with.
 const CAPACITY: usize = 1024;
 
 /// What is known of servers, by name and credential. Shared by all workers.
 #[derive(Debug)]
-pub(super) struct Memory<V>(Mutex<HashMap<Identity, V>>);
+pub(super) struct Memory<V>(Mutex<ByIdentity<V>>);
 
 impl<V: Clone> Memory<V> {
     /// Nothing known.
     pub(super) fn new() -> Self {
-        Self(Mutex::new(HashMap::new()))
+        Self(Mutex::new(ByIdentity::default()))
     }
 
     /// What is known of `server`.
@@ -38,7 +37,7 @@ impl<V: Clone> Memory<V> {
         self.lock().remove(server);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Identity, V>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, ByIdentity<V>> {
         // Every entry is whole at every moment: a panic elsewhere leaves nothing half done here.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -258,10 +258,39 @@ fn the_first_call_of_the_demo_works() {
         .iter()
         .map(|tool| tool["name"].as_str().unwrap().to_owned())
         .collect();
-    assert_eq!(names, ["echo", "add", "count_slowly", "pixel", "fail"]);
+    assert_eq!(
+        names,
+        ["echo", "add", "count_slowly", "introduce", "pixel", "fail"]
+    );
     app.execute("demo", "fail", &json!({}))
         .header("mcp-tool-error")
         .unwrap();
     app.execute("demo", "no_such_tool", &json!({}))
         .is_refused(404, "tool_not_found");
+}
+
+#[test]
+fn the_walk_through_a_tool_that_asks_back_works() {
+    let app = TestApp::spawn_with(&any_config(), &["--demo"], &[]);
+    let mut envelope = json!({"name": "introduce"});
+    let refused = app.call("demo", &envelope);
+    let problem = refused.is_refused(502, "upstream_error");
+    assert_eq!(
+        problem.0["upstream"]["jsonrpc"]["data"],
+        json!({"requiredCapabilities": {"elicitation": {}}})
+    );
+    envelope["_meta"] = json!({"io.modelcontextprotocol/clientCapabilities": {"elicitation": {}}});
+    let asked = app.call("demo", &envelope);
+    let problem = asked.is_refused(409, "input_required");
+    assert_eq!(
+        problem.0["inputRequests"]["who"]["params"]["message"],
+        "Who are you?"
+    );
+    envelope["requestState"] = problem.0["requestState"].clone();
+    envelope["inputResponses"] = json!({"who": {"action": "accept", "content": {"name": "Ada"}}});
+    let answered = app.call("demo", &envelope).ok();
+    assert_eq!(answered["content"][0]["text"], "Hello, Ada!");
+    envelope["requestState"] = "another".into();
+    app.call("demo", &envelope)
+        .is_refused(422, "invalid_arguments");
 }
