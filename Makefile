@@ -1,6 +1,6 @@
 # The commands of this repository. `make test` is all that CI needs of it.
 
-.PHONY: test servers check cost load
+.PHONY: test servers check cost load chaos fuzz
 
 # Every test, those against real MCP servers included. Needs Node 20 or later, npm, and Python 3.11 or later with venv.
 test: servers
@@ -21,3 +21,12 @@ cost:
 	benches/cost
 load:
 	benches/load
+
+# Ten minutes of everything going wrong, and an account of it; docs/chaos.md keeps the last one.
+chaos:
+	benches/chaos
+
+# Every fuzz target for so long. Installs cargo-fuzz into target/ where there is none.
+FUZZ_SECONDS ?= 600
+fuzz:
+	fuzz/run $(FUZZ_SECONDS)

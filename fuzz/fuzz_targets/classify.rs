@@ -14,8 +14,8 @@ use mcp_rest::mcp::message::{Marks, find_lone_answer};
 use mcp_rest::mcp::outcome::Head;
 
 const STATUSES: [u16; 24] = [
-    200, 201, 202, 204, 206, 400, 401, 403, 404, 405, 406, 409, 410, 413, 415, 418, 422, 429, 451, 500, 501, 502, 503,
-    504,
+    200, 201, 202, 204, 206, 400, 401, 403, 404, 405, 406, 409, 410, 413, 415, 418, 422, 429, 451,
+    500, 501, 502, 503, 504,
 ];
 const METHODS: [&str; 4] = ["tools/call", "tools/list", "ping", "initialize"];
 
@@ -49,12 +49,22 @@ fuzz_target!(|input: &[u8]| {
 
 fn check(error: &Error, status: StatusCode, method: &str) {
     // A refusal at 4xx has run nothing, whatever its body says.
-    assert!(!status.is_client_error() || error.executed() == Executed::No, "{error:?}");
+    assert!(
+        !status.is_client_error() || error.executed() == Executed::No,
+        "{error:?}"
+    );
     // A call that may have run is never sent once more for want of a session or of the right era.
-    let sent_again = era::wants_session(error, method) || era::looks_legacy(error) || era::looks_modern(error);
-    assert!(!sent_again || status.is_client_error() || error.rpc_code() == Some(0), "{error:?}");
+    let sent_again =
+        era::wants_session(error, method) || era::looks_legacy(error) || era::looks_modern(error);
+    assert!(
+        !sent_again || status.is_client_error() || error.rpc_code() == Some(0),
+        "{error:?}"
+    );
     // Neither is one whose credential was refused or that came too often.
-    assert!(!sent_again || !matches!(status.as_u16(), 401 | 403 | 429), "{error:?}");
+    assert!(
+        !sent_again || !matches!(status.as_u16(), 401 | 403 | 429),
+        "{error:?}"
+    );
     let _ = era::lost_session(error, method);
     let _ = era::may_be_http_sse(error);
     let _ = era::judge_refused_discover(error);

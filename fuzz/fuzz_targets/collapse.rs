@@ -35,10 +35,7 @@ fuzz_target!(|input: &[u8]| {
 });
 
 /// What a stream comes to, up to the answer or the end.
-fn steps<'a>(
-    limits: Limits,
-    pieces: impl Iterator<Item = &'a [u8]>,
-) -> Result<Vec<String>, Error> {
+fn steps<'a>(limits: Limits, pieces: impl Iterator<Item = &'a [u8]>) -> Result<Vec<String>, Error> {
     let mut collapse = Collapse::new("1".into(), limits);
     let mut found = Vec::new();
     for piece in pieces {
