@@ -6,6 +6,7 @@
 
 mod behaviours;
 mod in_process;
+mod older_half;
 mod process;
 
 use std::any::Any;
@@ -261,8 +262,13 @@ impl Running {
     }
 
     fn live_sessions(&self) -> u64 {
-        let sessions = Request::get("/sessions").send(self.address).ok();
-        sessions["live"].as_u64().unwrap()
+        self.count("live")
+    }
+
+    /// What the server says beside MCP of its sessions and calls.
+    fn count(&self, what: &str) -> u64 {
+        let counts = Request::get("/sessions").send(self.address).ok();
+        counts[what].as_u64().unwrap()
     }
 
     /// Servers let go of a session shortly after they have answered its DELETE.

@@ -5,7 +5,7 @@ from collections import Counter
 from mcp.server.fastmcp import Context, FastMCP
 from pydantic import BaseModel
 
-from serve import parse_flags, serve
+from serve import parse_flags, serve, wait_to_be_cancelled
 
 
 class Sum(BaseModel):
@@ -50,5 +50,27 @@ if not flags.stateless:
         return str(calls[session_id])
 
 
-app = server.streamable_http_app()
-serve(app, server.session_manager, flags.port)
+if not flags.stateless:
+
+    @server.tool()
+    async def ask(what: str, context: Context) -> str:
+        """Asks its client on the stream of the session, where this SDK sends its requests"""
+        session = context.session
+        if what == "ping":
+            await session.send_ping()
+        elif what == "sampling":
+            await session.create_message([], max_tokens=1)
+        else:
+            await session.list_roots()
+        return "answered"
+
+    @server.tool()
+    async def wait() -> str:
+        """Waits until it is cancelled"""
+        await wait_to_be_cancelled()
+
+
+if flags.sse:
+    serve(server.sse_app(), None, flags.port, "/sse")
+else:
+    serve(server.streamable_http_app(), server.session_manager, flags.port)

@@ -5,9 +5,10 @@ from typing import Annotated
 
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
+from mcp_types import ElicitRequest, ElicitRequestFormParams, InputRequiredResult
 from pydantic import BaseModel, Field
 
-from serve import parse_flags, serve
+from serve import parse_flags, serve, wait_to_be_cancelled
 
 
 class Sum(BaseModel):
@@ -46,6 +47,23 @@ def greet(name: str) -> str:
 def header_region(region: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})]) -> str:
     """Returns the region, which a modern client must repeat in the header Mcp-Param-Region"""
     return region
+
+
+@server.tool()
+def introduce(context: Context) -> str | InputRequiredResult:
+    """Asks for a name and greets it"""
+    if context.input_responses is None:
+        schema = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+        question = ElicitRequest(params=ElicitRequestFormParams(message="Who are you?", requested_schema=schema))
+        return InputRequiredResult(input_requests={"who": question}, request_state="asked once")
+    assert context.request_state == "asked once"
+    return f"Hello, {context.input_responses['who'].content['name']}!"
+
+
+@server.tool()
+async def wait() -> str:
+    """Waits until it is cancelled"""
+    await wait_to_be_cancelled()
 
 
 if not flags.stateless:

@@ -1,6 +1,8 @@
-"""What both Python servers share: flags, where they listen, how they say so, when they end. Nothing of MCP itself."""
+"""What both Python servers share: flags, where they listen, how they say so, when they end. Nothing of MCP itself but one tool's
+wait to be cancelled."""
 
 import argparse
+import asyncio
 import os
 import socket
 import sys
@@ -11,16 +13,30 @@ from starlette.responses import JSONResponse
 
 
 def parse_flags(about):
-    """--stateless, --json, --port."""
+    """--stateless, --json, --sse, --port."""
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--stateless", action="store_true", help="no sessions")
     parser.add_argument("--json", action="store_true", help="answer as JSON, not as a stream of events")
+    parser.add_argument("--sse", action="store_true", help="the transport of 2024-11-05, at /sse")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     return parser.parse_args()
 
 
-def serve(app, session_manager, port):
-    """Serves the MCP app at /mcp until stdin ends or SIGTERM comes."""
+cancelled = 0
+
+
+async def wait_to_be_cancelled():
+    """Waits, and counts if that was in vain."""
+    global cancelled
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        cancelled += 1
+        raise
+
+
+def serve(app, session_manager, port, path="/mcp"):
+    """Serves the MCP app until stdin ends or SIGTERM comes."""
     listener = socket.create_server(("127.0.0.1", port))
     # asyncio does this for listeners it opens itself; without it every answer waits for an acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -29,7 +45,9 @@ def serve(app, session_manager, port):
     )
     # A test run that dies closes our stdin, so no server outlives it.
     threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(0)), daemon=True).start()
-    AnnouncingServer(config).run(sockets=[listener])
+    server = AnnouncingServer(config)
+    server.path = path
+    server.run(sockets=[listener])
 
 
 class AnnouncingServer(uvicorn.Server):
@@ -38,11 +56,11 @@ class AnnouncingServer(uvicorn.Server):
     async def startup(self, sockets=None):
         await super().startup(sockets)
         address, port = sockets[0].getsockname()
-        print(f"listening http://{address}:{port}/mcp", flush=True)
+        print(f"listening http://{address}:{port}{self.path}", flush=True)
 
 
 class WithSessionCount:
-    """The MCP app, and at /sessions how many sessions are live and how many were ever opened."""
+    """The MCP app, and at /sessions how many sessions are live, how many were ever opened, and how many calls were cancelled."""
 
     def __init__(self, app, session_manager):
         self.app = app
@@ -53,7 +71,8 @@ class WithSessionCount:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         if scope["path"] == "/sessions":
-            counts = {"live": len(self.session_manager._server_instances), "opened": self.opened}
+            live = len(self.session_manager._server_instances) if self.session_manager else 0
+            counts = {"live": live, "opened": self.opened, "cancelled": cancelled}
             return await JSONResponse(counts)(scope, receive, send)
         had_session = has_session_id(scope)
 

@@ -1,11 +1,13 @@
 // TypeScript SDK 1 over Streamable HTTP: sessions and SSE unless told otherwise.
-//   ts_v1.mjs [--stateless] [--json] [--page-size N] [--port N]
+//   ts_v1.mjs [--stateless] [--json] [--polling] [--page-size N] [--port N]
 import { randomUUID } from 'node:crypto';
 import { json } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
+import { InMemoryEventStore } from '@modelcontextprotocol/sdk/examples/shared/inMemoryEventStore.js';
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import { isInitializeRequest } from '@modelcontextprotocol/sdk/types.js';
+import { z } from 'zod';
 import { sendJson, serve } from './serve.mjs';
 import { paginate, registerTools } from './tools.mjs';
 
@@ -14,6 +16,7 @@ const { values: flags } = parseArgs({
         port: { type: 'string', default: '0' },
         stateless: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
+        polling: { type: 'boolean', default: false },
         'page-size': { type: 'string' },
     },
 });
@@ -21,7 +24,12 @@ const { values: flags } = parseArgs({
 function newServer() {
     const server = new McpServer({ name: 'ts_v1', version: '1.0.0' });
     registerTools(server);
-    if (!flags.stateless) registerCount(server);
+    if (!flags.stateless) {
+        registerCount(server);
+        registerAsk(server);
+        registerWait(server);
+        registerPoll(server);
+    }
     if (flags['page-size']) paginate(server, Number(flags['page-size']));
     return server;
 }
@@ -32,6 +40,35 @@ function registerCount(server) {
     server.registerTool('count', { description: 'How often this session has called it' }, async () => {
         calls += 1;
         return { content: [{ type: 'text', text: String(calls) }] };
+    });
+}
+
+/** Asks its client, on the stream of the call or on that of the session. */
+function registerAsk(server) {
+    const inputSchema = { what: z.string(), beside: z.boolean().default(false) };
+    server.registerTool('ask', { description: 'Asks its client', inputSchema }, async ({ what, beside }, extra) => {
+        const request = what === 'ping' ? { method: 'ping' } : { method: 'roots/list' };
+        if (beside) await server.server.request(request, z.object({}).passthrough());
+        else await extra.sendRequest(request, z.object({}).passthrough());
+        return { content: [{ type: 'text', text: 'answered' }] };
+    });
+}
+
+let cancelled = 0;
+
+function registerWait(server) {
+    server.registerTool('wait', { description: 'Waits until it is cancelled' }, async (extra) => {
+        await new Promise((resolve) => extra.signal.addEventListener('abort', resolve));
+        cancelled += 1;
+        return { content: [] };
+    });
+}
+
+/** Ends the stream of the call, and answers on the next one. */
+function registerPoll(server) {
+    server.registerTool('poll', { description: 'Ends the stream before it answers' }, async (extra) => {
+        extra.closeSSEStream?.();
+        return { content: [{ type: 'text', text: extra.closeSSEStream ? 'polled' : 'not polled' }] };
     });
 }
 
@@ -70,6 +107,7 @@ async function openSession() {
     const transport = new StreamableHTTPServerTransport({
         sessionIdGenerator: randomUUID,
         enableJsonResponse: flags.json,
+        ...(flags.polling && { eventStore: new InMemoryEventStore(), retryInterval: 50 }),
         onsessioninitialized: (id) => {
             sessions.set(id, transport);
             opened += 1;
@@ -80,4 +118,4 @@ async function openSession() {
     return transport;
 }
 
-serve(Number(flags.port), flags.stateless ? handleStateless : handleStateful, () => ({ live: sessions.size, opened }));
+serve(Number(flags.port), flags.stateless ? handleStateless : handleStateful, () => ({ live: sessions.size, opened, cancelled }));

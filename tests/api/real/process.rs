@@ -48,5 +48,5 @@ impl Drop for Process {
 
 fn listening_address(line: &str) -> Option<SocketAddr> {
     let url = line.trim_end().strip_prefix("listening http://")?;
-    url.strip_suffix("/mcp")?.parse().ok()
+    url.split_once('/')?.0.parse().ok()
 }
