@@ -39,6 +39,8 @@ pub(super) struct Flight {
     found_closed: Cell<Option<Instant>>,
     /// Something was written for it.
     written: Cell<bool>,
+    /// And something was read after that, which can only be an answer.
+    answered: Cell<bool>,
     /// What went wrong first on its connection.
     broken: Cell<Option<io::ErrorKind>>,
     /// Its connection, once the HTTP client has given it up.
@@ -49,6 +51,8 @@ pub(super) struct Flight {
 #[derive(Debug)]
 pub(super) struct Socket {
     stream: Option<TcpStream>,
+    /// What is read need not be an answer: it may be the goodbye of TLS.
+    under_tls: bool,
     flight: Weak<Flight>,
     /// When the last request was begun that it carried.
     used: Option<Instant>,
@@ -63,6 +67,7 @@ impl Flight {
             begun: now,
             found_closed: Cell::new(None),
             written: Cell::new(false),
+            answered: Cell::new(false),
             broken: Cell::new(None),
             left: RefCell::new(None),
         })
@@ -83,6 +88,9 @@ impl Flight {
     pub(super) async fn never_arrived(&self) -> bool {
         if !self.written.get() {
             return true;
+        }
+        if self.answered.get() {
+            return false;
         }
         if let Some(kind) = self.broken.get() {
             return kind == io::ErrorKind::BrokenPipe;
@@ -109,9 +117,10 @@ async fn first_error(stream: &TcpStream) -> Option<io::ErrorKind> {
 
 impl Socket {
     /// Takes over a connection.
-    pub(super) fn new(stream: TcpStream) -> Self {
+    pub(super) fn new(stream: TcpStream, under_tls: bool) -> Self {
         Self {
             stream: Some(stream),
+            under_tls,
             flight: Weak::new(),
             used: None,
         }
@@ -140,6 +149,12 @@ impl Socket {
                 flight.found_closed.set(self.used);
             }
         });
+    }
+
+    fn note_answer(&self) {
+        if let Some(flight) = self.flight.upgrade() {
+            flight.answered.set(true);
+        }
     }
 
     fn note(&self, error: &io::Error) {
@@ -172,6 +187,7 @@ impl AsyncRead for Socket {
                 self.note_end();
             }
             Poll::Ready(Ok(())) if buffer.filled().len() == before => self.note_end(),
+            Poll::Ready(Ok(())) if !self.under_tls => self.note_answer(),
             _ => {}
         }
         read
@@ -239,7 +255,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let ours = TcpStream::connect(address).await.unwrap();
         let (theirs, _) = listener.accept().unwrap();
-        (Socket::new(ours), theirs)
+        (Socket::new(ours, false), theirs)
     }
 
     /// What is known of a request to a server that does this before the request and that after it.

@@ -44,7 +44,7 @@ const LIFETIME: Duration = Duration::from_secs(60);
 /// such a server just before it closes, and then nobody can tell whether it was read.
 const AT_ONCE: Duration = Duration::from_secs(1);
 /// How long a server that does so gets a connection for each request.
-const CLOSING: Duration = Duration::from_secs(60);
+const CLOSING: Duration = Duration::from_secs(600);
 /// For DNS, TCP and TLS together.
 const CONNECT: Duration = Duration::from_secs(10);
 /// Who asks.
@@ -346,7 +346,8 @@ impl Pool {
                 if let Err(error) = stream.set_nodelay(true) {
                     log::debug!("a connection keeps Nagle's algorithm: {error}");
                 }
-                tcp::Connection::new(uri, Socket::new(stream))
+                let under_tls = uri.scheme_str() == Some("https");
+                tcp::Connection::new(uri, Socket::new(stream, under_tls))
             },
         );
         // Calls in flight are not limited here: awc's limit counts over all hosts, so that two slow streams could starve

@@ -434,3 +434,22 @@ fn a_server_that_is_neither_keeps_its_first_refusal() {
     let app = TestApp::over_with(&upstream, json!({"type": "sse"}));
     app.echo().is_refused(502, "upstream_invalid_response");
 }
+
+#[test]
+fn the_session_s_own_stream_is_waited_for_where_another_holds_it() {
+    let upstream = Upstream::start(|request, state| {
+        let in_second_call = state.count("tools/call") > 0;
+        match (request.name(), request.rpc()) {
+            // Held by somebody else until the call is under way.
+            ("GET", _) if !in_second_call => Reply::empty(409),
+            ("GET", _) => Reply::stream(vec![asks("0", "ping"), Part::Stall]),
+            (_, "tools/call") => Reply::stream(vec![Part::Until("POST", 1), answers(request)]),
+            ("POST", "") => Reply::empty(202),
+            _ => servers::python_v1_stateful(request, state),
+        }
+    });
+    let app = app(&upstream);
+    is_done(&app, "?init=true");
+    is_done(&app, "?init=true");
+    assert!(upstream.count("GET") >= 3, "{:?}", upstream.order());
+}

@@ -33,8 +33,20 @@ const RESUMPTIONS: usize = 1000;
 const FRUITLESS: u32 = 5;
 /// The wait before a stream is resumed whose server does not say how long: doubled each time that brings nothing.
 const WAIT: Duration = Duration::from_millis(100);
+/// Between attempts to open a stream that somebody else holds, or that has ended.
+const AGAIN: Duration = Duration::from_millis(500);
 /// The least wait, whatever the server says.
 const LEAST_WAIT: Duration = Duration::from_millis(10);
+
+/// The stream of a session that belongs to no request; see `standalone`.
+pub(super) enum Standalone {
+    /// It is not wanted, or the server has none.
+    Absent,
+    /// It is open.
+    Open(Box<Events>),
+    /// Somebody else has it open, who may leave it before this request is answered.
+    Taken,
+}
 
 /// Where the messages of one conversation go, and with which headers.
 pub(super) struct Conversation<'a> {
@@ -50,18 +62,37 @@ impl Conversation<'_> {
         &self,
         id: &Id,
         body: Bytes,
-        standalone: Option<Box<Events>>,
+        standalone: Standalone,
     ) -> Result<Bytes, Error> {
         let answered = self.post_and_follow(id, body);
-        let Some(standalone) = standalone else {
-            return answered.await;
+        let stream = match standalone {
+            Standalone::Absent => return answered.await,
+            Standalone::Open(events) => Some(events),
+            Standalone::Taken => None,
         };
-        let aside = Box::pin(self.follow(standalone, id));
-        match select(pin!(answered), aside).await {
+        match select(pin!(answered), Box::pin(self.keep_listening(stream, id))).await {
             Either::Left((outcome, _)) => outcome,
-            Either::Right((Ok(Some(answer)), _)) => Head::of(StatusCode::OK).outcome(Some(answer)),
-            // The other stream alone counts from now on.
-            Either::Right((_, answered)) => answered.await,
+            Either::Right((answer, _)) => Head::of(StatusCode::OK).outcome(Some(answer)),
+        }
+    }
+
+    /// Attends the stream of the session for as long as this is awaited: servers end it now and then, and allow only one.
+    /// A server that answers a request there is taken at its word.
+    async fn keep_listening(&self, mut stream: Option<Box<Events>>, id: &Id) -> Answer {
+        loop {
+            if let Some(events) = stream.take()
+                && let Ok(Some(answer)) = self.follow(events, id).await
+            {
+                return answer;
+            }
+            sleep(AGAIN).await;
+            let listening = self
+                .transport
+                .listen(self.server, &self.headers, id.clone());
+            stream = match listening.await {
+                Ok((_, opened)) => opened,
+                Err(_) => None,
+            };
         }
     }
 

@@ -3,13 +3,12 @@
 use awc::http::header::{HeaderName, HeaderValue};
 use bytes::Bytes;
 
-use super::conversation::Conversation;
+use super::conversation::{Conversation, Standalone};
 use super::{Client, Init, Operation, Session};
 use crate::mcp::era::{self, Era};
 use crate::mcp::error::{Error, Refusal, Stage};
 use crate::mcp::header;
 use crate::mcp::message::{self, Id, Meta, Params};
-use crate::mcp::transport::Events;
 
 impl<'a> Client<'a> {
     /// One request to a legacy server: in the session there is, or without one, or after a handshake, whichever the
@@ -82,11 +81,11 @@ impl<'a> Client<'a> {
         let body = message::encode(Some(&id), operation.method, &params)
             .map_err(|error| Error::unwritable(&error))?;
         if !(operation.may_ask && self.may_have_standalone_stream()) {
-            return self.converse(id, body.into(), None).await;
+            return self.converse(id, body.into(), Standalone::Absent).await;
         }
         self.clock.enter(Stage::Preparing);
         let standalone = self.standalone_stream(&id).await;
-        let has_none = standalone.is_none();
+        let has_none = matches!(standalone, Standalone::Absent);
         let outcome = self.converse(id, body.into(), standalone).await;
         if has_none && outcome.is_ok() {
             self.remember_no_standalone_stream();
@@ -99,7 +98,7 @@ impl<'a> Client<'a> {
         &mut self,
         id: Id,
         body: Bytes,
-        standalone: Option<Box<Events>>,
+        standalone: Standalone,
     ) -> Result<Bytes, Error> {
         self.clock.enter(Stage::Operation);
         let conversation = self.conversation();

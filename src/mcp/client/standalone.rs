@@ -8,10 +8,11 @@
 use std::time::{Duration, Instant};
 
 use actix_rt::time::timeout;
+use awc::http::StatusCode;
 
+use super::conversation::Standalone;
 use super::{Client, Session};
 use crate::mcp::message::Id;
-use crate::mcp::transport::Events;
 use crate::servers::Listen;
 
 /// How long the head of the stream is waited for. Where there is one, it is sent at once.
@@ -30,19 +31,23 @@ impl Client<'_> {
     }
 
     /// Opens it, if the server has one.
-    pub(super) async fn standalone_stream(&self, id: &Id) -> Option<Box<Events>> {
+    pub(super) async fn standalone_stream(&self, id: &Id) -> Standalone {
         let headers = self.legacy_headers();
         let listening = self
             .pool
             .transport
             .listen(self.server, &headers, id.clone());
         match timeout(PATIENCE, Box::pin(listening)).await {
-            Ok(Ok((_, events))) => events,
+            Ok(Ok((_, Some(events)))) => Standalone::Open(events),
+            // 409: TypeScript and Python SDKs, to everybody but the first.
+            Ok(Ok((status, None))) if status == StatusCode::CONFLICT || is_passing(status) => {
+                Standalone::Taken
+            }
+            Ok(Ok((_, None))) | Err(_) => Standalone::Absent,
             Ok(Err(error)) => {
                 log::debug!(server = self.server.name; "no stream beside the request's: {error}");
-                None
+                Standalone::Taken
             }
-            Err(_) => None,
         }
     }
 
@@ -51,4 +56,9 @@ impl Client<'_> {
         let known = &self.pool.shared.without_stream;
         known.put(self.server.identity, Instant::now());
     }
+}
+
+/// Whether another attempt may fare better.
+fn is_passing(status: StatusCode) -> bool {
+    status == StatusCode::TOO_MANY_REQUESTS || (status.is_server_error() && status.as_u16() != 501)
 }
