@@ -15,6 +15,7 @@ use actix_web::{App, HttpServer, web};
 
 use crate::api::{self, Gateway};
 use crate::drain::{Drain, Port};
+use crate::mcp::budget::Budget;
 use crate::mcp::client::{Pool, Queue, Shared};
 use crate::mcp::sessions::{Keeper, Sessions};
 use crate::mcp::transport::{Transport, tls};
@@ -45,7 +46,12 @@ impl Application {
     ) -> std::io::Result<Self> {
         let tls = tls().map_err(std::io::Error::other)?;
         let openapi = api::openapi::document().map_err(std::io::Error::other)?;
-        let (sessions, keeper) = Sessions::start(Transport::new(Arc::clone(&tls), settings.limits));
+        let budget = Budget::new(settings.limits.buffered_bytes);
+        let (sessions, keeper) = Sessions::start(Transport::new(
+            Arc::clone(&tls),
+            settings.limits,
+            budget.clone(),
+        ));
         let queue = Queue {
             length: settings.limits.queued,
             patience: settings.queue,
@@ -66,7 +72,7 @@ impl Application {
         let counting = Arc::clone(&drain);
 
         let factory = move || {
-            let transport = Transport::new(Arc::clone(&tls), settings.limits);
+            let transport = Transport::new(Arc::clone(&tls), settings.limits, budget.clone());
             let gateway = Rc::new(Gateway {
                 settings: Arc::clone(&settings),
                 servers: Arc::clone(&servers),

@@ -131,6 +131,8 @@ pub struct Limits {
     pub events: usize,
     /// How deep JSON may nest, in requests and answers.
     pub depth: usize,
+    /// Bytes of all answers together that are being put together.
+    pub buffered_bytes: usize,
     /// Calls in flight at the same time at a server without its own number.
     pub in_flight: usize,
     /// Calls that wait for a place at one server.

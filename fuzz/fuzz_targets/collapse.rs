@@ -21,6 +21,7 @@ fuzz_target!(|input: &[u8]| {
         event_bytes: usize::from(event_bytes) * 16,
         events: usize::from(events),
         depth: usize::from(depth % 64),
+        buffered_bytes: 0,
         in_flight: 0,
         queued: 0,
     };

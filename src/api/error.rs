@@ -241,7 +241,7 @@ impl Error {
         match self {
             Self::Tool { .. } => "upstream",
             Self::Upstream(_, failure) => match failure.error {
-                Cause::Overloaded | Cause::Internal(_) => "gateway",
+                Cause::Overloaded | Cause::NoRoom | Cause::Internal(_) => "gateway",
                 _ => "upstream",
             },
             _ => "gateway",
@@ -265,6 +265,7 @@ impl Error {
         let may_pass = match &failure.error {
             Cause::Unreachable(_)
             | Cause::Overloaded
+            | Cause::NoRoom
             | Cause::Lost(_)
             | Cause::Deadline
             | Cause::Busy { .. }
@@ -342,7 +343,9 @@ impl Error {
                     .iter()
                     .map(|value| (WWW_AUTHENTICATE, value.clone()))
                     .collect(),
-                Cause::Overloaded => vec![(RETRY_AFTER, HeaderValue::from_static("1"))],
+                Cause::Overloaded | Cause::NoRoom => {
+                    vec![(RETRY_AFTER, HeaderValue::from_static("1"))]
+                }
                 Cause::Busy { retry_after, .. } => {
                     let value = retry_after.clone();
                     vec![(RETRY_AFTER, value.unwrap_or(HeaderValue::from_static("1")))]

@@ -204,6 +204,11 @@ fn upstream(task: Task, failure: &Failure, server: &str, tool: &str) -> Verdict 
             "overloaded",
             format!("Too many calls to server '{server}' are in flight; nothing was sent to it"),
         ),
+        Cause::NoRoom => (
+            503,
+            "overloaded",
+            "Too much is being answered at the same time: there was no room for this answer".into(),
+        ),
         Cause::Internal(_) => (
             500,
             "internal_error",

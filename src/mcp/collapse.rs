@@ -122,6 +122,11 @@ impl Collapse {
         self.retry
     }
 
+    /// Bytes that are held for an event whose end has not come.
+    pub fn held(&self) -> usize {
+        self.reader.held()
+    }
+
     /// Events read so far that said anything at all, on all streams.
     pub fn events(&self) -> usize {
         self.events

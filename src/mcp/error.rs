@@ -44,6 +44,9 @@ pub enum Error {
     /// All places at the server are taken, and so is the queue; nothing was sent.
     #[error("too many calls are in flight")]
     Overloaded,
+    /// Too much of other answers is held in memory to take this one; it was sent for.
+    #[error("no room for the answer")]
+    NoRoom,
     /// A legacy server refuses to work without a session, and the caller forbade a handshake. Without a refusal where the
     /// server need not be asked.
     #[error("the server wants a session")]
@@ -198,6 +201,7 @@ impl Error {
             | Self::Deadline
             | Self::ContentType
             | Self::TooLarge(_)
+            | Self::NoRoom
             | Self::NoAnswer
             | Self::Malformed(_)
             | Self::Internal(_) => Executed::Unknown,
@@ -216,6 +220,7 @@ impl Error {
             Self::Lost(_)
                 | Self::NoAnswer
                 | Self::TooLarge(_)
+                | Self::NoRoom
                 | Self::Malformed(_)
                 | Self::ContentType
                 | Self::Deadline

@@ -11,6 +11,7 @@
 //!
 //! This half knows nothing of the REST side: no status, wording or type of ours appears here.
 
+pub mod budget;
 pub mod client;
 pub mod collapse;
 pub mod era;

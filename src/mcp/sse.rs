@@ -147,6 +147,11 @@ impl Reader {
         self.end_block()
     }
 
+    /// Bytes of the event that has begun and not ended.
+    pub fn held(&self) -> usize {
+        self.block_bytes + self.partial_line.len()
+    }
+
     fn next_line(&mut self, chunk: &mut Bytes) -> Result<Option<Bytes>, TooLarge> {
         let Some(first) = chunk.first() else {
             return Ok(None);

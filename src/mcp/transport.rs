@@ -27,6 +27,7 @@ use bytes::{Bytes, BytesMut};
 use futures::{FutureExt, Stream, StreamExt};
 use url::Url;
 
+use super::budget::{Budget, Share};
 use super::collapse::{Collapse, Step};
 use super::error::{Cap, Error};
 use super::header::{self, ACCEPT_BOTH, SessionId};
@@ -70,6 +71,7 @@ pub struct Transport {
     pool: Rc<RefCell<Pool>>,
     tls: Arc<rustls::ClientConfig>,
     limits: Limits,
+    budget: Budget,
 }
 
 /// awc closes idle connections only when the same server is asked again. So a pool is replaced as a whole: when nothing
@@ -117,6 +119,7 @@ pub struct Events {
     chunks: Pin<Box<dyn Stream<Item = Result<Bytes, PayloadError>>>>,
     /// What it is read with.
     pub collapse: Collapse,
+    share: Share,
 }
 
 /// What is asked of HTTP.
@@ -132,10 +135,15 @@ struct Request<'a> {
 
 impl Transport {
     /// A pool with the process's TLS configuration. Must be made on the runtime it is used on.
-    pub fn new(tls: Arc<rustls::ClientConfig>, limits: Limits) -> Self {
+    pub fn new(tls: Arc<rustls::ClientConfig>, limits: Limits, budget: Budget) -> Self {
         let pool = Rc::new(RefCell::new(Pool::new(&tls)));
         actix_rt::spawn(give_up_idle(Rc::downgrade(&pool), Arc::clone(&tls)));
-        Self { pool, tls, limits }
+        Self {
+            pool,
+            tls,
+            limits,
+            budget,
+        }
     }
 
     /// The caps on answers.
@@ -185,7 +193,7 @@ impl Transport {
         if !status.is_success() || Kind::of(response.headers()) != Kind::EventStream {
             return Ok((status, None));
         }
-        let events = Events::new(response, Collapse::new(id, self.limits));
+        let events = self.events(response, id);
         Ok((status, Some(Box::new(events))))
     }
 
@@ -313,11 +321,11 @@ impl Transport {
         let kind = Kind::of(response.headers());
         let answer = match (response.status().is_success(), kind) {
             (true, Kind::EventStream) => {
-                let collapse = Collapse::new(id.clone(), self.limits);
-                return Ok(Body::Events(Box::new(Events::new(response, collapse))));
+                return Ok(Body::Events(Box::new(self.events(response, id.clone()))));
             }
             (true, Kind::Json) => {
-                let body = read_body(&mut response, self.limits.response_bytes).await?;
+                let cap = self.limits.response_bytes;
+                let body = read_body(&mut response, cap, self.budget.share()).await?;
                 if message::nests_deeper_than(&body, self.limits.depth) {
                     return Err(Error::TooLarge(Cap::Depth));
                 }
@@ -325,12 +333,24 @@ impl Transport {
             }
             (true, Kind::Other) => return Err(Error::ContentType),
             // The status alone says enough; a body that cannot be read or is no JSON-RPC error adds nothing.
-            (false, _) => match read_body(&mut response, ERROR_BODY).await {
+            (false, _) => match read_body(&mut response, ERROR_BODY, self.budget.share()).await {
                 Ok(body) => message::find_lone_answer(&body, id).unwrap_or(None),
                 Err(_) => None,
             },
         };
         Ok(Body::Read(answer))
+    }
+
+    fn events(
+        &self,
+        chunks: impl Stream<Item = Result<Bytes, PayloadError>> + 'static,
+        id: Id,
+    ) -> Events {
+        Events {
+            chunks: Box::pin(chunks),
+            collapse: Collapse::new(id, self.limits),
+            share: self.budget.share(),
+        }
     }
 }
 
@@ -445,16 +465,6 @@ impl Reply {
 // === impl Events ===
 
 impl Events {
-    fn new(
-        chunks: impl Stream<Item = Result<Bytes, PayloadError>> + 'static,
-        collapse: Collapse,
-    ) -> Self {
-        Self {
-            chunks: Box::pin(chunks),
-            collapse,
-        }
-    }
-
     /// What comes next that somebody must look at; `None` at the end of the stream.
     ///
     /// Nothing is lost if this is dropped before it is done.
@@ -463,6 +473,7 @@ impl Events {
             if let Some(step) = self.collapse.next_step()? {
                 return Ok(Some(step));
             }
+            self.share.hold(self.collapse.held())?;
             match self.chunks.next().await {
                 Some(chunk) => self.collapse.push(chunk.map_err(broken)?)?,
                 None => return self.collapse.end(),
@@ -529,7 +540,11 @@ impl Kind {
 }
 
 /// The whole body, without a copy where it came in one piece.
-async fn read_body<S>(response: &mut awc::ClientResponse<S>, cap: usize) -> Result<Bytes, Error>
+async fn read_body<S>(
+    response: &mut awc::ClientResponse<S>,
+    cap: usize,
+    mut share: Share,
+) -> Result<Bytes, Error>
 where
     S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
 {
@@ -549,6 +564,7 @@ where
                 pieces.extend_from_slice(&std::mem::take(&mut body));
             }
             pieces.extend_from_slice(&chunk);
+            share.hold(pieces.len())?;
         }
     }
     if !pieces.is_empty() {

@@ -235,6 +235,13 @@ pub(super) const SETTINGS: &[Setting] = &[
         "how deep JSON may nest, in requests and answers",
     ),
     setting(
+        "limits.bufferedBytes",
+        "MCP_REST_LIMITS_BUFFERED_BYTES",
+        BYTES,
+        "536870912",
+        "bytes of all upstream answers that are being read at the same time",
+    ),
+    setting(
         "limits.inFlight",
         "MCP_REST_LIMITS_IN_FLIGHT",
         COUNT,

@@ -467,6 +467,43 @@ fn overloaded_here() {
 }
 
 #[test]
+fn overloaded_for_want_of_room() {
+    type Answer = fn(&Incoming) -> Reply;
+    let answers: [Answer; 2] = [
+        |request| {
+            Reply::json(
+                200,
+                request.result(&format!("{{\"x\":\"{}\"}}", "x".repeat(900_000))),
+            )
+        },
+        |request| {
+            let message = request.result(&format!("{{\"x\":\"{}\"}}", "x".repeat(900_000)));
+            Reply::events(event(&message))
+        },
+    ];
+    for answer in answers {
+        let upstream = answering(move |request, _| answer(request));
+        let app = TestApp::spawn_with(
+            &config(&upstream, json!({"protocol": "legacy"})),
+            &[],
+            &[("MCP_REST_LIMITS_BUFFERED_BYTES", "300000")],
+        );
+        let response = send(&app, call());
+        is(
+            &response,
+            json!({
+                "status": 503, "code": "overloaded", "title": "Tool execution failed",
+                "detail": "Too much is being answered at the same time: there was no room for this answer",
+                "origin": "gateway", "executed": "unknown", "retryable": false, "server": "s", "tool": "echo",
+            }),
+        );
+        assert_eq!(response.header("retry-after"), Some("1"));
+        // What was held is given back.
+        app.tools(SERVER).ok();
+    }
+}
+
+#[test]
 fn a_place_is_waited_for() {
     let upstream = answering(|request, state| servers::ts_v1_stateless(request, state).stalled());
     let app = TestApp::spawn_with(

@@ -11,6 +11,7 @@ const LIMITS: Limits = Limits {
     event_bytes: 1 << 16,
     events: 100,
     depth: 16,
+    buffered_bytes: 0,
     in_flight: 0,
     queued: 0,
 };
