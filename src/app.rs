@@ -17,8 +17,9 @@ use crate::api::{self, Gateway};
 use crate::drain::{Drain, Port};
 use crate::mcp::budget::Budget;
 use crate::mcp::client::{Pool, Queue, Shared};
+use crate::mcp::connections::tls;
 use crate::mcp::sessions::{Keeper, Sessions};
-use crate::mcp::transport::{Transport, tls};
+use crate::mcp::transport::Transport;
 use crate::servers::Servers;
 use crate::settings::Settings;
 

@@ -193,6 +193,7 @@ impl Client<'_> {
     pub async fn initialize(&mut self) -> Result<Bytes, Failure> {
         self.bounded(async |client| {
             let mut era = client.era().await?;
+            client.era = Some(era);
             if era == Era::Modern && client.discovered.is_none() {
                 era = client.detect().await?;
             }

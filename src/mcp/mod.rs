@@ -11,9 +11,11 @@
 //!
 //! This half knows nothing of the REST side: no status, wording or type of ours appears here.
 
+mod body;
 pub mod budget;
 pub mod client;
 pub mod collapse;
+pub mod connections;
 pub mod era;
 pub mod error;
 mod gate;

@@ -1,53 +1,36 @@
-//! One HTTP request out, one reply back: connection pool, redirects, content types, caps, and the retries that can do no
-//! harm.
+//! One HTTP request out, one reply back: redirects, content types, caps, and the retries that can do no harm.
 //!
 //! What a reply means is not decided here; see `outcome`. Deadlines are set outside, around whole operations.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::io;
 use std::pin::Pin;
-use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_rt::net::TcpStream;
-use actix_rt::time::{sleep, timeout};
-use actix_service::ServiceExt as _;
-use actix_tls::connect as tcp;
+use actix_rt::time::sleep;
 use awc::error::{ConnectError, PayloadError, SendRequestError};
 use awc::http::header::{
-    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap,
-    HeaderName, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE,
+    ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION,
+    RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE,
 };
-use awc::http::uri::Authority;
 use awc::http::{Method, StatusCode, Uri};
-use bytes::{Bytes, BytesMut};
-use futures::{FutureExt, Stream, StreamExt};
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
 use url::Url;
 
+use super::body::{Kind, broken, drain_in_background, read_body};
 use super::budget::{Budget, Share};
 use super::collapse::{Collapse, Step};
+use super::connections::Connections;
 use super::error::{Cap, Error};
 use super::header::{self, ACCEPT_BOTH, SessionId};
 use super::message::{self, Answer, Id};
 use super::outcome::Head;
-use super::socket::{Flight, Socket};
+use super::socket::Flight;
 use crate::servers::Server;
 use crate::settings::Limits;
 
-/// Node and uvicorn close idle connections after 5 s: ours are given up before that.
-const IDLE: Duration = Duration::from_secs(4);
-/// No connection is used for longer, so that a name is resolved anew now and then.
-const LIFETIME: Duration = Duration::from_secs(60);
-/// A connection that is found closed so soon after it was used was closed with its last answer. The next request may reach
-/// such a server just before it closes, and then nobody can tell whether it was read.
-const AT_ONCE: Duration = Duration::from_secs(1);
-/// How long a server that does so gets a connection for each request.
-const CLOSING: Duration = Duration::from_secs(600);
-/// For DNS, TCP and TLS together.
-const CONNECT: Duration = Duration::from_secs(10);
 /// Who asks.
 const OURSELVES: HeaderValue =
     HeaderValue::from_static(concat!("mcp-rest/", env!("CARGO_PKG_VERSION")));
@@ -60,28 +43,12 @@ const REDIRECTS: usize = 3;
 const STALE: usize = 3;
 /// An error body over this is not looked into.
 const ERROR_BODY: usize = 1024 * 1024;
-/// What is read of an event stream after its answer, so that the connection can be used again.
-const DRAIN_BYTES: usize = 64 * 1024;
-/// For how long.
-const DRAIN_TIME: Duration = Duration::from_secs(1);
-
 /// The HTTP client of one worker. Cheap to clone; not `Send`, as awc is not.
 #[derive(Clone)]
 pub struct Transport {
-    pool: Rc<RefCell<Pool>>,
-    tls: Arc<rustls::ClientConfig>,
+    connections: Connections,
     limits: Limits,
     budget: Budget,
-}
-
-/// awc closes idle connections only when the same server is asked again. So a pool is replaced as a whole: when nothing
-/// was sent for a while, and once a minute; what is under way goes on with the old one.
-struct Pool {
-    http: awc::Client,
-    born: Instant,
-    used: Option<Instant>,
-    /// Servers that close connections they have just used without saying so, and when that was last seen.
-    closing: HashMap<Authority, Instant>,
 }
 
 /// One message to send.
@@ -136,11 +103,8 @@ struct Request<'a> {
 impl Transport {
     /// A pool with the process's TLS configuration. Must be made on the runtime it is used on.
     pub fn new(tls: Arc<rustls::ClientConfig>, limits: Limits, budget: Budget) -> Self {
-        let pool = Rc::new(RefCell::new(Pool::new(&tls)));
-        actix_rt::spawn(give_up_idle(Rc::downgrade(&pool), Arc::clone(&tls)));
         Self {
-            pool,
-            tls,
+            connections: Connections::new(tls),
             limits,
             budget,
         }
@@ -253,9 +217,7 @@ impl Transport {
             let flight = Flight::begin(now);
             let sending = self.request(request, target, now);
             let sent = flight.carry(sending.send_body(request.body.clone())).await;
-            if flight.found_closed().is_some_and(|idle| idle < AT_ONCE) {
-                self.pool.borrow_mut().note_closing(target, now);
-            }
+            self.connections.learn_from(&flight, target, now);
             let error = match sent {
                 Ok(response) => return Ok(response),
                 Err(error) => error,
@@ -273,7 +235,7 @@ impl Transport {
                 if stale == STALE {
                     return Err(Error::Unreachable("it closes every connection".into()));
                 }
-                self.pool.borrow_mut().note_closing(target, now);
+                self.connections.note_closing(target, now);
                 stale += 1;
                 continue;
             }
@@ -283,14 +245,7 @@ impl Transport {
 
     fn request(&self, request: &Request<'_>, target: &Uri, now: Instant) -> awc::ClientRequest {
         let server = request.server;
-        let (http, reuse) = {
-            let mut pool = self.pool.borrow_mut();
-            (pool.client(&self.tls, now), !pool.closes(target, now))
-        };
-        let mut outgoing = http.request(request.method.clone(), target.clone());
-        if !reuse {
-            outgoing = outgoing.force_close();
-        }
+        let mut outgoing = self.connections.request(&request.method, target, now);
         let sent = outgoing.headers_mut();
         sent.reserve(HEADERS + server.headers.len() + request.headers.len());
         for (name, value) in &server.headers {
@@ -350,92 +305,6 @@ impl Transport {
             chunks: Box::pin(chunks),
             collapse: Collapse::new(id, self.limits),
             share: self.budget.share(),
-        }
-    }
-}
-
-// === impl Pool ===
-
-impl Pool {
-    fn new(tls: &Arc<rustls::ClientConfig>) -> Self {
-        // awc leaves Nagle's algorithm on: the last segment of a longer body would wait a round trip, or a delayed
-        // acknowledgement, for those before it.
-        let tcp = tcp::Connector::default().service().map(
-            |connection: tcp::Connection<Uri, TcpStream>| {
-                let (stream, uri) = connection.into_parts();
-                if let Err(error) = stream.set_nodelay(true) {
-                    log::debug!("a connection keeps Nagle's algorithm: {error}");
-                }
-                let under_tls = uri.scheme_str() == Some("https");
-                tcp::Connection::new(uri, Socket::new(stream, under_tls))
-            },
-        );
-        // Calls in flight are not limited here: awc's limit counts over all hosts, so that two slow streams could starve
-        // another server.
-        let connector = awc::Connector::new()
-            .connector(tcp)
-            .rustls_0_23(Arc::clone(tls))
-            .limit(0)
-            .timeout(CONNECT)
-            .handshake_timeout(CONNECT)
-            .conn_keep_alive(IDLE);
-        let http = awc::Client::builder()
-            .connector(connector)
-            .disable_redirects()
-            .disable_timeout()
-            .finish();
-        Self {
-            http,
-            born: Instant::now(),
-            used: None,
-            closing: HashMap::new(),
-        }
-    }
-
-    fn client(&mut self, tls: &Arc<rustls::ClientConfig>, now: Instant) -> awc::Client {
-        if now.duration_since(self.born) > LIFETIME {
-            self.renew(tls);
-        }
-        self.used = Some(now);
-        self.http.clone()
-    }
-
-    /// Leaves the connections there are to those who use them.
-    fn renew(&mut self, tls: &Arc<rustls::ClientConfig>) {
-        let closing = std::mem::take(&mut self.closing);
-        *self = Self {
-            closing,
-            ..Self::new(tls)
-        };
-    }
-
-    /// Notes that a server closes connections that it has just used.
-    fn note_closing(&mut self, target: &Uri, now: Instant) {
-        if let Some(authority) = target.authority() {
-            self.closing.insert(authority.clone(), now);
-        }
-    }
-
-    /// Whether a server is known to do so.
-    fn closes(&self, target: &Uri, now: Instant) -> bool {
-        let Some(authority) = target.authority().filter(|_| !self.closing.is_empty()) else {
-            return false;
-        };
-        let since = self.closing.get(authority);
-        since.is_some_and(|since| now.duration_since(*since) < CLOSING)
-    }
-}
-
-/// Replaces a pool from which nothing was sent for a while, which closes its idle connections.
-async fn give_up_idle(pool: Weak<RefCell<Pool>>, tls: Arc<rustls::ClientConfig>) {
-    loop {
-        sleep(IDLE).await;
-        let Some(pool) = pool.upgrade() else {
-            return;
-        };
-        let mut pool = pool.borrow_mut();
-        if pool.used.is_some_and(|used| used.elapsed() > IDLE) {
-            pool.renew(&tls);
         }
     }
 }
@@ -516,75 +385,6 @@ fn head_of<S>(response: &awc::ClientResponse<S>) -> Head {
     }
 }
 
-/// What a body is, by its `Content-Type`. None at all is read as JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Json,
-    EventStream,
-    Other,
-}
-
-impl Kind {
-    fn of(headers: &HeaderMap) -> Self {
-        let Some(value) = headers.get(CONTENT_TYPE) else {
-            return Self::Json;
-        };
-        if header::is_media_type(value.as_bytes(), header::JSON) {
-            Self::Json
-        } else if header::is_media_type(value.as_bytes(), header::EVENT_STREAM) {
-            Self::EventStream
-        } else {
-            Self::Other
-        }
-    }
-}
-
-/// The whole body, without a copy where it came in one piece.
-async fn read_body<S>(
-    response: &mut awc::ClientResponse<S>,
-    cap: usize,
-    mut share: Share,
-) -> Result<Bytes, Error>
-where
-    S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
-{
-    let announced = announced_length(response.headers());
-    let mut body = Bytes::new();
-    let mut pieces = BytesMut::new();
-    while let Some(chunk) = response.next().await {
-        let chunk = chunk.map_err(broken)?;
-        if body.len() + pieces.len() + chunk.len() > cap {
-            return Err(Error::TooLarge(Cap::ResponseBytes));
-        }
-        if body.is_empty() && pieces.is_empty() {
-            body = chunk;
-        } else {
-            if pieces.is_empty() {
-                pieces.reserve(announced.unwrap_or(0).clamp(body.len() + chunk.len(), cap));
-                pieces.extend_from_slice(&std::mem::take(&mut body));
-            }
-            pieces.extend_from_slice(&chunk);
-            share.hold(pieces.len())?;
-        }
-    }
-    if !pieces.is_empty() {
-        body = pieces.freeze();
-    }
-    // awc takes a body that ends before its announced length for a whole one.
-    if announced.is_some_and(|length| length != body.len()) {
-        return Err(Error::Lost("the body was cut short".into()));
-    }
-    Ok(body)
-}
-
-/// `Content-Length`, where it speaks of the bytes that are read here.
-fn announced_length(headers: &HeaderMap) -> Option<usize> {
-    if headers.contains_key(CONTENT_ENCODING) {
-        return None;
-    }
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
 /// Where a redirect leads, if it may be followed: 307 or 308 (they keep method and body), to the same origin.
 fn redirected(from: &Uri, status: StatusCode, headers: &HeaderMap) -> Option<Uri> {
     let keeps_request =
@@ -601,42 +401,6 @@ pub fn same_origin(base: &Uri, reference: &str) -> Option<Uri> {
     target.set_fragment(None);
     let names_nobody = target.username().is_empty() && target.password().is_none();
     (names_nobody && target.origin() == base.origin()).then(|| target.as_str().parse().ok())?
-}
-
-/// Gives a connection that is no longer needed back to the pool, if its body ends soon; else it is closed.
-async fn drain<S>(body: &mut S)
-where
-    S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
-{
-    let read = async {
-        let mut left = DRAIN_BYTES;
-        while let Some(Ok(chunk)) = body.next().await {
-            match left.checked_sub(chunk.len()) {
-                Some(rest) => left = rest,
-                None => break,
-            }
-        }
-    };
-    // Past the time the connection is closed by dropping the body: nothing to report.
-    let _ = timeout(DRAIN_TIME, read).await;
-}
-
-fn drain_in_background<S>(mut body: S)
-where
-    S: Stream<Item = Result<Bytes, PayloadError>> + Unpin + 'static,
-{
-    // Mostly the end has come together with what was wanted, and no task is needed.
-    if let Some(None | Some(Err(_))) = body.next().now_or_never() {
-        return;
-    }
-    actix_rt::spawn(async move { drain(&mut body).await });
-}
-
-fn broken(error: PayloadError) -> Error {
-    match error {
-        PayloadError::EncodingCorrupted => Error::Malformed("broken content encoding".into()),
-        error => Error::Lost(error.to_string()),
-    }
 }
 
 fn unanswered(error: SendRequestError) -> Error {
@@ -656,19 +420,4 @@ fn unanswered(error: SendRequestError) -> Error {
         SendRequestError::Response(error) => Error::Malformed(error.to_string()),
         error => Error::Lost(error.to_string()),
     }
-}
-
-/// The TLS configuration of this process: the ring provider, Mozilla's roots, HTTP/1.1 alone (awc does not multiplex
-/// HTTP/2, and one connection is slower than several here).
-pub fn tls() -> Result<Arc<rustls::ClientConfig>, rustls::Error> {
-    let roots = rustls::RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-    };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
 }

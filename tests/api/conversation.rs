@@ -391,9 +391,48 @@ fn a_server_of_2024_11_05_is_called() {
         let body = app.initialize(SERVER).ok();
         assert_eq!(body["serverInfo"]["name"], "old");
         assert_eq!(body["sessionId"], Value::Null);
+        let asked_in_vain = upstream
+            .requests()
+            .iter()
+            .any(|request| request.method == "POST" && request.path == "/mcp");
+        assert_eq!(asked_in_vain, kind == "http");
         let log = app.stop().stderr;
         assert!(!log.contains("SECRET"), "{log}");
     }
+}
+
+#[test]
+fn a_broken_stream_is_opened_anew_for_a_tool_that_may_run_twice() {
+    let upstream = Upstream::start(|request, state| match (request.name(), request.rpc()) {
+        ("GET", _) => Reply::stream(vec![
+            bytes("event: endpoint\ndata: /mcp\n\n"),
+            Part::Said,
+            Part::HangUp,
+        ]),
+        (_, "tools/call") if state.count("tools/call") == 1 => {
+            // Another listener takes over, which ends this stream.
+            state.end_streams();
+            Reply::empty(202)
+        }
+        (_, "initialize" | "tools/list" | "tools/call") => {
+            let result = match request.rpc() {
+                "initialize" => {
+                    r#"{"protocolVersion":"2024-11-05","capabilities":{},"serverInfo":{}}"#
+                }
+                "tools/list" => {
+                    r#"{"tools":[{"name":"echo","annotations":{"readOnlyHint":true}}]}"#
+                }
+                _ => RESULT,
+            };
+            state.say(event(&request.result(result)));
+            Reply::empty(202)
+        }
+        _ => Reply::empty(202),
+    });
+    let entry = json!({"type": "sse", "retryIdempotent": true});
+    is_done(&TestApp::over_with(&upstream, entry), "");
+    assert_eq!(upstream.count("tools/call"), 2);
+    assert_eq!(upstream.count("initialize"), upstream.count("GET"));
 }
 
 #[test]

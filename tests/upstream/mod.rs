@@ -360,6 +360,11 @@ impl State {
         drop(self.wait_until(|book| book.count(name) >= times));
     }
 
+    /// Ends the streams that wait for what is said.
+    pub fn end_streams(&self) {
+        self.listen();
+    }
+
     /// Takes over from whoever listened for what is said.
     fn listen(&self) -> usize {
         self.change(|book| {

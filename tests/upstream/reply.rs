@@ -198,6 +198,9 @@ fn write_parts<W: Write>(
     state: &State,
     put: impl Fn(&mut W, &[u8]) -> io::Result<()>,
 ) -> io::Result<bool> {
+    // Before the other side has seen a byte, for what it sends then may be answered on this stream.
+    let listens = parts.iter().any(|part| matches!(part, Part::Said));
+    let listener = if listens { state.listen() } else { 0 };
     for part in parts {
         match part {
             Part::Bytes(bytes) => put(out, bytes)?,
@@ -212,7 +215,6 @@ fn write_parts<W: Write>(
             Part::Stall => state.wait_for_release(),
             Part::Until(name, times) => state.wait_for(name, *times),
             Part::Said => {
-                let listener = state.listen();
                 while let Some(text) = state.next_said(listener) {
                     put(out, text.as_bytes())?;
                 }
@@ -224,6 +226,10 @@ fn write_parts<W: Write>(
 }
 
 fn write_chunk(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
+    // One without bytes would be the last.
+    if bytes.is_empty() {
+        return Ok(());
+    }
     let mut chunk = format!("{:x}\r\n", bytes.len()).into_bytes();
     chunk.extend_from_slice(bytes);
     chunk.extend_from_slice(b"\r\n");

@@ -112,7 +112,8 @@ impl Client<'_> {
         let operation = Operation::list(cursor);
         match self.era {
             Some(Era::Modern) => self.send_modern(&operation, &[]).await,
-            _ => self.legacy(&operation, false).await,
+            Some(Era::HttpSse) => self.over_http_sse(&operation).await,
+            Some(Era::Legacy { .. }) | None => self.legacy(&operation, false).await,
         }
     }
 
