@@ -41,6 +41,8 @@ pub struct Collapse {
     events: usize,
     steps: VecDeque<Step>,
     unaddressed: Option<RpcError>,
+    /// Whether an error that names no request is of interest: on a stream that answers one request alone.
+    alone: bool,
     last_event_id: Option<HeaderValue>,
     retry: Option<Duration>,
 }
@@ -57,8 +59,18 @@ impl Collapse {
             events: 0,
             steps: VecDeque::new(),
             unaddressed: None,
+            alone: true,
             last_event_id: None,
             retry: None,
+        }
+    }
+
+    /// For a stream on which other requests are answered too.
+    #[must_use]
+    pub fn among_others(self) -> Self {
+        Self {
+            alone: false,
+            ..self
         }
     }
 
@@ -154,7 +166,9 @@ impl Collapse {
         message::read(&event.data, &self.id, |message| match message {
             Message::Answer(answer) => self.steps.push_back(Step::Answer(answer)),
             Message::Request(request) => self.steps.push_back(Step::Request(request)),
-            Message::Unaddressed(error) => self.unaddressed = Some(error),
+            Message::Unaddressed(error) => {
+                self.unaddressed = self.alone.then_some(error);
+            }
         });
         Ok(())
     }

@@ -3,11 +3,12 @@
 //! **Modern** (2026-07-28): every request stands alone. It carries its revision, method and target in headers and in
 //! `params._meta`, and the answer is JSON or an event stream with notifications before the reply.
 //! **Legacy** (2025-03-26, 2025-06-18, 2025-11-25): `initialize`, `notifications/initialized`, then requests, in a
-//! session where the server makes one (`Mcp-Session-Id`), ended by HTTP DELETE.
+//! session where the server makes one (`Mcp-Session-Id`), ended by HTTP DELETE; with requests of the server's own in between.
+//! **HTTP+SSE** (2024-11-05): the same handshake, with all answers on one event stream that is the session.
 //! Specification: <https://modelcontextprotocol.io/specification/>.
 //!
-//! Reading order: [`client`] (what is asked and in which order), [`era`] (what answers say of a server), [`transport`]
-//! and [`sse`] (one POST and its reply), [`message`] (JSON-RPC), then the rest.
+//! Reading order: [`client`] (what is asked and in which order), [`era`] and [`outcome`] (what answers say), [`transport`] (one
+//! HTTP request and its reply), [`collapse`] and [`sse`] (streams), [`message`] (JSON-RPC), [`sessions`], then the rest.
 //!
 //! This half knows nothing of the REST side: no status, wording or type of ours appears here.
 

@@ -157,7 +157,8 @@ impl Transport {
         if !status.is_success() || Kind::of(response.headers()) != Kind::EventStream {
             return Ok((status, None));
         }
-        let events = self.events(response, id);
+        let mut events = self.events(response, id);
+        events.collapse = events.collapse.among_others();
         Ok((status, Some(Box::new(events))))
     }
 

@@ -296,6 +296,13 @@ fn an_error_without_an_id_counts_at_the_end() {
 }
 
 #[test]
+fn among_other_answers_an_error_without_an_id_is_nobody_s() {
+    let error = "data: {\"id\":null,\"error\":{\"code\":-1,\"message\":\"m\"}}\n\n";
+    let found = steps(&mut collapse(LIMITS).among_others(), error.as_bytes(), &[]);
+    assert!(found.unwrap().is_empty());
+}
+
+#[test]
 fn nesting_is_capped() {
     let nested = format!(
         "data: {{\"id\":{ID},\"result\":{}{}}}\n\n",
