@@ -73,6 +73,22 @@ fn the_configuration_knows_neither_side() {
 }
 
 #[test]
+fn what_is_pure_stays_pure() {
+    for place in [
+        "mcp/collapse.rs",
+        "mcp/sse.rs",
+        "mcp/message.rs",
+        "mcp/outcome.rs",
+        "mcp/era.rs",
+    ] {
+        never(
+            place,
+            &["async ", ".await", "tokio", "actix_rt", "std::net"],
+        );
+    }
+}
+
+#[test]
 fn every_source_says_what_it_is_for() {
     for (path, text) in sources("") {
         assert!(text.starts_with("//!"), "{}", path.display());

@@ -171,6 +171,13 @@ fn upstream(task: Task, failure: &Failure, server: &str, tool: &str) -> Verdict 
             "upstream_invalid_response",
             format!("Server '{server}' answered with neither JSON nor an event stream"),
         ),
+        Cause::Unframed => (
+            502,
+            "upstream_invalid_response",
+            format!(
+                "Server '{server}' answered with neither 'Content-Length' nor chunks, which this service cannot read"
+            ),
+        ),
         Cause::TooLarge(cap) => (
             502,
             "upstream_invalid_response",

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use actix_rt::time::timeout;
 use awc::error::PayloadError;
-use awc::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use awc::http::Version;
+use awc::http::header::{
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, TRANSFER_ENCODING,
+};
 use bytes::{Bytes, BytesMut};
 use futures::{FutureExt, Stream, StreamExt};
 
@@ -44,6 +47,15 @@ impl Kind {
             Self::Other
         }
     }
+}
+
+/// Whether a response says where its body ends. By HTTP/1.1 it need not: then the body ends with the connection (RFC 9112,
+/// section 6.3). The HTTP client takes such a body for none at all.
+pub(super) fn is_framed<S>(response: &awc::ClientResponse<S>) -> bool {
+    let headers = response.headers();
+    headers.contains_key(CONTENT_LENGTH)
+        || headers.contains_key(TRANSFER_ENCODING)
+        || response.version() != Version::HTTP_11
 }
 
 /// The whole body, without a copy where it came in one piece.

@@ -74,7 +74,9 @@ pub fn judge_refused_discover(error: &Error) -> Option<Discovered> {
             Some(Discovered::Legacy)
         }
         // A 2xx that is no JSON-RPC at all comes from something that does not know the question.
-        Error::ContentType | Error::NoAnswer | Error::Malformed(_) => Some(Discovered::Legacy),
+        Error::ContentType | Error::Unframed | Error::NoAnswer | Error::Malformed(_) => {
+            Some(Discovered::Legacy)
+        }
         _ => None,
     }
 }

@@ -71,6 +71,9 @@ pub enum Error {
     /// A success that is neither JSON nor an event stream.
     #[error("the answer is neither JSON nor an event stream")]
     ContentType,
+    /// A success that does not say where its body ends.
+    #[error("the answer has neither a length nor chunks")]
+    Unframed,
     /// A cap was passed.
     #[error("the answer is too large: {0}")]
     TooLarge(Cap),
@@ -200,6 +203,7 @@ impl Error {
             Self::Lost(_)
             | Self::Deadline
             | Self::ContentType
+            | Self::Unframed
             | Self::TooLarge(_)
             | Self::NoRoom
             | Self::NoAnswer
@@ -223,6 +227,7 @@ impl Error {
                 | Self::NoRoom
                 | Self::Malformed(_)
                 | Self::ContentType
+                | Self::Unframed
                 | Self::Deadline
         )
     }

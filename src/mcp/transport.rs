@@ -19,7 +19,7 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use url::Url;
 
-use super::body::{Kind, broken, drain_in_background, read_body};
+use super::body::{Kind, broken, drain_in_background, is_framed, read_body};
 use super::budget::{Budget, Share};
 use super::collapse::{Collapse, Step};
 use super::connections::Connections;
@@ -274,6 +274,9 @@ impl Transport {
     where
         S: Stream<Item = Result<Bytes, PayloadError>> + Unpin + 'static,
     {
+        if response.status().is_success() && !is_framed(&response) {
+            return Err(Error::Unframed);
+        }
         let kind = Kind::of(response.headers());
         let answer = match (response.status().is_success(), kind) {
             (true, Kind::EventStream) => {

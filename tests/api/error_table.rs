@@ -627,7 +627,14 @@ fn upstream_error_of_redirection() {
 #[test]
 fn upstream_invalid_response() {
     type Answer = fn(&Incoming) -> Reply;
-    let answers: [(Answer, &str); 9] = [
+    let answers: [(Answer, &str); 10] = [
+        (
+            |request| {
+                let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n";
+                Reply::raw(head.to_owned() + &request.result("{}"))
+            },
+            "Server 's' answered with neither 'Content-Length' nor chunks, which this service cannot read",
+        ),
         (
             |_| Reply::typed(200, "text/html", "<h1>PAGE</h1>"),
             "Server 's' answered with neither JSON nor an event stream",
