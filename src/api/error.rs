@@ -180,7 +180,7 @@ impl Error {
                 request_id = call.id.as_str(),
                 server = call.server_name.as_deref(),
                 code = verdict.code,
-                stage:? = failure.stage;
+                stage = failure.stage.name();
                 "{failure}"
             );
         }

@@ -274,6 +274,19 @@ impl From<NotAMessage> for Error {
     }
 }
 
+// === impl Stage ===
+
+impl Stage {
+    /// For the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Preparing => "preparing",
+            Self::Handshake => "handshake",
+            Self::Operation => "operation",
+        }
+    }
+}
+
 // === impl Refusal ===
 
 impl Refusal {
