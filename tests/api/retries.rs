@@ -1,27 +1,30 @@
 //! What is sent again, and what is not: nothing may run twice, and no caller gets an error for what did not run.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use serde_json::{Value, json};
+use socket2::{Domain, Socket, Type};
 
 use crate::app::{SERVER, TestApp, config};
 use crate::upstream::{Reply, Request, State, Upstream, servers};
 
 #[test]
 fn a_server_that_comes_back_in_time_is_reached() {
-    let port = {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        listener.local_addr().unwrap().port()
-    };
-    let url = format!("http://127.0.0.1:{port}/mcp");
+    // Has its port, and refuses connections until it listens.
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    socket.bind(&any_port.into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    let url = format!("http://{address}/mcp");
     let config = json!({"mcpServers": {SERVER: {"url": url, "protocol": "legacy", "retries": 10}}});
     let app = TestApp::spawn_with(&config, &["--log-level", "debug"], &[]);
     thread::scope(|scope| {
         let caller = scope.spawn(|| app.echo());
         app.wait_for_log("connection was refused");
-        let upstream = Upstream::start_on(port, servers::ts_v1_stateless);
+        socket.listen(128).unwrap();
+        let upstream = Upstream::start_on(socket.into(), servers::ts_v1_stateless);
         caller.join().unwrap().ok();
         assert_eq!(upstream.executions(), 1);
     });

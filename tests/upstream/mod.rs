@@ -99,15 +99,14 @@ pub struct Request {
 impl Upstream {
     /// Starts a server on a free port.
     pub fn start(behaviour: impl Fn(&Request, &State) -> Reply + Send + Sync + 'static) -> Self {
-        Self::start_on(0, behaviour)
+        Self::start_on(TcpListener::bind(("127.0.0.1", 0)).unwrap(), behaviour)
     }
 
-    /// The same on this port.
+    /// The same where somebody listens already.
     pub fn start_on(
-        port: u16,
+        listener: TcpListener,
         behaviour: impl Fn(&Request, &State) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State::default());
         let behaviour = Arc::new(behaviour);
