@@ -1,6 +1,7 @@
 //! One REST request on its way through a handler: what came in, and what is noted for the answer and the log.
 
 use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use actix_web::{HttpRequest, web};
 use bytes::Bytes;
 
 use super::access;
-use super::error::Error;
+use super::error::{About, Error};
 use super::extract::{self, Query};
 use crate::drain::Drain;
 use crate::mcp::client::{Client, Pool};
@@ -32,7 +33,7 @@ pub struct Gateway {
 /// One request. Fields that are for the log hold nothing from a header or a query.
 pub(super) struct Call<'a> {
     /// Shared state.
-    pub gateway: &'a Gateway,
+    pub gateway: &'a Rc<Gateway>,
     /// The request without its body.
     pub request: &'a HttpRequest,
     /// The body, until it is read.
@@ -47,6 +48,8 @@ pub(super) struct Call<'a> {
     pub server_name: Option<String>,
     /// `{tool}`, decoded, or the name in a call envelope.
     pub tool: Option<String>,
+    /// `{prompt}`, decoded.
+    pub prompt: Option<String>,
     /// `{file}`, as it came.
     pub file: &'a str,
     /// The query, decoded.
@@ -64,6 +67,8 @@ pub(super) struct Captures<'p> {
     pub server: Option<&'p str>,
     /// `{tool}`.
     pub tool: Option<&'p str>,
+    /// `{prompt}`.
+    pub prompt: Option<&'p str>,
     /// `{file}`.
     pub file: Option<&'p str>,
 }
@@ -71,7 +76,7 @@ pub(super) struct Captures<'p> {
 impl<'a> Call<'a> {
     /// A request that has just come in.
     pub(super) fn new(
-        gateway: &'a Gateway,
+        gateway: &'a Rc<Gateway>,
         request: &'a HttpRequest,
         payload: web::Payload,
     ) -> Self {
@@ -84,6 +89,7 @@ impl<'a> Call<'a> {
             route: "",
             server_name: None,
             tool: None,
+            prompt: None,
             file: "",
             query: Query::default(),
             timing: Cell::default(),
@@ -96,6 +102,7 @@ impl<'a> Call<'a> {
         let decoded = |segment: Option<&str>| segment.map(extract::segment).transpose();
         self.server_name = decoded(captures.server)?;
         self.tool = decoded(captures.tool)?;
+        self.prompt = decoded(captures.prompt)?;
         self.file = captures.file.unwrap_or_default();
         self.query = Query::parse(self.request.uri().query().unwrap_or_default())?;
         Ok(())
@@ -110,6 +117,16 @@ impl<'a> Call<'a> {
     /// The tool the request is about.
     pub(super) fn tool(&self) -> &str {
         self.tool.as_deref().unwrap_or_default()
+    }
+
+    /// What an answer is about.
+    pub(super) fn about(&self) -> About<'_> {
+        About {
+            request_id: &self.id,
+            server: self.server_name.as_deref(),
+            tool: self.tool.as_deref(),
+            prompt: self.prompt.as_deref(),
+        }
     }
 
     /// Notes where a client's time went.

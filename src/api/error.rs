@@ -52,6 +52,17 @@ pub(super) enum Error {
         /// The session in use.
         session: Option<SessionId>,
     },
+    /// Nothing of what there is fits `Accept`.
+    NotAcceptable {
+        /// The media types there are.
+        available: Vec<String>,
+        /// What the tool returned, if it was called before that was known.
+        result: Option<Bytes>,
+        /// The session in use.
+        session: Option<SessionId>,
+    },
+    /// The arguments do not fit the tool's own schema; nothing was sent.
+    InvalidArguments(Vec<Misfit>),
     /// The server gave no result.
     Upstream(Task, Box<Failure>),
     /// This service is about to stop.
@@ -69,10 +80,46 @@ pub(super) enum Task {
     ListTools,
     /// `tools/call`.
     CallTool,
+    /// `resources/list` and `resources/templates/list`.
+    ListResources,
+    /// `resources/read`.
+    ReadResource,
+    /// `prompts/list`.
+    ListPrompts,
+    /// `prompts/get`.
+    GetPrompt,
+    /// `completion/complete`.
+    Complete,
+    /// Any other request.
+    Request,
     /// `ping`.
     Ping,
     /// DELETE of a session.
     EndSession,
+}
+
+/// What a failed request was about, for the caller and the log.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct About<'a> {
+    /// The request's id.
+    pub(super) request_id: &'a str,
+    /// The server.
+    pub(super) server: Option<&'a str>,
+    /// The tool.
+    pub(super) tool: Option<&'a str>,
+    /// The prompt.
+    pub(super) prompt: Option<&'a str>,
+}
+
+/// One way in which arguments do not fit a schema.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(super) struct Misfit {
+    /// Where in the arguments: a JSON pointer.
+    pub(super) pointer: String,
+    /// The keyword of the schema that does not hold there.
+    pub(super) keyword: String,
+    /// The same for people. Values are not repeated.
+    pub(super) message: String,
 }
 
 /// The body of every error: RFC 9457, and the members this service adds.
@@ -109,14 +156,26 @@ pub(super) struct Problem<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     tool: Option<&'a str>,
-    /// Names of tools close to the one that is not there.
+    /// The prompt the request is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    prompt: Option<&'a str>,
+    /// Names of tools or prompts close to the one that is not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     did_you_mean: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     upstream: Option<Upstream<'a>>,
-    /// What the tool returned (`tool_error`).
+    /// What is wrong with the arguments, where they were checked here (`invalid_arguments`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    errors: Option<&'a [Misfit]>,
+    /// The media types there are (`not_acceptable`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    available: Option<&'a [String]>,
+    /// What the tool returned (`tool_error`, `not_acceptable`).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = openapi::CallToolResult)]
     result: Option<&'a RawValue>,
@@ -168,24 +227,9 @@ impl Error {
 
     /// The answer for the caller. What happened inside goes to the log.
     pub(super) fn into_response(self, call: &mut Call<'_>) -> HttpResponse {
-        let verdict = Verdict::on(&self, call);
-        if let Self::Upstream(_, failure) = &self {
-            let level = if verdict.status.is_server_error() {
-                log::Level::Warn
-            } else {
-                log::Level::Debug
-            };
-            log::log!(
-                level,
-                request_id = call.id.as_str(),
-                server = call.server_name.as_deref(),
-                code = verdict.code,
-                stage = failure.stage.name();
-                "{failure}"
-            );
-        }
+        let verdict = self.verdict(call.about());
         call.code = Some(verdict.code);
-        let body = self.body(call, &verdict);
+        let body = self.body(call.about(), &verdict);
         let mut response = HttpResponse::with_body(verdict.status, body).map_into_boxed_body();
         let headers = response.headers_mut();
         headers.insert(
@@ -196,12 +240,36 @@ impl Error {
             headers.append(name, value);
         }
         match &self {
-            Self::Tool { session, .. } => reply::with_session(response, session.as_ref()),
+            Self::Tool { session, .. } | Self::NotAcceptable { session, .. } => {
+                reply::with_session(response, session.as_ref())
+            }
             _ => response,
         }
     }
 
-    fn body(&self, call: &Call<'_>, verdict: &Verdict) -> Vec<u8> {
+    /// Status, code and words. What happened inside goes to the log.
+    pub(super) fn verdict(&self, about: About<'_>) -> Verdict {
+        let verdict = Verdict::on(self, about);
+        if let Self::Upstream(_, failure) = self {
+            let level = if verdict.status.is_server_error() {
+                log::Level::Warn
+            } else {
+                log::Level::Debug
+            };
+            log::log!(
+                level,
+                request_id = about.request_id,
+                server = about.server,
+                code = verdict.code,
+                stage = failure.stage.name();
+                "{failure}"
+            );
+        }
+        verdict
+    }
+
+    /// The problem, as JSON.
+    pub(super) fn body(&self, about: About<'_>, verdict: &Verdict) -> Vec<u8> {
         let members = self.input_required().unwrap_or(Members(Vec::new()));
         let problem = Problem {
             r#type: format!("urn:mcp-rest:{}", verdict.code),
@@ -218,20 +286,33 @@ impl Error {
                 Executed::Unknown => "unknown",
             },
             retryable: self.is_retryable(),
-            request_id: &call.id,
-            server: call.server_name.as_deref(),
-            tool: call.tool.as_deref(),
+            request_id: about.request_id,
+            server: about.server,
+            tool: about.tool,
+            prompt: about.prompt,
             did_you_mean: self.did_you_mean(),
             upstream: self.said(),
+            errors: match self {
+                Self::InvalidArguments(misfits) => Some(misfits),
+                _ => None,
+            },
+            available: match self {
+                Self::NotAcceptable { available, .. } => Some(available),
+                _ => None,
+            },
             result: match self {
-                Self::Tool { result, .. } => serde_json::from_slice(result).ok(),
+                Self::Tool { result, .. }
+                | Self::NotAcceptable {
+                    result: Some(result),
+                    ..
+                } => serde_json::from_slice(result).ok(),
                 _ => None,
             },
             input_requests: members.get("inputRequests"),
             request_state: members.get("requestState"),
         };
         serde_json::to_vec(&problem).unwrap_or_else(|error| {
-            log::error!(request_id = call.id.as_str(); "a problem could not be written: {error}");
+            log::error!(request_id = about.request_id; "a problem could not be written: {error}");
             b"{}".to_vec()
         })
     }
@@ -250,7 +331,10 @@ impl Error {
 
     fn executed(&self) -> Executed {
         match self {
-            Self::Tool { .. } => Executed::Yes,
+            Self::Tool { .. }
+            | Self::NotAcceptable {
+                result: Some(_), ..
+            } => Executed::Yes,
             Self::Upstream(_, failure) => failure.executed,
             Self::Internal => Executed::Unknown,
             _ => Executed::No,
@@ -280,7 +364,8 @@ impl Error {
     fn did_you_mean(&self) -> Option<&[String]> {
         match self {
             Self::Upstream(_, failure) => match &failure.error {
-                Cause::ToolNotFound { did_you_mean, .. } => Some(did_you_mean),
+                Cause::ToolNotFound { did_you_mean, .. }
+                | Cause::PromptNotFound { did_you_mean, .. } => Some(did_you_mean),
                 _ => None,
             },
             _ => None,
@@ -296,6 +381,13 @@ impl Error {
             | Cause::ToolNotFound {
                 said: Some((status, error)),
                 ..
+            }
+            | Cause::PromptNotFound {
+                said: (status, error),
+                ..
+            }
+            | Cause::ResourceNotFound {
+                said: (status, error),
             } => (status.as_u16(), Some(error)),
             Cause::SessionRequired(Some(refusal)) | Cause::SessionExpired(refusal) => {
                 let Refusal { status, error } = refusal;
@@ -314,6 +406,28 @@ impl Error {
         })
     }
 
+    /// The JSON-RPC error of the server, if it gave one.
+    pub(super) fn rpc(&self) -> Option<&RpcError> {
+        let Self::Upstream(_, failure) = self else {
+            return None;
+        };
+        match &failure.error {
+            Cause::Rpc { error, .. }
+            | Cause::ToolNotFound {
+                said: Some((_, error)),
+                ..
+            }
+            | Cause::PromptNotFound {
+                said: (_, error), ..
+            }
+            | Cause::ResourceNotFound { said: (_, error) } => Some(error),
+            Cause::SessionRequired(Some(refusal)) | Cause::SessionExpired(refusal) => {
+                refusal.error.as_ref()
+            }
+            _ => None,
+        }
+    }
+
     /// The result of a server that wants input, as its members.
     fn input_required(&self) -> Option<Members<'_>> {
         let Self::Upstream(_, failure) = self else {
@@ -325,7 +439,7 @@ impl Error {
         Members::of(std::str::from_utf8(result).ok()?).ok()
     }
 
-    fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
+    pub(super) fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
         match self {
             Self::Unauthorized => vec![(
                 WWW_AUTHENTICATE,

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use super::call::Call;
 use super::error::Error;
 use super::openapi::Arguments;
-use crate::mcp::client::{Init, Wishes};
+use crate::mcp::client::{Init, ToolCall, Wishes};
 use crate::mcp::header::{SESSION_ID, SessionId};
 use crate::mcp::message::nests_deeper_than;
 use crate::servers::{Server, ToolErrors};
@@ -53,6 +53,22 @@ pub(super) struct Envelope<'a> {
     /// A deadline lower than the server's, in milliseconds.
     #[schema(minimum = 1)]
     pub timeout_ms: Option<u64>,
+}
+
+impl<'a> Envelope<'a> {
+    /// The call in it; `nothing` stands for arguments that are not given.
+    pub(super) fn tool_call<'c>(&'c self, nothing: &'c RawValue) -> ToolCall<'c>
+    where
+        'a: 'c,
+    {
+        ToolCall {
+            name: &self.name,
+            arguments: self.arguments.unwrap_or(nothing),
+            meta: self.meta,
+            input_responses: self.input_responses,
+            request_state: self.request_state,
+        }
+    }
 }
 
 // === the target ===
@@ -101,6 +117,24 @@ impl Query {
             )));
         }
         Ok(first)
+    }
+
+    /// All parameters but these, each with its values, in the order they came. `arg.NAME` is NAME, also where that is one of
+    /// these.
+    pub(super) fn others(&self, these: &[&str]) -> Vec<(&str, Vec<&str>)> {
+        let mut others: Vec<(&str, Vec<&str>)> = Vec::new();
+        for (name, value) in &self.0 {
+            let name = match name.strip_prefix("arg.") {
+                Some(name) => name,
+                None if these.contains(&name.as_str()) => continue,
+                None => name,
+            };
+            match others.iter_mut().find(|(other, _)| *other == name) {
+                Some((_, values)) => values.push(value),
+                None => others.push((name, vec![value])),
+            }
+        }
+        others
     }
 
     /// A parameter that is `true` or `false`; absent means `false`.
@@ -337,7 +371,7 @@ fn require_object(value: &RawValue, what: &str) -> Result<(), Error> {
     Err(Error::invalid(format!("{what} must be a JSON object")))
 }
 
-fn not_json(error: &serde_json::Error) -> Error {
+pub(super) fn not_json(error: &serde_json::Error) -> Error {
     Error::invalid(format!(
         "The body is not JSON: see line {}, column {}",
         error.line(),

@@ -2,6 +2,7 @@
 //!
 //! Only here is actix-web's server half known. Servers are reached through [`crate::mcp`] alone.
 
+mod accept;
 mod access;
 mod call;
 mod docs;
@@ -9,8 +10,13 @@ mod error;
 mod extract;
 mod health;
 mod list_servers;
+mod live;
 pub mod openapi;
+mod prompts;
 mod reply;
+mod resources;
+mod results;
+mod rpc;
 mod session;
 mod tools;
 mod verdict;
@@ -36,6 +42,14 @@ enum Endpoint {
     Initialize,
     EndSession,
     Ping,
+    ListResources,
+    ListTemplates,
+    ExpandTemplate,
+    ReadResource,
+    ListPrompts,
+    GetPrompt,
+    Complete,
+    Rpc,
     ListServers,
     Health,
     Live,
@@ -44,7 +58,7 @@ enum Endpoint {
     SwaggerUi,
 }
 
-/// A route: `{server}` and `{tool}` stand for one percent-encoded segment, `{file}` for what is left, be it nothing.
+/// A route: `{server}`, `{tool}` and `{prompt}` stand for one percent-encoded segment, `{file}` for what is left, be it nothing.
 #[derive(Debug)]
 struct Route {
     method: Method,
@@ -61,6 +75,23 @@ const ROUTES: &[Route] = &[
     post("/api/mcp/{server}/initialize", Endpoint::Initialize),
     delete("/api/mcp/{server}/session", Endpoint::EndSession),
     post("/api/mcp/{server}/ping", Endpoint::Ping),
+    post("/api/mcp/{server}/rpc", Endpoint::Rpc),
+    get("/api/mcp/{server}/resources", Endpoint::ListResources),
+    get("/api/mcp/{server}/resources/read", Endpoint::ReadResource),
+    get(
+        "/api/mcp/{server}/resources/templates",
+        Endpoint::ListTemplates,
+    ),
+    get(
+        "/api/mcp/{server}/resources/templates/expand",
+        Endpoint::ExpandTemplate,
+    ),
+    get("/api/mcp/{server}/prompts", Endpoint::ListPrompts),
+    post(
+        "/api/mcp/{server}/prompts/{prompt}/get",
+        Endpoint::GetPrompt,
+    ),
+    post("/api/mcp/{server}/complete", Endpoint::Complete),
     get("/api/list-servers", Endpoint::ListServers),
     get("/health", Endpoint::Health),
     get("/livez", Endpoint::Live),
@@ -134,6 +165,14 @@ async fn answer(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
         Endpoint::Initialize => session::initialize(call).await,
         Endpoint::EndSession => session::end(call).await,
         Endpoint::Ping => session::ping(call).await,
+        Endpoint::Rpc => Ok(rpc::rpc(call).await),
+        Endpoint::ListResources => resources::list(call).await,
+        Endpoint::ListTemplates => resources::list_templates(call).await,
+        Endpoint::ExpandTemplate => resources::expand(call),
+        Endpoint::ReadResource => resources::read(call).await,
+        Endpoint::ListPrompts => prompts::list(call).await,
+        Endpoint::GetPrompt => prompts::get(call).await,
+        Endpoint::Complete => prompts::complete(call).await,
         Endpoint::ListServers => Ok(list_servers::list_servers(call)),
         Endpoint::Health => Ok(health::health(call)),
         Endpoint::Live => Ok(health::live()),
@@ -190,6 +229,7 @@ fn captures<'p>(pattern: &str, path: &'p str) -> Option<Captures<'p>> {
         match expected {
             "{server}" => captures.server = Some(segment),
             "{tool}" => captures.tool = Some(segment),
+            "{prompt}" => captures.prompt = Some(segment),
             _ if expected == segment => {}
             _ => return None,
         }

@@ -23,20 +23,23 @@ use utoipa::openapi::{Components, Content, OpenApi, Ref, RefOr, Response, Schema
 use utoipa::{IntoParams as _, OpenApi as _};
 
 pub(super) use mcp::{
-    Arguments, CallToolResult, Ignored, InitializeResult, ListToolsResult, Pong, Tool,
+    Arguments, CallToolResult, CompleteRequest, CompleteResult, GetPromptResult, Ignored,
+    InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+    ListToolsResult, Pong, ReadResourceResult, RpcErrorResponse, RpcRequest, RpcResponse, Tool,
 };
 pub(super) use parameters::{
-    Asset, Deadline, Handshake, InServer, OfTool, OnToolError, Page, Session,
+    Asset, Deadline, ExpandTemplate, Handshake, InServer, OfPrompt, OfTool, OnToolError, Page,
+    ReadResource, ResultForm, Session,
 };
 pub(super) use problems::{
     AssetProblems, BodyProblems, CallProblems, Code, Executed, GatewayProblems, ListProblems,
-    Origin, ReadinessProblems, RequestProblems, ServerProblems, ServiceProblems, SessionProblems,
-    ToolProblems,
+    NamedServerProblems, Origin, PromptProblems, ReadProblems, ReadinessProblems, RequestProblems,
+    RpcProblems, ServerProblems, ServiceProblems, SessionProblems, ToolProblems,
 };
 
 use parameters::RequestId;
 
-use super::{docs, error, health, list_servers, session, tools};
+use super::{docs, error, health, list_servers, prompts, resources, rpc, session, tools};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -49,6 +52,8 @@ of a path is accepted. Where API keys are configured, every route under `/api/` 
     servers((url = "/", description = "This service")),
     tags(
         (name = "tools", description = "List, describe and call the tools of a server"),
+        (name = "resources", description = "List and read the resources of a server"),
+        (name = "prompts", description = "List and fill in the prompts of a server"),
         (name = "sessions", description = "Sessions are the server's and the caller's: this service keeps none"),
         (name = "servers", description = "The configured servers"),
         (name = "service", description = "This service itself"),
@@ -62,13 +67,21 @@ of a path is accepted. Where API keys are configured, every route under `/api/` 
         session::initialize,
         session::end,
         session::ping,
+        rpc::rpc,
+        resources::list,
+        resources::list_templates,
+        resources::expand,
+        resources::read,
+        prompts::list,
+        prompts::get,
+        prompts::complete,
         health::health,
         health::live,
         health::ready,
         docs::openapi,
         docs::swagger_ui,
     ),
-    components(schemas(error::Problem<'_>)),
+    components(schemas(error::Problem<'_>, RpcErrorResponse)),
 )]
 struct Document;
 
@@ -102,7 +115,7 @@ const EVERYWHERE: [Header; 2] = [
 ];
 
 /// The headers that an operation or a problem names.
-const NAMED: [Header; 6] = [
+const NAMED: [Header; 9] = [
     (
         "Mcp-Session-Id",
         "The session in use, to be sent with the next request; absent where there is none",
@@ -123,6 +136,21 @@ const NAMED: [Header; 6] = [
         "Retry-After",
         "When to try again: what the server says, else 1 second",
         "30",
+    ),
+    (
+        "ETag",
+        "What this answer is known by, for `If-None-Match`",
+        "\"r3Zb1nC0Jx2Qm7yT4uVwXg\"",
+    ),
+    (
+        "Cache-Control",
+        "For how long the answer may be kept, as far as the server says so",
+        "private, max-age=300",
+    ),
+    (
+        "Content-Disposition",
+        "Whether a browser may show the content in place, and under which name to save it",
+        "inline; filename=\"notes.md\"",
     ),
     (
         "Location",

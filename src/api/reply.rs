@@ -1,9 +1,17 @@
 //! From an MCP result to an HTTP response. The bytes of a result are the body; nothing is printed anew.
 
 use actix_web::HttpResponse;
+use actix_web::body::MessageBody as _;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, VARY,
+};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
 use bytes::Bytes;
+
+use super::call::Call;
+use crate::mcp::lists::Freshness;
 
 use crate::mcp::header::{SESSION_ID, SessionId};
 
@@ -45,4 +53,59 @@ pub(super) fn with_tool_error(mut response: HttpResponse) -> HttpResponse {
         .headers_mut()
         .insert(TOOL_ERROR, HeaderValue::from_static("true"));
     response
+}
+
+/// An answer that a cache may keep: with an `ETag`, and 304 if the caller has it already.
+pub(super) fn conditional(
+    call: &Call<'_>,
+    response: HttpResponse,
+    freshness: Freshness,
+) -> HttpResponse {
+    let (mut head, body) = response.into_parts();
+    let body = body.try_into_bytes().unwrap_or_default();
+    let digest = ring::digest::digest(&ring::digest::SHA256, &body);
+    let half = digest.as_ref().get(..16).unwrap_or_default();
+    let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(half));
+    let headers = head.headers_mut();
+    for (name, value) in [
+        (ETAG, tag.clone()),
+        (CACHE_CONTROL, cache_control(call, freshness)),
+    ] {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(name, value);
+        }
+    }
+    if !headers.contains_key(VARY) {
+        headers.insert(VARY, HeaderValue::from_static("Accept"));
+    }
+    if !is_known(call.request.headers(), &tag) {
+        return head.set_body(body).map_into_boxed_body();
+    }
+    *head.status_mut() = StatusCode::NOT_MODIFIED;
+    head.headers_mut().remove(CONTENT_TYPE);
+    head.set_body(()).map_into_boxed_body()
+}
+
+/// For how long and by whom an answer may be kept. With keys it is never for all.
+fn cache_control(call: &Call<'_>, freshness: Freshness) -> String {
+    let keys = &call.gateway.settings.keys;
+    let scope = if freshness.public && keys.is_empty() {
+        "public"
+    } else {
+        "private"
+    };
+    match freshness.ttl {
+        Some(ttl) if !ttl.is_zero() => format!("{scope}, max-age={}", ttl.as_secs()),
+        _ => format!("{scope}, no-cache"),
+    }
+}
+
+/// Whether `If-None-Match` names this tag (RFC 9110, section 13.1.2: compared weakly).
+fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    let values = headers.get_all(IF_NONE_MATCH);
+    values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
 }

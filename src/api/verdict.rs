@@ -3,8 +3,7 @@
 
 use actix_web::http::StatusCode;
 
-use super::call::Call;
-use super::error::{Error, Task};
+use super::error::{About, Error, Task};
 use crate::mcp::error::{Error as Cause, Failure, Stage};
 use crate::mcp::message::RpcError;
 
@@ -24,9 +23,9 @@ pub(super) struct Verdict {
 
 impl Verdict {
     /// Status, code and words for an error.
-    pub(super) fn on(error: &Error, call: &Call<'_>) -> Self {
-        let server = call.server_name.as_deref().unwrap_or_default();
-        let tool = call.tool();
+    pub(super) fn on(error: &Error, about: About<'_>) -> Self {
+        let server = about.server.unwrap_or_default();
+        let tool = about.tool.unwrap_or_default();
         let (status, code, title, detail) = match error {
             Error::InvalidRequest(detail) => (
                 400,
@@ -77,6 +76,20 @@ impl Verdict {
                 "Tool execution failed",
                 format!("Tool '{tool}' on server '{server}' reported an error"),
             ),
+            Error::NotAcceptable { .. } => (
+                406,
+                "not_acceptable",
+                "Not acceptable",
+                "Nothing of what there is fits 'Accept': 'available' names what there is".into(),
+            ),
+            Error::InvalidArguments(_) => (
+                422,
+                "invalid_arguments",
+                "Invalid arguments",
+                format!(
+                    "The arguments do not fit the schema of tool '{tool}' on server '{server}': 'errors' says where"
+                ),
+            ),
             Error::Draining => (
                 503,
                 "overloaded",
@@ -89,7 +102,7 @@ impl Verdict {
                 "Internal server error",
                 "The service has made a mistake; the request id finds it in the log".into(),
             ),
-            Error::Upstream(task, failure) => return upstream(*task, failure, server, tool),
+            Error::Upstream(task, failure) => return upstream(*task, failure, about),
         };
         Verdict {
             status: status_of(status),
@@ -102,7 +115,9 @@ impl Verdict {
 
 /// Status, code and words for what happened at a server.
 #[expect(clippy::too_many_lines, reason = "one table, one row a cause")]
-fn upstream(task: Task, failure: &Failure, server: &str, tool: &str) -> Verdict {
+fn upstream(task: Task, failure: &Failure, about: About<'_>) -> Verdict {
+    let server = about.server.unwrap_or_default();
+    let tool = about.tool.unwrap_or_default();
     let (status, code, detail) = match &failure.error {
         Cause::Unreachable(_) => (
             502,
@@ -197,14 +212,32 @@ fn upstream(task: Task, failure: &Failure, server: &str, tool: &str) -> Verdict 
             409,
             "input_required",
             format!(
-                "Server '{server}' wants input: repeat the call through POST /api/mcp/{{server}}/call with \
-                 'inputResponses' and the same 'requestState'"
+                "Server '{server}' wants input: repeat the call through POST /api/mcp/{{server}}/{} with \
+                 'inputResponses' and the same 'requestState'",
+                if task == Task::CallTool {
+                    "call"
+                } else {
+                    "rpc"
+                }
             ),
         ),
         Cause::ToolNotFound { .. } => (
             404,
             "tool_not_found",
             format!("Tool '{tool}' not found on server '{server}'"),
+        ),
+        Cause::PromptNotFound { .. } => (
+            404,
+            "prompt_not_found",
+            format!(
+                "Prompt '{}' not found on server '{server}'",
+                about.prompt.unwrap_or_default()
+            ),
+        ),
+        Cause::ResourceNotFound { .. } => (
+            404,
+            "resource_not_found",
+            format!("Server '{server}' has no resource of this URI"),
         ),
         Cause::Overloaded => (
             503,
@@ -224,6 +257,8 @@ fn upstream(task: Task, failure: &Failure, server: &str, tool: &str) -> Verdict 
     };
     let title = match (&failure.error, failure.stage) {
         (Cause::ToolNotFound { .. }, _) => "Tool not found",
+        (Cause::PromptNotFound { .. }, _) => "Prompt not found",
+        (Cause::ResourceNotFound { .. }, _) => "Resource not found",
         (Cause::Unauthorized { .. }, _) => "Authentication failed",
         (Cause::Internal(_), _) => "Internal server error",
         (_, Stage::Handshake) => "Initialization failed",
@@ -281,6 +316,12 @@ impl Task {
             Self::Initialize => "Initialization failed",
             Self::ListTools => "Failed to list tools",
             Self::CallTool => "Tool execution failed",
+            Self::ListResources => "Failed to list resources",
+            Self::ReadResource => "Failed to read the resource",
+            Self::ListPrompts => "Failed to list prompts",
+            Self::GetPrompt => "Failed to get the prompt",
+            Self::Complete => "Completion failed",
+            Self::Request => "Request failed",
             Self::Ping => "Ping failed",
             Self::EndSession => "Failed to end the session",
         }

@@ -12,6 +12,7 @@ mod handshake;
 mod http_sse;
 mod legacy;
 mod modern;
+mod names;
 mod operation;
 mod standalone;
 mod tools;
@@ -33,12 +34,13 @@ use super::error::{Error, Executed, Failure, Stage};
 use super::gate::Gate;
 pub use super::gate::Queue;
 use super::header::SessionId;
+use super::lists::{self, Listing, Page};
 use super::memory::Memory;
-use super::message::{self, Id, Params};
+use super::message::{self, Id, Members, Params};
 use super::sessions::{Abandoned, Opened, Sessions};
 use super::tools_cache::Tools;
-use super::tools_list::{self, Page};
 use super::transport::{Post, Transport, pause_before};
+use super::watch::Watch;
 use crate::servers::{ByIdentity, Protocol, Server, Servers};
 
 /// What the clients of all workers have in common. Nothing that is remembered is needed to serve a call right, only to
@@ -100,6 +102,39 @@ pub struct ToolCall<'a> {
     pub request_state: Option<&'a RawValue>,
 }
 
+/// A prompt to be filled in, as the caller gave it.
+#[derive(Debug, Clone, Copy)]
+pub struct PromptCall<'a> {
+    /// The prompt.
+    pub name: &'a str,
+    /// Its arguments, an object.
+    pub arguments: &'a RawValue,
+}
+
+/// Any request, as the caller gave it.
+#[derive(Debug, Clone, Copy)]
+pub struct AnyCall<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// Its parameters, but `_meta`.
+    pub params: Params<'a>,
+    /// The caller's `_meta`, an object.
+    pub meta: Option<&'a RawValue>,
+}
+
+impl<'a> ToolCall<'a> {
+    /// One with nothing but arguments.
+    pub fn of(name: &'a str, arguments: &'a RawValue) -> Self {
+        Self {
+            name,
+            arguments,
+            meta: None,
+            input_responses: None,
+            request_state: None,
+        }
+    }
+}
+
 /// What a tool returned.
 #[derive(Debug)]
 pub struct ToolResult {
@@ -128,6 +163,8 @@ pub struct Client<'a> {
     detected: bool,
     /// The request that a legacy server may be at work on. A modern one notices that the connection is closed.
     running: Option<Id>,
+    /// Who wants to know what the server tells before it answers.
+    watch: Option<Watch>,
     clock: Clock,
 }
 
@@ -181,6 +218,7 @@ impl Pool {
             discovered: None,
             detected: false,
             running: None,
+            watch: None,
             clock: Clock::start(),
         }
     }
@@ -212,22 +250,23 @@ impl Client<'_> {
         .await
     }
 
-    /// `tools/list`: one page, as it is.
-    pub async fn list_tools(&mut self, cursor: Option<&str>) -> Result<Bytes, Failure> {
+    /// A list: one page, as it is.
+    pub async fn list(&mut self, listing: Listing, cursor: Option<&str>) -> Result<Bytes, Failure> {
         self.bounded(async |client| {
-            let page = client.request(&Operation::list(cursor)).await?;
-            client.listable(page)
+            let page = client.request(&Operation::list(listing, cursor)).await?;
+            client.listable(listing, page)
         })
         .await
     }
 
-    /// `tools/list`, every page: one list.
-    pub async fn list_all_tools(&mut self) -> Result<Bytes, Failure> {
+    /// A list, every page of it: as one.
+    pub async fn list_all(&mut self, listing: Listing) -> Result<Bytes, Failure> {
         self.bounded(async |client| {
-            let first = client.request(&Operation::list(None)).await?;
-            let pages = client.pages_from(first).await?;
-            client.learn(&pages)?;
-            client.listable(tools_list::joined(&pages)?)
+            let pages = client.every_page(listing).await?;
+            if listing == Listing::Tools {
+                client.learn(&pages)?;
+            }
+            client.listable(listing, lists::joined(listing, &pages)?)
         })
         .await
     }
@@ -235,12 +274,11 @@ impl Client<'_> {
     /// The definition of one tool.
     pub async fn find_tool(&mut self, name: &str) -> Result<Bytes, Failure> {
         self.bounded(async |client| {
-            let first = client.request(&Operation::list(None)).await?;
-            let pages = client.pages_from(first).await?;
+            let pages = client.every_page(Listing::Tools).await?;
             let tools = client.learn(&pages)?;
             let listed = tools.has(name) || client.era != Some(Era::Modern);
             for page in pages.iter().filter(|_| listed) {
-                if let Some(definition) = Page::read(page)?.find(name) {
+                if let Some(definition) = Page::read(Listing::Tools, page)?.find(name) {
                     return Ok(page.slice_ref(definition.get().as_bytes()));
                 }
             }
@@ -250,6 +288,66 @@ impl Client<'_> {
             })
         })
         .await
+    }
+
+    /// What is known of the server's tools, asked for if it is not known or not fresh.
+    pub async fn tools(&mut self) -> Result<Arc<Tools>, Failure> {
+        if let Some(tools) = self.known_tools() {
+            return Ok(tools);
+        }
+        self.bounded(async |client| {
+            let pages = client.every_page(Listing::Tools).await?;
+            client.learn(&pages)
+        })
+        .await
+    }
+
+    /// `resources/read`.
+    pub async fn read_resource(&mut self, uri: &str) -> Result<Bytes, Failure> {
+        self.bounded(async |client| {
+            let outcome = client.request(&Operation::read(uri)).await;
+            match outcome {
+                Ok(result) => client.completed(result),
+                Err(error) => Err(client.unless_no_resource(uri, error).await),
+            }
+        })
+        .await
+    }
+
+    /// `prompts/get`.
+    pub async fn get_prompt(&mut self, call: &PromptCall<'_>) -> Result<Bytes, Failure> {
+        self.bounded(async |client| {
+            let outcome = client.request(&Operation::prompt(call)).await;
+            match outcome {
+                Ok(result) => client.completed(result),
+                Err(error) => Err(client.unless_no_prompt(call.name, error).await),
+            }
+        })
+        .await
+    }
+
+    /// `completion/complete`, with these parameters.
+    pub async fn complete(&mut self, params: &Members<'_>) -> Result<Bytes, Failure> {
+        self.bounded(async |client| {
+            let operation = Operation::others("completion/complete", params);
+            let result = client.request(&operation).await?;
+            client.completed(result)
+        })
+        .await
+    }
+
+    /// Any request but a tool call: the result as it is, be it complete or not.
+    pub async fn any(&mut self, call: &AnyCall<'_>) -> Result<Bytes, Failure> {
+        self.bounded(async |client| {
+            let operation = Operation::any(call.method, call.params, call.meta);
+            client.request(&operation).await
+        })
+        .await
+    }
+
+    /// From now on, `watch` is told what the server tells before it answers.
+    pub fn watched_by(&mut self, watch: Watch) {
+        self.watch = Some(watch);
     }
 
     /// `tools/call`: once, but for a tool that may run twice if that is configured.
@@ -395,6 +493,19 @@ impl Client<'_> {
         }
     }
 
+    /// Who is to be told of what happens before `operation` is answered, by the token that it carries.
+    fn watch_over(&self, operation: &Operation<'_>) -> Option<Watch> {
+        let watch = self.watch.as_ref().filter(|_| operation.may_ask)?;
+        let callers = operation.meta.and_then(|meta| {
+            let members = Members::of(meta.get()).ok()?;
+            members.get("progressToken")
+        });
+        Some(match callers {
+            Some(token) => watch.with_token(token.get()),
+            None => watch.clone(),
+        })
+    }
+
     async fn request_in(&mut self, era: Era, operation: &Operation<'_>) -> Result<Bytes, Error> {
         self.era = Some(era);
         match era {
@@ -413,6 +524,7 @@ impl Client<'_> {
         method: &str,
         params: &Params<'_>,
         headers: &[(HeaderName, HeaderValue)],
+        watch: Option<&Watch>,
     ) -> Result<Bytes, Error> {
         let id = Id::random();
         let body = message::encode(Some(&id), method, params)
@@ -424,7 +536,7 @@ impl Client<'_> {
             body: body.into(),
             id: Some(&id),
         };
-        self.pool.transport.post(post).await?.outcome().await
+        self.pool.transport.post(post).await?.outcome(watch).await
     }
 }
 

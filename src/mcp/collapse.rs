@@ -14,7 +14,7 @@ use awc::http::header::HeaderValue;
 use bytes::Bytes;
 
 use super::error::{Cap, Error};
-use super::message::{self, Answer, Id, Message, RpcError, ServerRequest};
+use super::message::{self, Answer, Id, Message, Notification, RpcError, ServerRequest};
 use super::sse;
 use crate::settings::Limits;
 
@@ -25,6 +25,8 @@ pub enum Step {
     Answer(Answer),
     /// A request of the server's own, which it wants answered.
     Request(ServerRequest),
+    /// What the server tells meanwhile, where that is wanted.
+    Notification(Notification),
     /// Where messages go: the first event of the HTTP+SSE transport of 2024-11-05.
     Endpoint(Bytes),
 }
@@ -43,6 +45,8 @@ pub struct Collapse {
     unaddressed: Option<RpcError>,
     /// Whether an error that names no request is of interest: on a stream that answers one request alone.
     alone: bool,
+    /// Whether notifications are of interest.
+    notifications: bool,
     last_event_id: Option<HeaderValue>,
     retry: Option<Duration>,
 }
@@ -60,6 +64,7 @@ impl Collapse {
             steps: VecDeque::new(),
             unaddressed: None,
             alone: true,
+            notifications: false,
             last_event_id: None,
             retry: None,
         }
@@ -72,6 +77,11 @@ impl Collapse {
             alone: false,
             ..self
         }
+    }
+
+    /// From now on, what the server tells meanwhile is wanted too.
+    pub fn keep_notifications(&mut self) {
+        self.notifications = true;
     }
 
     /// Adds the next chunk, as it came. The last one must be used up: [`Collapse::next_step`] has said `None`.
@@ -168,6 +178,11 @@ impl Collapse {
             Message::Request(request) => self.steps.push_back(Step::Request(request)),
             Message::Unaddressed(error) => {
                 self.unaddressed = self.alone.then_some(error);
+            }
+            Message::Notification(told) => {
+                if self.notifications {
+                    self.steps.push_back(Step::Notification(told));
+                }
             }
         });
         Ok(())

@@ -94,6 +94,20 @@ pub enum Error {
         /// What the server said, when it was asked to run the tool.
         said: Option<(StatusCode, RpcError)>,
     },
+    /// The server's own list does not have the prompt.
+    #[error("the server has no such prompt")]
+    PromptNotFound {
+        /// Names in the list that are close to the one asked for.
+        did_you_mean: Vec<String>,
+        /// What the server said.
+        said: (StatusCode, RpcError),
+    },
+    /// The server does not have the resource.
+    #[error("the server has no such resource")]
+    ResourceNotFound {
+        /// What the server said.
+        said: (StatusCode, RpcError),
+    },
     /// A fault of ours.
     #[error("internal error: {0}")]
     Internal(String),
@@ -185,6 +199,8 @@ impl Error {
             | Self::SessionExpired(_)
             | Self::Redirect(_)
             | Self::ToolNotFound { .. }
+            | Self::PromptNotFound { .. }
+            | Self::ResourceNotFound { .. }
             | Self::Overloaded
             | Self::InputRequired(_) => Executed::No,
             Self::Busy { status, .. } | Self::Status(status) => executed_at(*status),

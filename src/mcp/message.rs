@@ -24,35 +24,26 @@ use serde_json::value::RawValue;
 pub struct Id(String);
 
 /// The `params` of a request, in the members this service sends.
-#[derive(Debug, Default, Clone, Copy, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Default, Clone, Copy)]
 pub struct Params<'a> {
-    /// `initialize`: the newest revision offered.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// `initialize`: the newest revision offered, with capabilities (always `{}`; declaring nothing keeps servers from
+    /// asking for anything) and who this client is.
     pub protocol_version: Option<&'a str>,
-    /// `initialize`: always `{}`; declaring nothing keeps servers from asking for anything.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub capabilities: Option<NoCapabilities>,
-    /// `initialize`: who this client is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub client_info: Option<ClientInfo>,
-    /// `tools/call`: the tool.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// `tools/call`, `prompts/get`: the tool or the prompt.
     pub name: Option<&'a str>,
-    /// `tools/call`: the arguments object, byte for byte as the caller wrote it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// `resources/read`: the resource.
+    pub uri: Option<&'a str>,
+    /// `tools/call`, `prompts/get`: the arguments object, byte for byte as the caller wrote it.
     pub arguments: Option<&'a RawValue>,
     /// Lists: where the page starts. An empty cursor is legal and is sent.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<&'a str>,
     /// A repeated call (2026-07-28): what the server asked for, byte for byte.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub input_responses: Option<&'a RawValue>,
     /// A repeated call (2026-07-28): the state the server handed out, byte for byte.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub request_state: Option<&'a RawValue>,
+    /// Whatever else the caller wants sent, under its own names.
+    pub others: Option<&'a Members<'a>>,
     /// Request metadata; see [`Meta`].
-    #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
     pub meta: Option<Meta<'a>>,
 }
 
@@ -74,6 +65,9 @@ pub struct Meta<'a> {
     pub callers: Option<&'a RawValue>,
     /// Whether the 2026-07-28 members are added.
     pub modern: bool,
+    /// Asks for notifications while the request runs: the token that those of progress are to carry. A modern server
+    /// sends its log only to who asks for it. What the caller says itself stands.
+    pub progress_token: Option<&'a str>,
 }
 
 /// One message of the other side, as far as a client must look into it.
@@ -87,6 +81,8 @@ pub struct Incoming<'a> {
     error: Option<&'a RawValue>,
     #[serde(borrow)]
     method: Option<&'a RawValue>,
+    #[serde(borrow)]
+    params: Option<&'a RawValue>,
 }
 
 /// A message of the other side that concerns one request: what [`read`] finds in an event.
@@ -98,6 +94,17 @@ pub enum Message {
     Request(ServerRequest),
     /// An error that names no request. It is the answer if no other comes.
     Unaddressed(RpcError),
+    /// Something the server tells while the request runs.
+    Notification(Notification),
+}
+
+/// A notification from a server, as far as it is of use to a caller who waits for an answer.
+#[derive(Debug, Clone)]
+pub struct Notification {
+    /// `method`, without the quotes.
+    pub method: Bytes,
+    /// `params`, as the slice of the stream they arrived in; empty where there are none.
+    pub params: Bytes,
 }
 
 /// A request from a server (`ping`, `sampling/createMessage`, `elicitation/create`, `roots/list`, ...).
@@ -200,8 +207,6 @@ impl<'a> Params<'a> {
     pub fn initialize(version: &'a str) -> Self {
         Self {
             protocol_version: Some(version),
-            capabilities: Some(NoCapabilities {}),
-            client_info: Some(ClientInfo::OURS),
             ..Self::default()
         }
     }
@@ -210,8 +215,47 @@ impl<'a> Params<'a> {
     fn is_empty(&self) -> bool {
         self.protocol_version.is_none()
             && self.name.is_none()
+            && self.uri.is_none()
+            && self.arguments.is_none()
             && self.cursor.is_none()
+            && self.others.is_none()
             && self.meta.is_none()
+    }
+}
+
+impl Serialize for Params<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if let Some(version) = self.protocol_version {
+            map.serialize_entry("protocolVersion", version)?;
+            map.serialize_entry("capabilities", &NoCapabilities {})?;
+            map.serialize_entry("clientInfo", &ClientInfo::OURS)?;
+        }
+        for (name, text) in [
+            ("name", self.name),
+            ("uri", self.uri),
+            ("cursor", self.cursor),
+        ] {
+            if let Some(text) = text {
+                map.serialize_entry(name, text)?;
+            }
+        }
+        for (name, raw) in [
+            ("arguments", self.arguments),
+            ("inputResponses", self.input_responses),
+            ("requestState", self.request_state),
+        ] {
+            if let Some(raw) = raw {
+                map.serialize_entry(name, raw)?;
+            }
+        }
+        for (name, raw) in self.others.iter().flat_map(|others| &others.0) {
+            map.serialize_entry(name, raw)?;
+        }
+        if let Some(meta) = &self.meta {
+            map.serialize_entry("_meta", meta)?;
+        }
+        map.end()
     }
 }
 
@@ -229,6 +273,7 @@ const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
 const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
+const PROGRESS_TOKEN: &str = "progressToken";
 
 /// What every modern request carries, written once.
 static OURS_ALONE: LazyLock<Box<RawValue>> = LazyLock::new(|| {
@@ -246,11 +291,12 @@ impl Serialize for Meta<'_> {
     /// caller's where it gives them: who answers `inputRequests` may say what it can answer. A legacy server gets
     /// none of the four, for a dual-era one would take them as the sign of a modern request.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.callers.is_none() && self.modern {
+        if self.callers.is_none() && self.modern && self.progress_token.is_none() {
             return OURS_ALONE.serialize(serializer);
         }
         let mut map = serializer.serialize_map(None)?;
         let (mut capabilities, mut info) = (false, false);
+        let (mut token, mut level) = (false, false);
         if let Some(raw) = self.callers {
             let members: Members<'_> =
                 serde_json::from_str(raw.get()).map_err(serde::ser::Error::custom)?;
@@ -260,9 +306,19 @@ impl Serialize for Meta<'_> {
                     CLIENT_CAPABILITIES | CLIENT_INFO | LOG_LEVEL if !self.modern => continue,
                     CLIENT_CAPABILITIES => capabilities = true,
                     CLIENT_INFO => info = true,
+                    LOG_LEVEL => level = true,
+                    PROGRESS_TOKEN => token = true,
                     _ => {}
                 }
                 map.serialize_entry(name, value)?;
+            }
+        }
+        if let Some(ours) = self.progress_token {
+            if !token {
+                map.serialize_entry(PROGRESS_TOKEN, ours)?;
+            }
+            if self.modern && !level {
+                map.serialize_entry(LOG_LEVEL, "info")?;
             }
         }
         if self.modern {
@@ -321,8 +377,8 @@ pub fn cancelled(id: &Id) -> Vec<u8> {
 
 // === decoding ===
 
-/// What an event holds that concerns the request `id`: one message, or an array of them (2025-03-26). Notifications,
-/// answers to other requests, and what is no message at all are passed over.
+/// What an event holds that concerns the request `id`: one message, or an array of them (2025-03-26). Answers to other
+/// requests, and what is no message at all are passed over.
 pub fn read(event: &Bytes, id: &Id, mut take: impl FnMut(Message)) {
     let mut read_one = |raw: &[u8]| {
         let message = serde_json::from_slice::<Incoming<'_>>(raw).ok();
@@ -365,7 +421,7 @@ impl Incoming<'_> {
 
     fn concerning(&self, id: &Id, body: &Bytes) -> Option<Message> {
         let Some(raw) = self.id else {
-            return self.unaddressed();
+            return self.unaddressed().or_else(|| self.notification(body));
         };
         if id.is(raw) {
             return self.answer(body).ok().flatten().map(Message::Answer);
@@ -386,6 +442,16 @@ impl Incoming<'_> {
         Some(Message::Unaddressed(error))
     }
 
+    fn notification(&self, body: &Bytes) -> Option<Message> {
+        let method = self.method?.get().trim_matches('"');
+        Some(Message::Notification(Notification {
+            method: body.slice_ref(method.as_bytes()),
+            params: self
+                .params
+                .map_or_else(Bytes::new, |params| body.slice_ref(params.get().as_bytes())),
+        }))
+    }
+
     fn answer(&self, body: &Bytes) -> Result<Option<Answer>, NotAMessage> {
         if let Some(error) = self.error {
             return Ok(Some(Answer::Error(serde_json::from_str(error.get())?)));
@@ -393,6 +459,26 @@ impl Incoming<'_> {
         Ok(self
             .result
             .map(|raw| Answer::Result(body.slice_ref(raw.get().as_bytes()))))
+    }
+}
+
+// === impl Notification ===
+
+impl Notification {
+    /// Whether it is about a request whose progress carries another token.
+    pub fn is_of_another(&self, token: &[u8]) -> bool {
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Progress<'a> {
+            #[serde(borrow)]
+            progress_token: Option<&'a RawValue>,
+        }
+        if self.method != "notifications/progress" {
+            return false;
+        }
+        let progress = serde_json::from_slice::<Progress<'_>>(&self.params).ok();
+        let theirs = progress.and_then(|progress| progress.progress_token);
+        !theirs.is_some_and(|theirs| theirs.get().as_bytes() == token)
     }
 }
 

@@ -204,7 +204,7 @@ async fn open(
         .await?;
     // Python SDKs put a fresh id that leads nowhere on their refusals: only a success counts.
     let session = reply.head.session.take();
-    let result = reply.outcome().await?;
+    let result = reply.outcome(None).await?;
     let opened = session.map(|id| Opened {
         server,
         id: Some(id),

@@ -1,7 +1,7 @@
-//! What a client must know of a server's tools before it calls one: their names, which arguments are mirrored into
-//! headers (`x-mcp-header`, 2026-07-28), and whether running one twice does harm.
+//! What a client must know of a server's tools before it calls one: their names and definitions, which arguments are
+//! mirrored into headers (`x-mcp-header`, 2026-07-28), and whether running one does harm, or running it twice.
 //!
-//! Lists themselves are never served from here: `GET .../tools` always asks the server. How lists are fetched is
+//! Lists themselves are never served from here: `GET .../tools` always asks the server. A search looks here. How lists are fetched is
 //! `client`'s part; how their bytes are cut and joined is `tools_list`'s.
 
 use std::borrow::Cow;
@@ -31,8 +31,9 @@ const SUGGESTIONS: usize = 3;
 
 /// What is known of one server's tools.
 #[derive(Debug)]
-pub(super) struct Tools {
+pub struct Tools {
     by_name: HashMap<String, Tool>,
+    in_order: Vec<String>,
     /// Every tool of the server is in `by_name`.
     complete: bool,
     fetched: Instant,
@@ -40,12 +41,15 @@ pub(super) struct Tools {
 }
 
 /// What is known of one tool.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Tool {
+#[derive(Debug, Clone)]
+pub struct Tool {
+    /// The whole definition, as it came.
+    pub definition: Box<RawValue>,
     /// Arguments that go into headers; `None` if the annotations break the rules, so that the tool must not be used.
     mirrors: Option<Vec<Mirror>>,
     /// `readOnlyHint` or `idempotentHint`.
     idempotent: bool,
+    read_only: bool,
 }
 
 /// An argument that a modern server wants in a header as well.
@@ -63,6 +67,7 @@ impl Tools {
     pub(super) fn new() -> Self {
         Self {
             by_name: HashMap::new(),
+            in_order: Vec::new(),
             complete: true,
             fetched: Instant::now(),
             lifetime: CEILING,
@@ -79,8 +84,8 @@ impl Tools {
     }
 
     /// Adds the definitions of one page. The page that lives shortest counts for the whole list; no `ttlMs` means 0.
-    pub(super) fn add(&mut self, definitions: &[&RawValue], ttl_ms: Option<u64>) {
-        let said = Duration::from_millis(ttl_ms.unwrap_or(0));
+    pub(super) fn add(&mut self, definitions: &[&RawValue], ttl: Option<Duration>) {
+        let said = ttl.unwrap_or_default();
         self.lifetime = self.lifetime.min(said.clamp(FLOOR, CEILING));
         for definition in definitions {
             if self.by_name.len() >= MOST_TOOLS {
@@ -88,7 +93,9 @@ impl Tools {
                 return;
             }
             if let Some((name, tool)) = Tool::read(definition) {
-                self.by_name.insert(name, tool);
+                if self.by_name.insert(name.clone(), tool).is_none() {
+                    self.in_order.push(name);
+                }
             }
         }
     }
@@ -109,8 +116,17 @@ impl Tools {
     }
 
     /// The tool of that name.
-    pub(super) fn get(&self, name: &str) -> Option<&Tool> {
+    pub fn get(&self, name: &str) -> Option<&Tool> {
         self.by_name.get(name)
+    }
+
+    /// The tools that may be used, with their names, in the order of the list.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Tool)> {
+        self.in_order
+            .iter()
+            .filter_map(move |name| self.by_name.get_key_value(name))
+            .filter(|(_, tool)| tool.is_usable())
+            .map(|(name, tool)| (name.as_str(), tool))
     }
 
     /// Whether the list has a tool of that name that may be used.
@@ -119,7 +135,7 @@ impl Tools {
     }
 
     /// The names closest to `name`: those that a slip of the hand or a wrong case leads away from.
-    pub(super) fn similar_to(&self, name: &str) -> Vec<String> {
+    pub fn similar_to(&self, name: &str) -> Vec<String> {
         similar(
             self.by_name
                 .iter()
@@ -157,6 +173,8 @@ impl Tool {
                 .input_schema
                 .map_or_else(|| Some(Vec::new()), |schema| mirrors(schema.get())),
             idempotent: hint("readOnlyHint") || hint("idempotentHint"),
+            read_only: hint("readOnlyHint"),
+            definition: definition.to_owned(),
         };
         Some((tool.name.into_owned(), facts))
     }
@@ -169,6 +187,16 @@ impl Tool {
     /// Whether running it twice does no harm, by its own annotations.
     pub(super) fn is_idempotent(&self) -> bool {
         self.idempotent
+    }
+
+    /// Whether running it changes nothing, by its own annotations.
+    pub fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
+    /// The JSON Schema of its arguments, as it came.
+    pub fn input_schema(&self) -> Option<&RawValue> {
+        Members::of(self.definition.get()).ok()?.get("inputSchema")
     }
 
     /// The `Mcp-Param-*` headers for a call with these arguments. An argument that is absent or `null`, or that is
@@ -298,7 +326,7 @@ fn annotated_header(annotation: &RawValue) -> Option<HeaderName> {
 // === didYouMean ===
 
 /// Up to three of `names` that are close to `wanted`: at most a third of its letters away, case aside.
-fn similar<'a>(names: impl Iterator<Item = &'a str>, wanted: &str) -> Vec<String> {
+pub(super) fn similar<'a>(names: impl Iterator<Item = &'a str>, wanted: &str) -> Vec<String> {
     let wanted: Vec<char> = wanted.to_lowercase().chars().take(128).collect();
     let most = (wanted.len() / 3).max(1);
     let mut close: Vec<(usize, &str)> = names

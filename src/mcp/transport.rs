@@ -28,6 +28,7 @@ use super::header::{self, ACCEPT_BOTH, SessionId};
 use super::message::{self, Answer, Id};
 use super::outcome::Head;
 use super::socket::Flight;
+use super::watch::Watch;
 use crate::servers::Server;
 use crate::settings::Limits;
 
@@ -325,11 +326,11 @@ pub fn pause_before(retry: u32) -> Duration {
 // === impl Reply ===
 
 impl Reply {
-    /// The result, where nothing but the answer is of interest.
-    pub async fn outcome(self) -> Result<Bytes, Error> {
+    /// The result. What else the server says until it is there is for who watches, if anybody does.
+    pub async fn outcome(self, watch: Option<&Watch>) -> Result<Bytes, Error> {
         let answer = match self.body {
             Body::Read(answer) => answer,
-            Body::Events(events) => events.answer().await?,
+            Body::Events(events) => events.answer(watch).await?,
         };
         self.head.outcome(answer)
     }
@@ -354,12 +355,19 @@ impl Events {
         }
     }
 
-    /// The answer, passing over everything else.
-    async fn answer(mut self: Box<Self>) -> Result<Option<Answer>, Error> {
+    /// The answer, passing over everything that nobody watches for.
+    async fn answer(mut self: Box<Self>, watch: Option<&Watch>) -> Result<Option<Answer>, Error> {
+        if watch.is_some() {
+            self.collapse.keep_notifications();
+        }
         while let Some(step) = self.next().await? {
-            if let Step::Answer(answer) = step {
-                self.leave();
-                return Ok(Some(answer));
+            match (step, watch) {
+                (Step::Answer(answer), _) => {
+                    self.leave();
+                    return Ok(Some(answer));
+                }
+                (Step::Notification(told), Some(watch)) => watch.tell(told).await,
+                _ => {}
             }
         }
         Ok(None)

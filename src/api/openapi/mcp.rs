@@ -120,3 +120,189 @@ pub(in crate::api) struct InitializeResult {
 /// An empty object: the server has answered.
 #[derive(ToSchema)]
 pub(in crate::api) struct Pong {}
+
+/// A page of resources, or all of them: MCP's `ListResourcesResult`.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::api) struct ListResourcesResult {
+    /// The resources.
+    resources: Vec<Resource>,
+    /// Where the next page starts; may be empty. Absent on the last page.
+    next_cursor: Option<String>,
+    #[serde(flatten)]
+    others: HashMap<String, Value>,
+}
+
+/// A resource.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Resource {
+    /// What it is read by.
+    uri: String,
+    /// Its name.
+    name: Option<String>,
+    /// A name for people.
+    title: Option<String>,
+    /// What it is.
+    description: Option<String>,
+    /// Its media type.
+    mime_type: Option<String>,
+    #[serde(flatten)]
+    others: HashMap<String, Value>,
+}
+
+/// A page of resource templates, or all of them: MCP's `ListResourceTemplatesResult`.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::api) struct ListResourceTemplatesResult {
+    /// The templates.
+    resource_templates: Vec<ResourceTemplate>,
+    /// Where the next page starts; may be empty. Absent on the last page.
+    next_cursor: Option<String>,
+    #[serde(flatten)]
+    others: HashMap<String, Value>,
+}
+
+/// A template of URIs of resources.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct ResourceTemplate {
+    /// The template (RFC 6570).
+    uri_template: String,
+    /// Its name.
+    name: Option<String>,
+    /// What the resources are.
+    description: Option<String>,
+    /// Their media type.
+    mime_type: Option<String>,
+    #[serde(flatten)]
+    others: HashMap<String, Value>,
+}
+
+/// What a resource holds: MCP's `ReadResourceResult`.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::api) struct ReadResourceResult {
+    /// Its contents, mostly one.
+    contents: Vec<ResourceContent>,
+    #[serde(flatten)]
+    others: HashMap<String, Value>,
+}
+
+/// One content of a resource: `text` or `blob`.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct ResourceContent {
+    /// Its URI.
+    uri: Option<String>,
+    /// Its media type.
+    mime_type: Option<String>,
+    /// Of a text.
+    text: Option<String>,
+    /// Of anything else, in Base64.
+    blob: Option<String>,
+    #[serde(flatten)]
+    others: HashMap<String, Value>,
+}
+
+/// A page of prompts, or all of them: MCP's `ListPromptsResult`.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::api) struct ListPromptsResult {
+    /// The prompts.
+    prompts: Vec<Prompt>,
+    /// Where the next page starts; may be empty. Absent on the last page.
+    next_cursor: Option<String>,
+    #[serde(flatten)]
+    others: HashMap<String, Value>,
+}
+
+/// A prompt.
+#[derive(ToSchema)]
+struct Prompt {
+    /// The name it is filled in by.
+    name: String,
+    /// A name for people.
+    title: Option<String>,
+    /// What it is for.
+    description: Option<String>,
+    /// Its arguments: `name`, `description`, `required`.
+    arguments: Option<Vec<Object>>,
+    #[serde(flatten)]
+    others: HashMap<String, Value>,
+}
+
+/// A prompt, filled in: MCP's `GetPromptResult`.
+#[derive(ToSchema)]
+pub(in crate::api) struct GetPromptResult {
+    /// What it is for.
+    description: Option<String>,
+    /// Messages for a model, each with `role` and `content`.
+    messages: Vec<Object>,
+    #[serde(flatten)]
+    others: HashMap<String, Value>,
+}
+
+/// What is to be completed: the parameters of MCP's `completion/complete`.
+#[derive(ToSchema)]
+pub(in crate::api) struct CompleteRequest {
+    /// `{"type": "ref/prompt", "name": ...}` or `{"type": "ref/resource", "uri": ...}`, the URI being a template.
+    r#ref: Object,
+    /// `name` of the argument, and the `value` so far.
+    argument: Object,
+    /// `arguments` that are settled already.
+    context: Option<Object>,
+    #[serde(flatten)]
+    others: HashMap<String, Value>,
+}
+
+/// What it may be completed to: MCP's `CompleteResult`.
+#[derive(ToSchema)]
+pub(in crate::api) struct CompleteResult {
+    /// `values`, and how many there are: `total`, `hasMore`.
+    completion: Object,
+    #[serde(flatten)]
+    others: HashMap<String, Value>,
+}
+
+/// A JSON-RPC request.
+#[derive(ToSchema)]
+pub(in crate::api) struct RpcRequest {
+    /// Always `2.0`.
+    #[schema(pattern = "^2[.]0$")]
+    jsonrpc: String,
+    /// A text or a number; the response carries it.
+    #[schema(value_type = Value)]
+    id: Value,
+    /// The method, for example `tools/list`.
+    method: String,
+    /// Its parameters.
+    params: Option<Object>,
+}
+
+/// A JSON-RPC response.
+#[derive(ToSchema)]
+pub(in crate::api) struct RpcResponse {
+    /// Always `2.0`.
+    #[schema(pattern = "^2[.]0$")]
+    jsonrpc: String,
+    /// The id of the request.
+    #[schema(value_type = Value)]
+    id: Value,
+    /// What the server answered.
+    result: Object,
+}
+
+/// A JSON-RPC error response.
+#[derive(ToSchema)]
+pub(in crate::api) struct RpcErrorResponse {
+    /// Always `2.0`.
+    #[schema(pattern = "^2[.]0$")]
+    jsonrpc: String,
+    /// The id of the request; `null` if it has none that can be read.
+    #[schema(value_type = Value)]
+    id: Value,
+    /// `code`, `message` and `data`: the server's own; or, where the server gave none, of this service with the problem as
+    /// `data`.
+    error: Object,
+}

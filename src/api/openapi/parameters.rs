@@ -26,6 +26,63 @@ pub(in crate::api) struct OfTool {
     tool: String,
 }
 
+/// Which prompt.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(in crate::api) struct OfPrompt {
+    /// The prompt's name.
+    #[param(example = "greet")]
+    prompt: String,
+}
+
+/// Which template, with which variables.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct ExpandTemplate {
+    /// The template (RFC 6570). Every other parameter is a variable; several of one name are a list. `arg.NAME` is the variable
+    /// NAME, also where NAME is a parameter of this service.
+    #[param(required = true)]
+    template: String,
+}
+
+/// Which resource, and in which form.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct ReadResource {
+    /// The resource.
+    uri: Option<String>,
+    /// Instead of `uri`: a template (RFC 6570), with every other parameter as a variable. See `templates/expand`.
+    template: Option<String>,
+    /// `mcp` answers with the server's `result`, `content` with what is in it. What `Accept` says, if absent.
+    #[param(inline)]
+    result: Option<ResourceForm>,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+enum ResourceForm {
+    Mcp,
+    Content,
+}
+
+/// In which form a tool's result is wanted.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct ResultForm {
+    /// `mcp` answers with the server's `result`, `structured` with its `structuredContent` alone, `text` with its texts alone. What
+    /// `Accept` says, if absent.
+    #[param(inline)]
+    result: Option<ToolForm>,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+enum ToolForm {
+    Mcp,
+    Structured,
+    Text,
+}
+
 /// Which asset of Swagger UI.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]

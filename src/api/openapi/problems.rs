@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use utoipa::openapi::example::ExampleBuilder;
+use utoipa::openapi::example::{Example, ExampleBuilder};
 use utoipa::openapi::header::Header;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, ToSchema};
@@ -22,7 +22,7 @@ struct Problem {
     examples: &'static [&'static str],
 }
 
-const PROBLEMS: [Problem; 22] = [
+const PROBLEMS: [Problem; 25] = [
     Problem {
         name: "InvalidRequest",
         status: 400,
@@ -88,6 +88,30 @@ const PROBLEMS: [Problem; 22] = [
         description: "`method_not_allowed`: what this path answers to a method that it does not have",
         headers: &["Allow"],
         examples: &["method_not_allowed"],
+    },
+    Problem {
+        name: "PromptNotFound",
+        status: 404,
+        description: "`prompt_not_found`: the server's own list has no such prompt. `server_not_found`: no such server \
+                      is configured",
+        headers: &[],
+        examples: &["prompt_not_found", "server_not_found"],
+    },
+    Problem {
+        name: "ResourceNotFound",
+        status: 404,
+        description: "`resource_not_found`: the server has no resource of this URI. `server_not_found`: no such server \
+                      is configured",
+        headers: &[],
+        examples: &["resource_not_found", "server_not_found"],
+    },
+    Problem {
+        name: "NotAcceptable",
+        status: 406,
+        description: "`not_acceptable`: nothing of what there is fits `Accept`; `available` names what there is. If that is \
+                      known only after a call, `executed` is `yes` and `result` holds what the tool returned",
+        headers: &["Mcp-Session-Id"],
+        examples: &["not_acceptable"],
     },
     Problem {
         name: "InputRequired",
@@ -263,9 +287,66 @@ problem_sets! {
     /// Of what is asked of one tool.
     ToolProblems extends SessionProblems: "ToolNotFound";
     /// Of a call.
-    CallProblems extends ToolProblems: "InputRequired", "ToolError";
+    CallProblems extends ToolProblems: "NotAcceptable", "InputRequired", "ToolError";
+    /// Of a prompt that is filled in.
+    PromptProblems extends SessionProblems: "PromptNotFound", "InputRequired";
+    /// Of a resource that is read.
+    ReadProblems extends SessionProblems: "ResourceNotFound", "NotAcceptable", "InputRequired";
+    /// Of a template that is expanded.
+    NamedServerProblems extends GatewayProblems: "ServerNotFound";
     /// Of every route that takes a body.
     BodyProblems: "PayloadTooLarge", "UnsupportedMediaType";
+}
+
+/// Of JSON-RPC: the same statuses, but the body is a JSON-RPC response wherever the request got as far as that.
+pub(in crate::api) struct RpcProblems;
+
+impl IntoResponses for RpcProblems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let mut responses = CallProblems::responses();
+        responses.extend(BodyProblems::responses());
+        let statuses = responses
+            .into_keys()
+            .filter(|status| status != "500" && status != "405");
+        let answers = statuses.map(|status| {
+            let schema = |name: &str| {
+                let reference = Ref::from_schema_name(name);
+                ContentBuilder::new().schema(Some(reference))
+            };
+            let example = ExampleBuilder::new().value(Some(serde_json::json!({
+                "jsonrpc": "2.0", "id": 1, "error": {"code": -32602, "message": "Unknown tool: ad"},
+            })));
+            let response = ResponseBuilder::new()
+                .description("As other routes answer; the body is a JSON-RPC error response")
+                .content(
+                    "application/json",
+                    schema("RpcErrorResponse")
+                        .examples_from_iter([("refused", example.build())])
+                        .build(),
+                );
+            // What is refused before the route is known to be this one.
+            let response = match status.as_str() {
+                "400" | "401" => response.content(
+                    "application/problem+json",
+                    schema("Problem")
+                        .examples_from_iter([("unauthorized", unauthorized())])
+                        .build(),
+                ),
+                _ => response,
+            };
+            (status, response.build().into())
+        });
+        let mut all: BTreeMap<String, RefOr<Response>> = answers.collect();
+        all.extend(references(&["MethodNotAllowed", "InternalError"]));
+        all
+    }
+}
+
+/// The recorded problem of a request without a key.
+fn unauthorized() -> Example {
+    let recorded: Value = serde_json::from_str(include_str!("examples.json")).unwrap_or_default();
+    let problem = recorded.pointer("/problems/unauthorized").cloned();
+    ExampleBuilder::new().value(problem).build()
 }
 
 fn references(names: &[&str]) -> impl Iterator<Item = (String, RefOr<Response>)> {
@@ -291,8 +372,11 @@ pub(in crate::api) enum Code {
     Forbidden,
     ServerNotFound,
     ToolNotFound,
+    PromptNotFound,
+    ResourceNotFound,
     NotFound,
     MethodNotAllowed,
+    NotAcceptable,
     InputRequired,
     SessionExpired,
     PayloadTooLarge,
@@ -340,6 +424,7 @@ mod tests {
         };
         let server = "400 401 403 404 405 429 500 501 502 503 504";
         let input = "400 401 403 404 405 409 410 422 429 500 501 502 503 504";
+        let call = "400 401 403 404 405 406 409 410 422 429 500 501 502 503 504";
         for (set, expected) in [
             (ServiceProblems::responses(), "400 405 500"),
             (ReadinessProblems::responses(), "400 405 500 503"),
@@ -348,7 +433,7 @@ mod tests {
             (ServerProblems::responses(), server),
             (BodyProblems::responses(), "413 415"),
             (ListProblems::responses(), input),
-            (CallProblems::responses(), input),
+            (CallProblems::responses(), call),
         ] {
             assert_eq!(statuses(set), expected);
         }

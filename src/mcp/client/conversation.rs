@@ -18,9 +18,10 @@ use futures::{FutureExt, StreamExt, select_biased};
 use crate::mcp::collapse::Step;
 use crate::mcp::error::Error;
 use crate::mcp::header;
-use crate::mcp::message::{Answer, Id, ServerRequest};
+use crate::mcp::message::{Answer, Id, Notification, ServerRequest};
 use crate::mcp::outcome::Head;
 use crate::mcp::transport::{Body, Events, Post, Reply, Transport};
+use crate::mcp::watch::Watch;
 use crate::servers::Server;
 
 /// How long a server may take to take an answer to its own request.
@@ -54,6 +55,8 @@ pub(super) struct Conversation<'a> {
     pub(super) server: &'a Server,
     pub(super) target: Uri,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    /// Who wants to know what the server tells before it answers.
+    pub(super) watch: Option<Watch>,
 }
 
 impl Conversation<'_> {
@@ -123,6 +126,9 @@ impl Conversation<'_> {
 
     /// Reads a stream to the answer, and the streams on which it is resumed.
     async fn follow(&self, mut events: Box<Events>, id: &Id) -> Result<Option<Answer>, Error> {
+        if self.watch.is_some() {
+            events.collapse.keep_notifications();
+        }
         let mut resumptions = 0;
         loop {
             let ended = match self.attend(&mut events).await {
@@ -150,6 +156,7 @@ impl Conversation<'_> {
                 Some(Step::Request(request)) => {
                     return Box::pin(self.attend_and_reply(events, &request)).await;
                 }
+                Some(Step::Notification(told)) => self.pass_on(told).await,
                 Some(Step::Endpoint(_)) => {}
                 None => return Ok(None),
             }
@@ -177,6 +184,7 @@ impl Conversation<'_> {
                     }
                     replies.push(self.reply_to(&request));
                 }
+                Some(Step::Notification(told)) => self.pass_on(told).await,
                 Some(Step::Endpoint(_)) => {}
                 None => {
                     // Polling servers end a stream after they have asked, and go on when they are answered.
@@ -184,6 +192,12 @@ impl Conversation<'_> {
                     return Ok(None);
                 }
             }
+        }
+    }
+
+    async fn pass_on(&self, told: Notification) {
+        if let Some(watch) = &self.watch {
+            watch.tell(told).await;
         }
     }
 

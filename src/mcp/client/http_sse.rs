@@ -60,6 +60,9 @@ impl Channel {
         body: Bytes,
     ) -> Result<Bytes, Error> {
         self.events.collapse.expect(id.clone());
+        if conversation.watch.is_some() {
+            self.events.collapse.keep_notifications();
+        }
         conversation.tell(body).await?;
         let answer = conversation.attend(&mut self.events).await?;
         Head::of(StatusCode::OK).outcome(answer)

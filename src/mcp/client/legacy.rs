@@ -9,6 +9,7 @@ use crate::mcp::era::{self, Era};
 use crate::mcp::error::{Error, Refusal, Stage};
 use crate::mcp::header;
 use crate::mcp::message::{self, Id, Meta, Params};
+use crate::mcp::watch::Watch;
 
 impl<'a> Client<'a> {
     /// One request to a legacy server: in the session there is, or without one, or after a handshake, whichever the
@@ -41,6 +42,8 @@ impl<'a> Client<'a> {
                         return Err(Error::SessionRequired(Some(Refusal::of(error))));
                     }
                 }
+                // Python SDK 1 says so of unknown names, go-sdk of a missing session; both have run nothing.
+                Err(error) if error.rpc_code() == Some(0) && self.init == Init::Auto => {}
                 outcome => return outcome,
             }
         }
@@ -70,10 +73,12 @@ impl<'a> Client<'a> {
     }
 
     async fn send_legacy(&mut self, operation: &Operation<'_>) -> Result<Bytes, Error> {
+        let watch = self.watch_over(operation);
         let params = Params {
-            meta: operation.meta.map(|callers| Meta {
-                callers: Some(callers),
+            meta: (operation.meta.is_some() || watch.is_some()).then_some(Meta {
+                callers: operation.meta,
                 modern: false,
+                progress_token: watch.as_ref().map(Watch::token),
             }),
             ..operation.params
         };
@@ -81,12 +86,14 @@ impl<'a> Client<'a> {
         let body = message::encode(Some(&id), operation.method, &params)
             .map_err(|error| Error::unwritable(&error))?;
         if !(operation.may_ask && self.may_have_standalone_stream()) {
-            return self.converse(id, body.into(), Standalone::Absent).await;
+            return self
+                .converse(id, body.into(), Standalone::Absent, watch)
+                .await;
         }
         self.clock.enter(Stage::Preparing);
         let standalone = self.standalone_stream(&id).await;
         let has_none = matches!(standalone, Standalone::Absent);
-        let outcome = self.converse(id, body.into(), standalone).await;
+        let outcome = self.converse(id, body.into(), standalone, watch).await;
         if has_none && outcome.is_ok() {
             self.remember_no_standalone_stream();
         }
@@ -99,9 +106,13 @@ impl<'a> Client<'a> {
         id: Id,
         body: Bytes,
         standalone: Standalone,
+        watch: Option<Watch>,
     ) -> Result<Bytes, Error> {
         self.clock.enter(Stage::Operation);
-        let conversation = self.conversation();
+        let conversation = Conversation {
+            watch,
+            ..self.conversation()
+        };
         self.running = Some(id.clone());
         let outcome = match &mut self.session {
             Session::Channel(channel) => channel.request(&conversation, &id, body).await,
@@ -131,6 +142,7 @@ impl<'a> Client<'a> {
             server: self.server,
             target: target.clone(),
             headers: self.legacy_headers(),
+            watch: None,
         }
     }
 

@@ -8,6 +8,7 @@ use crate::mcp::era;
 use crate::mcp::error::{Error, Stage};
 use crate::mcp::header::{self, encode_value};
 use crate::mcp::message::{Meta, Params};
+use crate::mcp::watch::Watch;
 
 impl Client<'_> {
     /// One request to a modern server; a tool call with its annotated arguments mirrored into headers. Once more with
@@ -39,27 +40,27 @@ impl Client<'_> {
             header::PROTOCOL_VERSION,
             HeaderValue::from_static(era::MODERN),
         ));
-        headers.push((
-            header::METHOD,
-            HeaderValue::from_static(operation.modern_method),
-        ));
-        if let Some(name) = operation.params.name {
+        headers.push((header::METHOD, operation.method_header()?));
+        if let Some(name) = operation.params.name.or(operation.params.uri) {
             headers.push((header::NAME, encode_value(name)));
         }
         headers.extend_from_slice(mirrored);
+        let watch = self.watch_over(operation);
         let params = Params {
             meta: Some(Meta {
                 callers: operation.meta,
                 modern: true,
+                progress_token: watch.as_ref().map(Watch::token),
             }),
             ..operation.params
         };
+        let method = operation.modern_method;
         let outcome = self
-            .exchange(operation.modern_method, &params, &headers)
+            .exchange(method, &params, &headers, watch.as_ref())
             .await;
         match &outcome {
             Err(error) if era::supported_versions(error).is_some_and(|named| named.modern) => {
-                self.exchange(operation.modern_method, &params, &headers)
+                self.exchange(method, &params, &headers, watch.as_ref())
                     .await
             }
             _ => outcome,
@@ -76,6 +77,9 @@ impl Client<'_> {
         else {
             return Ok(Vec::new());
         };
+        if operation.method != "tools/call" {
+            return Ok(Vec::new());
+        }
         let tools = match self.known_tools() {
             Some(tools) => tools,
             None => self.fetch_tools().await?,

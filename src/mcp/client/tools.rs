@@ -9,9 +9,9 @@ use bytes::Bytes;
 use super::{Client, Operation, ToolResult};
 use crate::mcp::era::Era;
 use crate::mcp::error::{Cap, Error, Stage};
+use crate::mcp::lists::{self, Listing, Page};
 use crate::mcp::message::Marks;
 use crate::mcp::tools_cache::{Tool, Tools};
-use crate::mcp::tools_list::{self, Page};
 
 /// Pages followed for one list.
 const PAGES: usize = 1000;
@@ -97,19 +97,23 @@ impl Client<'_> {
     /// Asks for the whole list, and remembers it. A server that refuses to list has no list, and that is remembered.
     pub(super) async fn fetch_tools(&mut self) -> Result<Arc<Tools>, Error> {
         self.clock.enter(Stage::Preparing);
-        let first = match self.list_page(None).await {
+        let first = match self.list_page(Listing::Tools, None).await {
             Err(Error::Rpc { error, .. }) if error.code == -32601 => {
                 return Ok(self.keep(Tools::unlistable()));
             }
             outcome => outcome?,
         };
-        let pages = self.pages_from(first).await?;
+        let pages = self.pages_from(Listing::Tools, first).await?;
         self.learn(&pages)
     }
 
     /// One page, in the era and the session already in use.
-    async fn list_page(&mut self, cursor: Option<&str>) -> Result<Bytes, Error> {
-        let operation = Operation::list(cursor);
+    pub(super) async fn list_page(
+        &mut self,
+        listing: Listing,
+        cursor: Option<&str>,
+    ) -> Result<Bytes, Error> {
+        let operation = Operation::list(listing, cursor);
         match self.era {
             Some(Era::Modern) => self.send_modern(&operation, &[]).await,
             Some(Era::HttpSse) => self.over_http_sse(&operation).await,
@@ -117,20 +121,30 @@ impl Client<'_> {
         }
     }
 
+    /// All pages of a list.
+    pub(super) async fn every_page(&mut self, listing: Listing) -> Result<Vec<Bytes>, Error> {
+        let first = self.request(&Operation::list(listing, None)).await?;
+        self.pages_from(listing, first).await
+    }
+
     /// All pages of a list whose first is given.
-    pub(super) async fn pages_from(&mut self, first: Bytes) -> Result<Vec<Bytes>, Error> {
+    pub(super) async fn pages_from(
+        &mut self,
+        listing: Listing,
+        first: Bytes,
+    ) -> Result<Vec<Bytes>, Error> {
         let cap = self.pool.transport.limits().response_bytes;
         let mut total = first.len();
         let mut pages = vec![first];
         let mut seen: Vec<String> = Vec::new();
-        while let Some(cursor) = next_cursor(&pages)? {
+        while let Some(cursor) = next_cursor(listing, &pages)? {
             if seen.contains(&cursor) {
-                return Err(Error::Malformed("a cursor of tools/list came twice".into()));
+                return Err(Error::Malformed("a cursor of a list came twice".into()));
             }
             if pages.len() >= PAGES {
                 return Err(Error::TooLarge(Cap::Pages));
             }
-            let page = self.list_page(Some(&cursor)).await?;
+            let page = self.list_page(listing, Some(&cursor)).await?;
             total += page.len();
             if total > cap {
                 return Err(Error::TooLarge(Cap::ResponseBytes));
@@ -144,8 +158,8 @@ impl Client<'_> {
     pub(super) fn learn(&self, pages: &[Bytes]) -> Result<Arc<Tools>, Error> {
         let mut tools = Tools::new();
         for page in pages {
-            let page = Page::read(page)?;
-            tools.add(&page.tools, page.ttl_ms());
+            let page = Page::read(Listing::Tools, page)?;
+            tools.add(&page.items, page.freshness.ttl);
         }
         Ok(self.keep(tools))
     }
@@ -158,20 +172,28 @@ impl Client<'_> {
     }
 
     /// A list as a caller may see it.
-    pub(super) fn listable(&self, page: Bytes) -> Result<Bytes, Error> {
-        if self.era != Some(Era::Modern) {
+    pub(super) fn listable(&self, listing: Listing, page: Bytes) -> Result<Bytes, Error> {
+        let page = self.completed(page)?;
+        if self.era != Some(Era::Modern) || listing != Listing::Tools {
             return Ok(page);
         }
-        complete(&page, &Marks::of(&page))?;
-        tools_list::without_unusable(page)
+        lists::without_unusable(page)
+    }
+
+    /// A result that is one: a modern server may want input instead, or answer with something that nobody knows.
+    pub(super) fn completed(&self, result: Bytes) -> Result<Bytes, Error> {
+        if self.era == Some(Era::Modern) {
+            complete(&result, &Marks::of(&result))?;
+        }
+        Ok(result)
     }
 }
 
-fn next_cursor(pages: &[Bytes]) -> Result<Option<String>, Error> {
+fn next_cursor(listing: Listing, pages: &[Bytes]) -> Result<Option<String>, Error> {
     let Some(last) = pages.last() else {
         return Ok(None);
     };
-    Ok(Page::read(last)?.next_cursor.map(Cow::into_owned))
+    Ok(Page::read(listing, last)?.next_cursor.map(Cow::into_owned))
 }
 
 /// A modern result must be `complete`; `input_required` is the caller's to answer, anything else is invalid.

@@ -1,0 +1,324 @@
+//! An answer while it comes about: what the server tells during a request, as it arrives, and then what the request came to.
+//!
+//! As server-sent events or as lines of JSON. What is refused before anything is sent to the server has its own status; from
+//! then on the status is 200, and the last event is `result` or `error`. Dropping the body, as actix does when the caller
+//! has gone, cancels the request.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use actix_rt::time::{Interval, interval_at};
+use actix_web::HttpResponse;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use bytes::{BufMut, Bytes, BytesMut};
+use futures::channel::mpsc;
+use futures::future::LocalBoxFuture;
+use futures::{FutureExt, Stream, StreamExt};
+
+use super::call::Call;
+use super::error::{About, Error, Task};
+use super::results::{LINES, LIVE};
+use super::{extract, rpc};
+use crate::mcp::client::{Client, ToolCall, Wishes};
+use crate::mcp::header::SessionId;
+use crate::mcp::message::Notification;
+use crate::mcp::watch::Watch;
+use crate::servers::{Server, ToolErrors};
+
+/// Keeps nginx from holding events back.
+const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+/// Between comments on a stream on which nothing else is said: proxies give up on a silence of 60 s.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
+
+/// How events are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Frame {
+    /// `text/event-stream`.
+    Events,
+    /// `application/x-ndjson`.
+    Lines,
+}
+
+/// What is asked of the server.
+pub(super) enum Job {
+    /// A tool call: its body is the arguments, or an envelope.
+    Tool {
+        body: Bytes,
+        is_envelope: bool,
+        tool_errors: ToolErrors,
+    },
+    /// A JSON-RPC request.
+    Rpc { request: Bytes },
+}
+
+/// The body of a live answer.
+struct Live {
+    frame: Frame,
+    notifications: mpsc::Receiver<Notification>,
+    work: Option<LocalBoxFuture<'static, Vec<Bytes>>>,
+    last: std::vec::IntoIter<Bytes>,
+    silence: Interval,
+}
+
+/// What an answer is about, kept for longer than the request.
+struct Subject {
+    request_id: String,
+    server: String,
+    tool: Option<String>,
+    route: &'static str,
+    started: Instant,
+}
+
+/// Answers with what happens.
+pub(super) fn stream(
+    call: &Call<'_>,
+    server: &Arc<Server>,
+    wishes: Wishes,
+    frame: Frame,
+    job: Job,
+) -> HttpResponse {
+    let (watch, notifications) = Watch::new();
+    let gateway = Rc::clone(call.gateway);
+    let server = Arc::clone(server);
+    let subject = Subject {
+        request_id: call.id.clone(),
+        server: server.name.clone(),
+        tool: call.tool.clone(),
+        route: call.route,
+        started: call.started,
+    };
+    let work = async move {
+        let mut client = gateway.pool.client(&server, wishes);
+        client.watched_by(watch);
+        let outcome = job.run(&mut client, &subject).await;
+        let session = if outcome.is_ok() {
+            client.finish()
+        } else {
+            None
+        };
+        subject.last_events(frame, outcome, session.as_ref())
+    };
+    let live = Live {
+        frame,
+        notifications,
+        work: Some(work.boxed_local()),
+        last: Vec::new().into_iter(),
+        silence: interval_at(actix_rt::time::Instant::now() + SIGN_OF_LIFE, SIGN_OF_LIFE),
+    };
+    let media_type = match frame {
+        Frame::Events => LIVE,
+        Frame::Lines => LINES,
+    };
+    HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, media_type))
+        .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-cache")))
+        .insert_header((NO_BUFFERING, HeaderValue::from_static("no")))
+        .streaming(live.map(Ok::<_, actix_web::Error>))
+}
+
+/// What a job came to: the JSON of the last event, or the error and how it is put.
+type Outcome = Result<Bytes, (Error, Box<dyn FnOnce(&[u8], &Error, &str) -> Vec<u8>>)>;
+
+impl Job {
+    async fn run(&self, client: &mut Client<'_>, subject: &Subject) -> Outcome {
+        match self {
+            Self::Tool {
+                body,
+                is_envelope,
+                tool_errors,
+            } => {
+                let outcome = call_tool(client, subject, body, *is_envelope, *tool_errors).await;
+                outcome.map_err(|error| {
+                    let as_problem = |problem: &[u8], _: &Error, _: &str| problem.to_vec();
+                    (error, Box::new(as_problem) as Box<_>)
+                })
+            }
+            Self::Rpc { request } => {
+                let whole = request.clone();
+                let answered = match rpc::Request::read(request) {
+                    Ok(request) => {
+                        let sent = request.send(client).await;
+                        sent.map(|outcome| rpc::response_to(&request, &outcome))
+                    }
+                    // It was read once before.
+                    Err((_, error, _)) => Err(error),
+                };
+                answered.map_err(|error| {
+                    let as_response = move |problem: &[u8], error: &Error, message: &str| {
+                        let id = rpc::Request::read(&whole).ok().map(|request| request.id);
+                        rpc::error_response(problem, error, rpc::OURS, message, id)
+                    };
+                    (error, Box::new(as_response) as Box<_>)
+                })
+            }
+        }
+    }
+}
+
+async fn call_tool(
+    client: &mut Client<'_>,
+    subject: &Subject,
+    body: &Bytes,
+    is_envelope: bool,
+    tool_errors: ToolErrors,
+) -> Result<Bytes, Error> {
+    let nothing = extract::object(b"{}")?;
+    let name = subject.tool.as_deref().unwrap_or_default();
+    let envelope = if is_envelope {
+        Some(extract::envelope(body)?)
+    } else {
+        None
+    };
+    let tool_call = match &envelope {
+        Some(envelope) => envelope.tool_call(nothing),
+        None => ToolCall::of(name, extract::object(body)?),
+    };
+    let outcome = client.call_tool(&tool_call).await;
+    let result = outcome.map_err(|failure| Error::upstream(Task::CallTool, failure))?;
+    if result.is_error && tool_errors == ToolErrors::Status {
+        return Err(Error::Tool {
+            result: result.bytes,
+            session: None,
+        });
+    }
+    Ok(result.bytes)
+}
+
+impl Subject {
+    /// The events that end a stream, and the line in the log.
+    fn last_events(
+        &self,
+        frame: Frame,
+        outcome: Outcome,
+        session: Option<&SessionId>,
+    ) -> Vec<Bytes> {
+        let about = About {
+            request_id: &self.request_id,
+            server: Some(&self.server),
+            tool: self.tool.as_deref(),
+            prompt: None,
+        };
+        let mut events = Vec::new();
+        let mut code = None;
+        match outcome {
+            Ok(result) => {
+                if let Some(session) = session {
+                    let named = serde_json::json!({"sessionId": session.as_str()});
+                    events.push(frame.write("session", named.to_string().as_bytes()));
+                }
+                events.push(frame.write("result", &result));
+            }
+            Err((error, write)) => {
+                let verdict = error.verdict(about);
+                code = Some(verdict.code);
+                let problem = error.body(about, &verdict);
+                events.push(frame.write("error", &write(&problem, &error, &verdict.detail)));
+            }
+        }
+        log::info!(
+            target: "mcp_rest::access",
+            request_id = self.request_id.as_str(),
+            route = self.route,
+            server = self.server.as_str(),
+            tool = self.tool.as_deref(),
+            code = code,
+            micros = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+            "stream ended"
+        );
+        events
+    }
+}
+
+// === impl Frame ===
+
+impl Frame {
+    /// One event: its name, and JSON.
+    fn write(self, name: &str, json: &[u8]) -> Bytes {
+        let mut event = BytesMut::with_capacity(name.len() + json.len() + 32);
+        let (before, between, after): (&[u8], &[u8], &[u8]) = match self {
+            Self::Events => (b"event: ", b"\ndata: ", b"\n\n"),
+            Self::Lines => (b"{\"event\":\"", b"\",\"data\":", b"}\n"),
+        };
+        event.put_slice(before);
+        event.put_slice(name.as_bytes());
+        event.put_slice(between);
+        // JSON has line breaks between its tokens only, where a space means the same.
+        let one_line = json.trim_ascii().iter().map(|byte| match byte {
+            b'\n' | b'\r' => b' ',
+            other => *other,
+        });
+        event.extend(one_line);
+        event.put_slice(after);
+        event.freeze()
+    }
+
+    fn notification(self, told: &Notification) -> Bytes {
+        let params: &[u8] = if told.params.is_empty() {
+            b"{}"
+        } else {
+            &told.params
+        };
+        match &told.method[..] {
+            b"notifications/progress" => self.write("progress", params),
+            b"notifications/message" => self.write("log", params),
+            method => {
+                let mut whole = b"{\"method\":\"".to_vec();
+                whole.extend_from_slice(method);
+                whole.extend_from_slice(b"\",\"params\":");
+                whole.extend_from_slice(params);
+                whole.push(b'}');
+                self.write("notification", &whole)
+            }
+        }
+    }
+}
+
+// === impl Live ===
+
+impl Stream for Live {
+    type Item = Bytes;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let this = &mut *self;
+        if let Some(work) = &mut this.work
+            && let Poll::Ready(last) = work.poll_unpin(context)
+        {
+            this.last = last.into_iter();
+            this.work = None;
+        }
+        // What is still on its way comes before the last event; the way ends with the work.
+        match this.notifications.poll_next_unpin(context) {
+            Poll::Ready(Some(told)) => {
+                this.silence.reset();
+                return Poll::Ready(Some(this.frame.notification(&told)));
+            }
+            Poll::Ready(None) if this.work.is_none() => return Poll::Ready(this.last.next()),
+            Poll::Ready(None) | Poll::Pending => {}
+        }
+        if this.frame == Frame::Events && this.silence.poll_tick(context).is_ready() {
+            return Poll::Ready(Some(Bytes::from_static(b":\n\n")));
+        }
+        Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_line_of_data() {
+        let json = b"{\n  \"a\": 1.10\r\n}\n";
+        assert_eq!(
+            Frame::Events.write("result", json),
+            "event: result\ndata: {   \"a\": 1.10  }\n\n"
+        );
+        assert_eq!(
+            Frame::Lines.write("result", json),
+            "{\"event\":\"result\",\"data\":{   \"a\": 1.10  }}\n"
+        );
+    }
+}

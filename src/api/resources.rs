@@ -1,0 +1,378 @@
+//! Resources: list them and their templates, expand a template, read one, as MCP's result or as the content itself.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{
+    CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, VARY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use iri_string::spec::UriSpec;
+use iri_string::template::UriTemplateStr;
+use iri_string::template::simple_context::{SimpleContext, Value};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::accept::Accept;
+use super::call::Call;
+use super::error::{Error, Task};
+use super::extract;
+use super::openapi::{
+    Deadline, ExpandTemplate, Handshake, InServer, ListProblems, ListResourceTemplatesResult,
+    ListResourcesResult, NamedServerProblems, Page, ReadProblems, ReadResource, ReadResourceResult,
+    Session,
+};
+use super::reply;
+use super::tools::list_of;
+use crate::mcp::error::{Error as Cause, Executed, Failure, Stage};
+use crate::mcp::lists::{Freshness, Listing, text_member};
+use crate::mcp::message::Members;
+
+const JSON: &str = "application/json";
+
+/// A URI made from a template.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Expanded {
+    /// The URI.
+    uri: String,
+}
+
+/// List a server's resources
+///
+/// One page of the server's `resources/list`, or all of it with `all=true`.
+#[utoipa::path(
+    get,
+    path = "/api/mcp/{server}/resources",
+    operation_id = "listResources",
+    tag = "resources",
+    params(InServer, Page, Session, Handshake, Deadline),
+    responses(
+        (status = 200, description = "The server's `result`", body = ListResourcesResult, headers(("Mcp-Session-Id"))),
+        ListProblems,
+    ),
+)]
+pub(super) async fn list(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
+    list_of(call, Listing::Resources, Task::ListResources).await
+}
+
+/// List a server's resource templates
+///
+/// One page of the server's `resources/templates/list`, or all of it with `all=true`.
+#[utoipa::path(
+    get,
+    path = "/api/mcp/{server}/resources/templates",
+    operation_id = "listResourceTemplates",
+    tag = "resources",
+    params(InServer, Page, Session, Handshake, Deadline),
+    responses(
+        (status = 200, description = "The server's `result`", body = ListResourceTemplatesResult,
+            headers(("Mcp-Session-Id"))),
+        ListProblems,
+    ),
+)]
+pub(super) async fn list_templates(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
+    list_of(call, Listing::ResourceTemplates, Task::ListResources).await
+}
+
+/// Make a URI from a template
+///
+/// RFC 6570, with the variables in the query. No server is asked.
+#[utoipa::path(
+    get,
+    path = "/api/mcp/{server}/resources/templates/expand",
+    operation_id = "expandResourceTemplate",
+    tag = "resources",
+    params(InServer, ExpandTemplate),
+    responses(
+        (status = 200, description = "The URI", body = Expanded),
+        NamedServerProblems,
+    ),
+)]
+pub(super) fn expand(call: &Call<'_>) -> Result<HttpResponse, Error> {
+    call.server()?;
+    let template = call
+        .query
+        .get("template")?
+        .ok_or_else(|| Error::invalid("Give the template in 'template'"))?;
+    let uri = expanded(call, template, &["template"])?;
+    Ok(reply::of(&Expanded { uri }))
+}
+
+/// Read a resource
+///
+/// MCP's result; or, if `Accept` or `result=content` says so, the content itself with its own media type.
+#[utoipa::path(
+    get,
+    path = "/api/mcp/{server}/resources/read",
+    operation_id = "readResource",
+    tag = "resources",
+    params(InServer, ReadResource, Session, Handshake, Deadline),
+    responses(
+        (status = 200, description = "The server's `result`, or the content in its own media type", content(
+            (ReadResourceResult = "application/json"),
+            (Vec<u8> = "*/*"),
+        ), headers(("Mcp-Session-Id"), ("ETag"), ("Cache-Control"), ("Content-Disposition"))),
+        (status = 304, description = "What `If-None-Match` names is still what there is", headers(("ETag"))),
+        ReadProblems,
+    ),
+)]
+pub(super) async fn read(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
+    let server = call.server()?;
+    let uri = wanted_uri(call)?;
+    let only_content = match call.query.get("result")? {
+        None => None,
+        Some("mcp") => Some(false),
+        Some("content") => Some(true),
+        Some(_) => {
+            return Err(Error::invalid(
+                "The parameter 'result' must be mcp or content",
+            ));
+        }
+    };
+    let wishes = extract::wishes(call, server, None)?;
+    let mut client = call.gateway.pool.client(server, wishes);
+    let outcome = client.read_resource(&uri).await;
+    call.note_timing(&mut client);
+    let result = outcome.map_err(|failure| Error::upstream(Task::ReadResource, failure))?;
+    let session = client.finish();
+    let freshness = freshness_of(&result);
+    let accept = Accept::of(call.request.headers());
+    let response = match choose(&result, &accept, only_content)? {
+        None => reply::json(result),
+        Some(content) => content.into_response(&uri)?,
+    };
+    let response = reply::conditional(call, response, freshness);
+    Ok(reply::with_session(response, session.as_ref()))
+}
+
+/// The URI to read: as it is given, or made from a template.
+fn wanted_uri(call: &Call<'_>) -> Result<String, Error> {
+    match (call.query.get("uri")?, call.query.get("template")?) {
+        (Some(uri), None) if !uri.is_empty() => Ok(uri.to_owned()),
+        (None, Some(template)) => expanded(call, template, READ_PARAMETERS),
+        _ => Err(Error::invalid(
+            "Name the resource in 'uri', or by 'template' and its variables",
+        )),
+    }
+}
+
+/// What is no variable of a template.
+const READ_PARAMETERS: &[&str] = &[
+    "template",
+    "result",
+    "sessionId",
+    "init",
+    "close",
+    "timeoutMs",
+];
+
+/// A template with the variables that the query holds. A variable given more than once is a list; one whose name is a parameter's
+/// is given as `arg.NAME`.
+fn expanded(call: &Call<'_>, template: &str, not_variables: &[&str]) -> Result<String, Error> {
+    let malformed = || Error::invalid("'template' is no URI template (RFC 6570)");
+    let parsed = UriTemplateStr::new(template).map_err(|error| {
+        log::debug!("a template was refused: {error}");
+        malformed()
+    })?;
+    let mut variables = SimpleContext::new();
+    for (name, values) in call.query.others(not_variables) {
+        let value = match values.as_slice() {
+            [single] => Value::from((*single).to_owned()),
+            several => Value::List(several.iter().map(|value| (*value).to_owned()).collect()),
+        };
+        variables.insert(name, value);
+    }
+    let uri = parsed.expand::<UriSpec, _>(&variables).map_err(|error| {
+        log::debug!("a template was not expanded: {error}");
+        malformed()
+    })?;
+    Ok(uri.to_string())
+}
+
+// === the content itself ===
+
+/// One of a resource's contents, decoded.
+struct Content {
+    media_type: String,
+    bytes: Bytes,
+}
+
+/// The content that the caller wants; `None` where that is MCP's result.
+fn choose(
+    result: &Bytes,
+    accept: &Accept,
+    only_content: Option<bool>,
+) -> Result<Option<Content>, Error> {
+    if only_content == Some(false) {
+        return Ok(None);
+    }
+    let contents = contents(result);
+    let types = contents.iter().map(|(media_type, _)| media_type.as_str());
+    let offers: Vec<&str> = match only_content {
+        Some(true) => types.collect(),
+        _ => std::iter::once(JSON).chain(types).collect(),
+    };
+    let Some(best) = accept.best(offers.iter().copied()) else {
+        return Err(Error::NotAcceptable {
+            available: offers.into_iter().map(ToOwned::to_owned).collect(),
+            result: None,
+            session: None,
+        });
+    };
+    if only_content.is_none() && best == JSON {
+        return Ok(None);
+    }
+    let chosen = contents
+        .iter()
+        .find(|(media_type, _)| media_type == best)
+        .and_then(|(media_type, item)| Content::decode(media_type, item));
+    chosen.map(Some).ok_or_else(|| {
+        Error::upstream(
+            Task::ReadResource,
+            Failure {
+                error: Cause::Malformed("a content that is neither text nor Base64".into()),
+                stage: Stage::Operation,
+                executed: Executed::Yes,
+                idempotent: false,
+            },
+        )
+    })
+}
+
+/// The contents of a result with their media types.
+fn contents(result: &[u8]) -> Vec<(String, Members<'_>)> {
+    let text = std::str::from_utf8(result).unwrap_or_default();
+    let members = Members::of(text).ok();
+    let list = members.and_then(|members| members.get("contents"));
+    let items: Vec<&serde_json::value::RawValue> = list
+        .and_then(|list| serde_json::from_str(list.get()).ok())
+        .unwrap_or_default();
+    items
+        .into_iter()
+        .filter_map(|item| {
+            let members = Members::of(item.get()).ok()?;
+            let said = text_member(item, "mimeType").filter(|said| said.contains('/'));
+            let media_type = match said {
+                Some(said) => said.into_owned(),
+                None if members.get("blob").is_some() => "application/octet-stream".to_owned(),
+                None => "text/plain".to_owned(),
+            };
+            Some((media_type, members))
+        })
+        .collect()
+}
+
+impl Content {
+    fn decode(media_type: &str, item: &Members<'_>) -> Option<Self> {
+        let bytes = if let Some(blob) = item.get("blob") {
+            let blob: String = serde_json::from_str(blob.get()).ok()?;
+            BASE64_STANDARD.decode(blob.trim()).ok()?
+        } else {
+            let text: String = serde_json::from_str(item.get("text")?.get()).ok()?;
+            text.into_bytes()
+        };
+        let is_text = item.get("blob").is_none();
+        let media_type = if is_text && media_type.starts_with("text/") && !media_type.contains(';')
+        {
+            format!("{media_type}; charset=utf-8")
+        } else {
+            media_type.to_owned()
+        };
+        Some(Self {
+            media_type,
+            bytes: bytes.into(),
+        })
+    }
+
+    /// The content as a response of its own. It comes from a server that is not this service: a browser must neither guess
+    /// another type nor run it here.
+    fn into_response(self, uri: &str) -> Result<HttpResponse, Error> {
+        let value = HeaderValue::from_str(&self.media_type)
+            .unwrap_or(HeaderValue::from_static("application/octet-stream"));
+        let mut response = reply::json(self.bytes);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, value);
+        headers.insert(VARY, HeaderValue::from_static("Accept"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
+        let disposition = disposition(uri, &self.media_type);
+        if let Ok(disposition) = HeaderValue::from_str(&disposition) {
+            headers.insert(CONTENT_DISPOSITION, disposition);
+        }
+        Ok(response)
+    }
+}
+
+/// `Content-Disposition` (RFC 6266): shown in place where that is harmless, and named by the end of the URI.
+fn disposition(uri: &str, media_type: &str) -> String {
+    const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_');
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    let essence = essence.to_ascii_lowercase();
+    let harmless = matches!(
+        essence.as_str(),
+        "text/plain" | "text/markdown" | "text/csv" | "application/json" | "application/pdf"
+    ) || (["image/", "audio/", "video/"]
+        .iter()
+        .any(|kind| essence.starts_with(kind))
+        && essence != "image/svg+xml");
+    let kind = if harmless { "inline" } else { "attachment" };
+    let path = uri.split(['?', '#']).next().unwrap_or_default();
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let name = percent_decode_str(name).decode_utf8_lossy();
+    if name.is_empty() {
+        return kind.to_owned();
+    }
+    let encoded = utf8_percent_encode(&name, PLAIN).to_string();
+    if encoded == name {
+        return format!("{kind}; filename=\"{name}\"");
+    }
+    let plain: String = name
+        .chars()
+        .map(|c| {
+            let fine = c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ' ');
+            if fine { c } else { '_' }
+        })
+        .collect();
+    format!("{kind}; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
+}
+
+fn freshness_of(result: &[u8]) -> Freshness {
+    let text = std::str::from_utf8(result).unwrap_or_default();
+    Members::of(text).map_or(Freshness::default(), |members| Freshness::of(&members))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::disposition;
+
+    #[test]
+    fn harmless_types_are_shown_in_place() {
+        for (uri, media_type, written) in [
+            (
+                "demo://a/b.txt",
+                "text/plain; charset=utf-8",
+                "inline; filename=\"b.txt\"",
+            ),
+            (
+                "demo://a/b.html",
+                "text/html",
+                "attachment; filename=\"b.html\"",
+            ),
+            (
+                "demo://a/x.svg",
+                "image/svg+xml",
+                "attachment; filename=\"x.svg\"",
+            ),
+            ("demo://a/", "image/png", "inline"),
+            (
+                "demo://a/gr%C3%BC%22n.txt",
+                "text/plain",
+                "inline; filename=\"gr__n.txt\"; filename*=UTF-8''gr%C3%BC%22n.txt",
+            ),
+        ] {
+            assert_eq!(disposition(uri, media_type), written);
+        }
+    }
+}

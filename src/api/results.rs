@@ -1,0 +1,231 @@
+//! What of a tool's result goes out, and in which form: by `Accept`, or by `result` in the query.
+//!
+//! Without either, it is the result as it is. Errors are problems whatever is accepted.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use super::accept::Accept;
+use super::call::Call;
+use super::error::Error;
+use super::live::Frame;
+use super::reply;
+use crate::mcp::client::ToolResult;
+use crate::mcp::header::SessionId;
+use crate::mcp::lists::text_member;
+use crate::mcp::message::Members;
+
+/// Events, as they happen.
+pub(super) const LIVE: &str = "text/event-stream";
+/// The same as lines of JSON.
+pub(super) const LINES: &str = "application/x-ndjson";
+const MCP: &str = "application/json";
+const STRUCTURED: &str = "application/vnd.mcp.structured+json";
+const TEXT: &str = "text/plain";
+
+/// What a caller wants of a result.
+#[derive(Debug)]
+pub(super) enum Wanted {
+    /// All of it, as it is.
+    Mcp,
+    /// Only `structuredContent`.
+    Structured,
+    /// Only the text blocks.
+    Text,
+    /// What fits best, once it is known what there is.
+    Best(Accept),
+    /// What happens on the way as well.
+    Live(Frame),
+}
+
+impl Wanted {
+    /// What the query and the headers say. An error if nothing there can be fits.
+    pub(super) fn of(call: &Call<'_>) -> Result<Self, Error> {
+        match call.query.get("result")? {
+            None => {}
+            Some("mcp") => return Ok(Self::Mcp),
+            Some("structured") => return Ok(Self::Structured),
+            Some("text") => return Ok(Self::Text),
+            Some(_) => {
+                return Err(Error::invalid(
+                    "The parameter 'result' must be mcp, structured or text",
+                ));
+            }
+        }
+        match call
+            .request
+            .headers()
+            .get(ACCEPT)
+            .map(HeaderValue::as_bytes)
+        {
+            None | Some(b"*/*" | b"application/json") => Ok(Self::Mcp),
+            Some(_) => Self::by_accept(Accept::of(call.request.headers())),
+        }
+    }
+
+    fn by_accept(accept: Accept) -> Result<Self, Error> {
+        let offers = [
+            (MCP, accept.quality(MCP)),
+            (STRUCTURED, accept.quality(STRUCTURED)),
+            (TEXT, accept.quality(TEXT)),
+            ("image/*", accept.quality_of_kind("image")),
+            ("audio/*", accept.quality_of_kind("audio")),
+            (LIVE, accept.quality(LIVE)),
+            (LINES, accept.quality(LINES)),
+        ];
+        // The first of equals.
+        let best = offers.iter().rev().max_by_key(|(_, quality)| *quality);
+        match best {
+            Some((_, 0)) | None => Err(Error::NotAcceptable {
+                available: offers.map(|(offer, _)| offer.to_owned()).to_vec(),
+                result: None,
+                session: None,
+            }),
+            Some((offer, _)) => Ok(match *offer {
+                MCP => Self::Mcp,
+                LIVE => Self::Live(Frame::Events),
+                LINES => Self::Live(Frame::Lines),
+                _ => Self::Best(accept),
+            }),
+        }
+    }
+
+    /// The response to a result.
+    pub(super) fn represent(
+        &self,
+        result: &ToolResult,
+        session: Option<&SessionId>,
+    ) -> Result<HttpResponse, Error> {
+        let response = self.form(&result.bytes);
+        let response = match response {
+            Some(response) => reply::with_session(response, session),
+            // What the tool has to say of its failure is no structure and no image: the problem holds it.
+            None if result.is_error => {
+                return Err(Error::Tool {
+                    result: result.bytes.clone(),
+                    session: session.cloned(),
+                });
+            }
+            None => {
+                return Err(Error::NotAcceptable {
+                    available: available(&result.bytes),
+                    result: Some(result.bytes.clone()),
+                    session: session.cloned(),
+                });
+            }
+        };
+        if result.is_error {
+            return Ok(reply::with_tool_error(response));
+        }
+        Ok(response)
+    }
+
+    fn form(&self, bytes: &Bytes) -> Option<HttpResponse> {
+        let whole = || Some(reply::json(bytes.clone()));
+        let accept = match self {
+            Self::Mcp | Self::Live(_) => return whole(),
+            Self::Structured => return Parts::of(bytes).structured_content(),
+            Self::Text => return Parts::of(bytes).text(),
+            Self::Best(accept) => accept,
+        };
+        let parts = Parts::of(bytes);
+        let offers = parts.offers();
+        match accept.best(offers.iter().map(String::as_str))? {
+            MCP => whole(),
+            STRUCTURED => parts.structured_content(),
+            TEXT => parts.text(),
+            media_type => parts.media(media_type),
+        }
+    }
+}
+
+/// The media types in which a result can be had.
+fn available(bytes: &Bytes) -> Vec<String> {
+    let mut offers = Parts::of(bytes).offers();
+    offers.extend([LIVE.to_owned(), LINES.to_owned()]);
+    offers
+}
+
+/// A result, taken apart.
+struct Parts<'a> {
+    whole: &'a Bytes,
+    structured: Option<&'a RawValue>,
+    texts: Vec<String>,
+    /// Media types and Base64.
+    media: Vec<(String, String)>,
+}
+
+impl<'a> Parts<'a> {
+    fn of(whole: &'a Bytes) -> Self {
+        let mut parts = Self {
+            whole,
+            structured: None,
+            texts: Vec::new(),
+            media: Vec::new(),
+        };
+        let text = std::str::from_utf8(whole).unwrap_or_default();
+        let Ok(members) = Members::of(text) else {
+            return parts;
+        };
+        parts.structured = members.get("structuredContent");
+        let blocks: Vec<&RawValue> = members
+            .get("content")
+            .and_then(|content| serde_json::from_str(content.get()).ok())
+            .unwrap_or_default();
+        for block in blocks {
+            parts.take(block);
+        }
+        parts
+    }
+
+    fn take(&mut self, block: &RawValue) {
+        let member = |name| text_member(block, name).map(std::borrow::Cow::into_owned);
+        match member("type").as_deref() {
+            Some("text") => self.texts.extend(member("text")),
+            Some(kind @ ("image" | "audio")) => {
+                let media_type = member("mimeType").filter(|said| said.starts_with(kind));
+                self.media.extend(media_type.zip(member("data")));
+            }
+            _ => {}
+        }
+    }
+
+    fn offers(&self) -> Vec<String> {
+        let structured = self.structured.map(|_| STRUCTURED.to_owned());
+        let text = (!self.texts.is_empty()).then(|| TEXT.to_owned());
+        let media = self.media.iter().map(|(media_type, _)| media_type.clone());
+        let whole = std::iter::once(MCP.to_owned());
+        whole.chain(structured).chain(text).chain(media).collect()
+    }
+
+    fn structured_content(&self) -> Option<HttpResponse> {
+        let bytes = self.whole.slice_ref(self.structured?.get().as_bytes());
+        Some(of_type(bytes, STRUCTURED))
+    }
+
+    fn text(&self) -> Option<HttpResponse> {
+        if self.texts.is_empty() {
+            return None;
+        }
+        let text = self.texts.join("\n");
+        Some(of_type(text.into(), "text/plain; charset=utf-8"))
+    }
+
+    fn media(&self, wanted: &str) -> Option<HttpResponse> {
+        let (media_type, data) = self.media.iter().find(|(is, _)| is == wanted)?;
+        let bytes = BASE64_STANDARD.decode(data.trim()).ok()?;
+        Some(of_type(bytes.into(), media_type))
+    }
+}
+
+fn of_type(bytes: Bytes, media_type: &str) -> HttpResponse {
+    let mut response = reply::json(bytes);
+    let value = HeaderValue::from_str(media_type)
+        .unwrap_or(HeaderValue::from_static("application/octet-stream"));
+    response.headers_mut().insert(CONTENT_TYPE, value);
+    response
+}

@@ -1,0 +1,234 @@
+//! Pages of lists (`tools/list`, `resources/list`, ...) as bytes: read, cut and joined without reprinting an item.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use super::error::Error;
+use super::message::Members;
+use super::tools_cache::Tool;
+
+/// What can be listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listing {
+    /// `tools/list`.
+    Tools,
+    /// `resources/list`.
+    Resources,
+    /// `resources/templates/list`.
+    ResourceTemplates,
+    /// `prompts/list`.
+    Prompts,
+}
+
+/// One page, as far as a client must look into it.
+#[derive(Debug)]
+pub struct Page<'a> {
+    /// The items: definitions of tools, or whatever is listed.
+    pub items: Vec<&'a RawValue>,
+    /// Where the next page starts; an empty one is legal.
+    pub next_cursor: Option<Cow<'a, str>>,
+    /// How long the page may be used.
+    pub freshness: Freshness,
+}
+
+/// What a result says of its use by others and later (2026-07-28, "Caching").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Freshness {
+    /// `ttlMs`, where it is a whole number that is not negative.
+    pub ttl: Option<Duration>,
+    /// `cacheScope` is `public`.
+    pub public: bool,
+}
+
+// === impl Listing ===
+
+impl Listing {
+    /// The method that asks for it.
+    pub fn method(self) -> &'static str {
+        match self {
+            Self::Tools => "tools/list",
+            Self::Resources => "resources/list",
+            Self::ResourceTemplates => "resources/templates/list",
+            Self::Prompts => "prompts/list",
+        }
+    }
+
+    /// The member of the result that holds the items.
+    fn member(self) -> &'static str {
+        match self {
+            Self::Tools => "tools",
+            Self::Resources => "resources",
+            Self::ResourceTemplates => "resourceTemplates",
+            Self::Prompts => "prompts",
+        }
+    }
+}
+
+// === impl Freshness ===
+
+impl Freshness {
+    /// What a result says.
+    pub fn of(result: &Members<'_>) -> Self {
+        let ttl = result.get("ttlMs").and_then(|raw| raw.get().parse().ok());
+        Self {
+            ttl: ttl.map(Duration::from_millis),
+            public: result
+                .get("cacheScope")
+                .is_some_and(|raw| raw.get() == "\"public\""),
+        }
+    }
+
+    /// What counts for both together: the shorter time, the narrower use.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            ttl: self.ttl.min(other.ttl),
+            public: self.public && other.public,
+        }
+    }
+}
+
+// === impl Page ===
+
+impl<'a> Page<'a> {
+    /// The page in this result.
+    pub fn read(listing: Listing, result: &'a [u8]) -> Result<Self, Error> {
+        let members: Members<'a> = serde_json::from_slice(result)?;
+        let Some(items) = members.get(listing.member()) else {
+            return Err(Error::Malformed("a list without its items".into()));
+        };
+        let next_cursor: Option<Cow<'a, str>> = match members.get("nextCursor") {
+            Some(raw) => serde_json::from_str::<Option<Text<'a>>>(raw.get())?.map(|text| text.0),
+            None => None,
+        };
+        Ok(Self {
+            items: serde_json::from_str(items.get())?,
+            next_cursor,
+            freshness: Freshness::of(&members),
+        })
+    }
+
+    /// The item called `name`.
+    pub fn find(&self, name: &str) -> Option<&'a RawValue> {
+        let is_it = |item: &&RawValue| text_member(item, "name").is_some_and(|it| it == name);
+        self.items.iter().copied().find(is_it)
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// A member of an item that is a text.
+pub fn text_member<'a>(item: &'a RawValue, name: &str) -> Option<Cow<'a, str>> {
+    let member = Members::of(item.get()).ok()?.get(name)?;
+    let text: Text<'a> = serde_json::from_str(member.get()).ok()?;
+    Some(text.0)
+}
+
+/// The page without the tools a client must not use (2026-07-28: an invalid `x-mcp-header`). The same bytes when
+/// there are none, as nearly always.
+pub(super) fn without_unusable(result: Bytes) -> Result<Bytes, Error> {
+    let page = Page::read(Listing::Tools, &result)?;
+    let usable = |tool: &&&RawValue| Tool::read(tool).is_none_or(|(_, facts)| facts.is_usable());
+    let kept: Vec<&RawValue> = page.items.iter().filter(usable).copied().collect();
+    if kept.len() == page.items.len() {
+        return Ok(result);
+    }
+    log::warn!(
+        dropped = page.items.len() - kept.len();
+        "tools with an invalid x-mcp-header left out of a list"
+    );
+    rewritten(Listing::Tools, &result, &kept, true)
+}
+
+/// One list out of all pages: the first page's members, every page's items, no cursor.
+pub(super) fn joined(listing: Listing, pages: &[Bytes]) -> Result<Bytes, Error> {
+    let [first, rest @ ..] = pages else {
+        return Err(Error::Internal("no page to join".into()));
+    };
+    let mut items = Page::read(listing, first)?.items;
+    for page in rest {
+        items.extend(Page::read(listing, page)?.items);
+    }
+    rewritten(listing, first, &items, false)
+}
+
+/// `result` with other items, and with or without its cursor.
+fn rewritten(
+    listing: Listing,
+    result: &Bytes,
+    items: &[&RawValue],
+    cursor: bool,
+) -> Result<Bytes, Error> {
+    let text = std::str::from_utf8(result)
+        .map_err(|error| Error::Malformed(format!("a list is not UTF-8: {error}")))?;
+    let members = Members::of(text)?;
+    let mut out = String::with_capacity(text.len());
+    for (name, value) in &members.0 {
+        if name == "nextCursor" && !cursor {
+            continue;
+        }
+        out.push(if out.is_empty() { '{' } else { ',' });
+        let quoted = serde_json::to_string(name)?;
+        if name == listing.member() {
+            let list: Vec<&str> = items.iter().map(|item| item.get()).collect();
+            // Writing into a string cannot fail.
+            let _ = write!(out, "{quoted}:[{}]", list.join(","));
+        } else {
+            let _ = write!(out, "{quoted}:{}", value.get());
+        }
+    }
+    out.push('}');
+    Ok(Bytes::from(out))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_usable_tools_keeps_its_bytes() {
+        let result = Bytes::from_static(br#"{ "x":1e400, "tools":[{"name" : "a"}] }"#);
+        assert_eq!(without_unusable(result.clone()).unwrap(), result);
+    }
+
+    #[test]
+    fn unusable_tools_are_cut_out() {
+        let bad = r#"{"name":"b","inputSchema":{"properties":{"x":{"type":"number","x-mcp-header":"X"}}}}"#;
+        let result = format!(r#"{{"tools":[{{"name":"a"}},{bad}],"nextCursor":"","_meta":{{}}}}"#);
+        assert_eq!(
+            without_unusable(Bytes::from(result)).unwrap(),
+            r#"{"tools":[{"name":"a"}],"nextCursor":"","_meta":{}}"#
+        );
+    }
+
+    #[test]
+    fn pages_join_into_one_list() {
+        let pages = [
+            Bytes::from_static(br#"{"ttlMs":5,"prompts":[{"name":"a"}],"nextCursor":"1"}"#),
+            Bytes::from_static(br#"{"prompts":[],"nextCursor":"2"}"#),
+            Bytes::from_static(br#"{"prompts":[{"name":"b","n":1.10}]}"#),
+        ];
+        assert_eq!(
+            joined(Listing::Prompts, &pages).unwrap(),
+            r#"{"ttlMs":5,"prompts":[{"name":"a"},{"name":"b","n":1.10}]}"#
+        );
+    }
+
+    #[test]
+    fn a_cursor_may_be_empty_null_or_written_with_escapes() {
+        for (written, cursor) in [
+            (r#""""#, Some("")),
+            ("null", None),
+            (r#""\u0041""#, Some("A")),
+        ] {
+            let page = format!(r#"{{"tools":[],"nextCursor":{written}}}"#);
+            let page = Page::read(Listing::Tools, page.as_bytes()).unwrap();
+            assert_eq!(page.next_cursor.as_deref(), cursor);
+        }
+    }
+}
