@@ -13,7 +13,7 @@ use actix_rt::time::sleep;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, HttpServer, web};
 
-use crate::api::{self, Gateway};
+use crate::api::{self, Common, Gateway, Validators};
 use crate::drain::{Drain, Port};
 use crate::mcp::budget::Budget;
 use crate::mcp::client::{Pool, Queue, Shared};
@@ -47,6 +47,7 @@ impl Application {
     ) -> std::io::Result<Self> {
         let tls = tls().map_err(std::io::Error::other)?;
         let openapi = api::openapi::document().map_err(std::io::Error::other)?;
+        let common = Arc::new(Common::of(&serde_json::from_slice(&openapi)?));
         let budget = Budget::new(settings.limits.buffered_bytes);
         let (sessions, keeper) = Sessions::start(Transport::new(
             Arc::clone(&tls),
@@ -79,6 +80,8 @@ impl Application {
                 servers: Arc::clone(&servers),
                 pool: Pool::new(transport, Arc::clone(&shared)),
                 openapi: openapi.clone(),
+                common: Arc::clone(&common),
+                validators: Validators::default(),
                 drain: Arc::clone(&drain),
             });
             App::new().default_service(web::to(move |request, payload| {

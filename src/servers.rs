@@ -82,6 +82,8 @@ pub struct Server {
     pub timeout: Option<Duration>,
     /// What a result with `isError` becomes.
     pub tool_errors: ToolErrors,
+    /// Whether arguments are held against a tool's schema before they are sent.
+    pub argument_checks: ArgumentChecks,
     /// Calls in flight at the same time.
     pub in_flight: usize,
     /// More attempts where it is certain that nothing has run.
@@ -106,6 +108,7 @@ impl Server {
             protocol: Protocol::Auto,
             timeout: None,
             tool_errors: ToolErrors::Result,
+            argument_checks: ArgumentChecks::Off,
             in_flight: usize::MAX,
             retries: 0,
             retry_idempotent: false,
@@ -138,6 +141,7 @@ impl fmt::Debug for Server {
             .field("protocol", &self.protocol)
             .field("timeout", &self.timeout)
             .field("tool_errors", &self.tool_errors)
+            .field("argument_checks", &self.argument_checks)
             .field("in_flight", &self.in_flight)
             .field("retries", &self.retries)
             .field("retry_idempotent", &self.retry_idempotent)
@@ -183,6 +187,15 @@ pub enum ToolErrors {
     Result,
     /// An error: 422.
     Status,
+}
+
+/// Whether arguments are held against the schema which a tool's own server lists for it, before they are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArgumentChecks {
+    /// No: the server decides.
+    Off,
+    /// Yes: what does not fit is not sent.
+    On,
 }
 
 /// Whether the stream of a session that belongs to no request is opened beside a call, for what the server asks there.

@@ -18,13 +18,14 @@ use std::{
     time::Duration,
 };
 
+use ipnet::IpNet;
 use log::LevelFilter;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 pub use self::{
     keys::ApiKeys,
-    table::{help, settings_table},
+    table::{help, is_prefix, settings_table},
 };
 use self::{
     layers::{Flags, Layer, merge},
@@ -83,6 +84,10 @@ pub struct Settings {
     pub workers: usize,
     /// Whether server URLs are shown with their paths.
     pub show_urls: bool,
+    /// The path that a proxy puts before ours; empty for none.
+    pub base_path: String,
+    /// Whose `X-Forwarded-*` headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// The deadline of one call, for servers without their own.
     pub timeout: Duration,
     /// What a call may cost.
@@ -133,6 +138,8 @@ pub struct Limits {
     pub depth: usize,
     /// Bytes of all answers together that are being put together.
     pub buffered_bytes: usize,
+    /// Calls in one batch.
+    pub batch: usize,
     /// Calls in flight at the same time at a server without its own number.
     pub in_flight: usize,
     /// Calls that wait for a place at one server.

@@ -22,6 +22,7 @@ fuzz_target!(|input: &[u8]| {
         events: usize::from(events),
         depth: usize::from(depth % 64),
         buffered_bytes: 0,
+        batch: 0,
         in_flight: 0,
         queued: 0,
     };

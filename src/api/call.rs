@@ -9,8 +9,10 @@ use actix_web::{HttpRequest, web};
 use bytes::Bytes;
 
 use super::access;
+use super::checks::Validators;
 use super::error::{About, Error};
 use super::extract::{self, Query};
+use super::typed::Common;
 use crate::drain::Drain;
 use crate::mcp::client::{Client, Pool};
 use crate::servers::{Server, Servers};
@@ -26,6 +28,10 @@ pub struct Gateway {
     pub pool: Pool,
     /// Our own OpenAPI document, as it is served.
     pub openapi: Bytes,
+    /// What documents of tools share with it.
+    pub common: Arc<Common>,
+    /// Schemas that arguments are held against.
+    pub validators: Validators,
     /// How far this process is on its way out.
     pub drain: Arc<Drain>,
 }

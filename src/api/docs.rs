@@ -1,15 +1,41 @@
-//! The service's own document, and Swagger UI over it. The assets are part of the binary.
+//! OpenAPI documents, of this service and of servers' tools, and Swagger UI over them. The assets are part of the binary.
 
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
-use actix_web::http::header::LOCATION;
+use actix_web::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION, VARY};
 use bytes::Bytes;
+use serde_json::{Value, json};
 
+use super::base::{Base, FORWARDED};
 use super::call::Call;
-use super::error::Error;
-use super::openapi::{Asset, AssetProblems, ServiceProblems};
-use super::reply;
+use super::error::{Error, Task};
+use super::openapi::{
+    Asset, AssetProblems, Deadline, GatewayProblems, Handshake, InServer, ListProblems,
+    PageProblems, ServiceProblems, Session,
+};
+use super::survey::{self, Survey};
+use super::typed::Source;
+use super::{extract, reply};
+use crate::mcp::lists::Freshness;
+
+/// The page: `{root}` is the way to the root of this service, `{document}` the document it opens with.
+const PAGE: &str = include_str!("docs/page.html");
+const SCRIPT: &str = include_str!("docs/page.js");
+/// What the page takes of Swagger UI's own files. Its stock page and whatever else is in its archive are not served.
+const ASSETS: [&str; 4] = [
+    "swagger-ui-bundle.js",
+    "swagger-ui.css",
+    "index.css",
+    "favicon-32x32.png",
+];
+/// Nothing from elsewhere, and nothing that a document could bring along.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
+
+// === documents ===
 
 /// The OpenAPI document of this service
 #[utoipa::path(
@@ -22,11 +48,152 @@ use super::reply;
         ServiceProblems,
     ),
 )]
-pub(super) fn openapi(call: &Call<'_>) -> HttpResponse {
-    reply::json(Bytes::clone(&call.gateway.openapi))
+pub(super) fn openapi(call: &Call<'_>) -> Result<HttpResponse, Error> {
+    let url = Base::of(call).url();
+    let committed = Bytes::clone(&call.gateway.openapi);
+    if url == "/" {
+        return Ok(reply::json(committed));
+    }
+    let mut document: Value = serde_json::from_slice(&committed).map_err(|error| {
+        log::error!("our own document cannot be read: {error}");
+        Error::Internal
+    })?;
+    document["servers"] = json!([{"url": url, "description": "This service"}]);
+    Ok(depending_on_proxies(call, reply::of(&document)))
 }
 
-/// Swagger UI over the service's own document
+/// The tools of a server as an OpenAPI document
+///
+/// One operation a tool, with its own schemas, made from the server's list as it is now. For generators, and for people.
+#[utoipa::path(
+    get,
+    path = "/api/mcp/{server}/openapi.json",
+    operation_id = "openapiOfServer",
+    tag = "servers",
+    params(InServer, Session, Handshake, Deadline),
+    responses(
+        (status = 200, description = "The document (OpenAPI 3.1)", body = Object,
+            headers(("Mcp-Session-Id"), ("ETag"), ("Cache-Control"))),
+        (status = 304, description = "What `If-None-Match` names is still what there is", headers(("ETag"))),
+        ListProblems,
+    ),
+)]
+pub(super) async fn openapi_of_server(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
+    let server = call.server()?;
+    let wishes = extract::wishes(call, server, None)?;
+    let mut client = call.gateway.pool.client(server, wishes);
+    let listed = client.ask_for_tools().await;
+    call.note_timing(&mut client);
+    let tools = listed.map_err(|failure| Error::upstream(Task::ListTools, failure))?;
+    let session = client.finish();
+    let source = Source {
+        common: &call.gateway.common,
+        about: Some(&server.name),
+        servers: vec![(&server.name, &tools)],
+        failed: &[],
+        url: Base::of(call).url(),
+        key_wanted: !call.gateway.settings.keys.is_empty(),
+    };
+    let response = document(call, &source, tools.freshness())?;
+    Ok(reply::with_session(response, session.as_ref()))
+}
+
+/// The tools of all servers as one OpenAPI document
+///
+/// Servers that cannot be asked are named in it (`info.x-mcp-failed-servers`).
+#[utoipa::path(
+    get,
+    path = "/api/openapi.json",
+    operation_id = "openapiOfAll",
+    tag = "servers",
+    params(Deadline),
+    responses(
+        (status = 200, description = "The document (OpenAPI 3.1)", body = Object, headers(("ETag"), ("Cache-Control"))),
+        (status = 304, description = "What `If-None-Match` names is still what there is", headers(("ETag"))),
+        GatewayProblems,
+    ),
+)]
+pub(super) async fn openapi_of_all(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
+    let timeout = extract::asked_timeout(call, None)?;
+    let Survey { found, failed } =
+        survey::tools(call, call.gateway.servers.iter(), timeout, true).await;
+    let freshness = found.iter().map(|(_, tools)| tools.freshness());
+    let freshness = freshness.reduce(Freshness::and).unwrap_or_default();
+    let source = Source {
+        common: &call.gateway.common,
+        about: None,
+        servers: found
+            .iter()
+            .map(|(server, tools)| (server.name.as_str(), &**tools))
+            .collect(),
+        failed: &failed,
+        url: Base::of(call).url(),
+        key_wanted: !call.gateway.settings.keys.is_empty(),
+    };
+    // What is missing may be back at any time.
+    let freshness = if failed.is_empty() {
+        freshness
+    } else {
+        Freshness::default()
+    };
+    document(call, &source, freshness)
+}
+
+fn document(
+    call: &Call<'_>,
+    source: &Source<'_>,
+    freshness: Freshness,
+) -> Result<HttpResponse, Error> {
+    let document = source.document().map_err(|error| {
+        log::error!("a document could not be written: {error}");
+        Error::Internal
+    })?;
+    let response = depending_on_proxies(call, reply::json(document));
+    Ok(reply::conditional(call, response, freshness))
+}
+
+/// Where proxies are believed, a document holds what they say.
+fn depending_on_proxies(call: &Call<'_>, mut response: HttpResponse) -> HttpResponse {
+    if !call.gateway.settings.trusted_proxies.is_empty() {
+        let headers = response.headers_mut();
+        headers.insert(VARY, HeaderValue::from_static(FORWARDED));
+    }
+    response
+}
+
+// === pages ===
+
+/// Swagger UI over the tools of a server
+///
+/// A page for people. It needs no key itself; it asks for one to show what needs one.
+#[utoipa::path(
+    get,
+    path = "/api/mcp/{server}/docs",
+    operation_id = "docsOfServer",
+    tag = "servers",
+    params(InServer),
+    responses(
+        (status = 200, description = "The page", content((String = "text/html"))),
+        PageProblems,
+    ),
+)]
+pub(super) fn page_of_server(call: &Call<'_>) -> Result<HttpResponse, Error> {
+    // Where there are keys, which servers there are is not for everybody to know.
+    if call.gateway.settings.keys.is_empty() {
+        call.server()?;
+    }
+    let deeper = if call.request.uri().path().ends_with('/') {
+        "../"
+    } else {
+        ""
+    };
+    Ok(page(
+        &format!("../../../{deeper}"),
+        &format!("{deeper}openapi.json"),
+    ))
+}
+
+/// Swagger UI over this service's documents: its own, and those of all servers
 ///
 /// `/swagger-ui/` is the page. Its assets are part of this service: it loads nothing from elsewhere.
 #[utoipa::path(
@@ -50,18 +217,44 @@ pub(super) fn swagger_ui(call: &Call<'_>) -> Result<HttpResponse, Error> {
     // The page names its assets relative to itself: without the slash they would be looked for at the root.
     if call.request.uri().path() == "/swagger-ui" {
         return Ok(HttpResponse::PermanentRedirect()
-            .insert_header((LOCATION, "/swagger-ui/"))
+            .insert_header((LOCATION, "swagger-ui/"))
             .finish());
     }
-    let config = Arc::new(utoipa_swagger_ui::Config::from("/openapi.json").validator_url("none"));
-    match utoipa_swagger_ui::serve(call.file, config) {
-        Ok(Some(file)) => Ok(HttpResponse::Ok()
-            .content_type(file.content_type)
-            .body(file.bytes.into_owned())),
+    match call.file {
+        "" | "index.html" => Ok(page("../", "../openapi.json")),
+        "page.js" => Ok(asset(
+            "text/javascript",
+            Bytes::from_static(SCRIPT.as_bytes()),
+        )),
+        file if ASSETS.contains(&file) => vendored(file),
+        _ => Err(Error::RouteNotFound),
+    }
+}
+
+fn page(root: &str, document: &str) -> HttpResponse {
+    let html = PAGE.replace("{root}", root).replace("{document}", document);
+    let mut response = asset("text/html; charset=utf-8", html.into());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, POLICY);
+    response
+}
+
+fn vendored(file: &str) -> Result<HttpResponse, Error> {
+    let config = Arc::new(utoipa_swagger_ui::Config::from("openapi.json"));
+    match utoipa_swagger_ui::serve(file, config) {
+        Ok(Some(found)) => Ok(asset(&found.content_type, found.bytes.into_owned().into())),
         Ok(None) => Err(Error::RouteNotFound),
         Err(error) => {
             log::error!("an asset of Swagger UI could not be made: {error}");
             Err(Error::Internal)
         }
     }
+}
+
+fn asset(media_type: &str, bytes: Bytes) -> HttpResponse {
+    let mut response = reply::json(bytes);
+    if let Ok(media_type) = HeaderValue::from_str(media_type) {
+        response.headers_mut().insert(CONTENT_TYPE, media_type);
+    }
+    response
 }

@@ -270,7 +270,11 @@ impl Error {
 
     /// The problem, as JSON.
     pub(super) fn body(&self, about: About<'_>, verdict: &Verdict) -> Vec<u8> {
-        let members = self.input_required().unwrap_or(Members(Vec::new()));
+        let wanted = self
+            .input_required()
+            .map(|result| std::str::from_utf8(result));
+        let wanted = wanted.and_then(Result::ok).map(Members::of);
+        let members = wanted.and_then(Result::ok).unwrap_or(Members(Vec::new()));
         let problem = Problem {
             r#type: format!("urn:mcp-rest:{}", verdict.code),
             title: verdict.title,
@@ -428,15 +432,15 @@ impl Error {
         }
     }
 
-    /// The result of a server that wants input, as its members.
-    fn input_required(&self) -> Option<Members<'_>> {
-        let Self::Upstream(_, failure) = self else {
-            return None;
-        };
-        let Cause::InputRequired(result) = &failure.error else {
-            return None;
-        };
-        Members::of(std::str::from_utf8(result).ok()?).ok()
+    /// The result of a server that wants input first.
+    pub(super) fn input_required(&self) -> Option<&Bytes> {
+        match self {
+            Self::Upstream(_, failure) => match &failure.error {
+                Cause::InputRequired(result) => Some(result),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     pub(super) fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {

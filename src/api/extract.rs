@@ -10,7 +10,7 @@ use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderNam
 use actix_web::web;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
-use percent_encoding::percent_decode;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
@@ -76,6 +76,16 @@ impl<'a> Envelope<'a> {
 /// One path segment, percent-decoded once.
 pub(super) fn segment(raw: &str) -> Result<String, Error> {
     decode(raw).ok_or_else(|| Error::invalid("The path holds a broken percent-encoding"))
+}
+
+/// A name as one path segment.
+pub(super) fn path_segment(name: &str) -> String {
+    const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'_')
+        .remove(b'~');
+    utf8_percent_encode(name, PLAIN).to_string()
 }
 
 fn decode(raw: &str) -> Option<String> {
@@ -177,21 +187,24 @@ pub(super) fn wishes(
 
 /// The caller's session id: the query counts before the header; empty and `null` mean none.
 pub(super) fn session(call: &Call<'_>) -> Result<Option<SessionId>, Error> {
-    let malformed = || {
+    let in_query = call.query.get("sessionId")?;
+    let in_header = single_header(call.request.headers(), &SESSION_ID)?;
+    let in_query = in_query.map(|id| session_id(id.as_bytes())).transpose()?;
+    let in_header = in_header.map(|id| session_id(id.as_bytes())).transpose()?;
+    Ok(in_query.flatten().or(in_header.flatten()))
+}
+
+/// A session id as a caller gives it; empty and `null` mean none.
+pub(super) fn session_id(bytes: &[u8]) -> Result<Option<SessionId>, Error> {
+    if matches!(bytes, b"" | b"null") {
+        return Ok(None);
+    }
+    SessionId::parse(bytes).map(Some).ok_or_else(|| {
         Error::invalid(format!(
             "A session id is 1 to {} characters of visible ASCII",
             SessionId::MAX_LEN
         ))
-    };
-    let in_query = call.query.get("sessionId")?;
-    let in_header = single_header(call.request.headers(), &SESSION_ID)?;
-    let named = |bytes: &[u8]| match bytes {
-        b"" | b"null" => Ok(None),
-        id => SessionId::parse(id).map(Some).ok_or_else(malformed),
-    };
-    let in_query = in_query.map(|id| named(id.as_bytes())).transpose()?;
-    let in_header = in_header.map(|id| named(id.as_bytes())).transpose()?;
-    Ok(in_query.flatten().or(in_header.flatten()))
+    })
 }
 
 fn single_header<'a>(
@@ -211,6 +224,15 @@ fn single_header<'a>(
 /// The server's deadline, or a lower one that the caller asks for.
 fn timeout(call: &Call<'_>, server: &Server, in_body: Option<u64>) -> Result<Duration, Error> {
     let most = server.timeout.unwrap_or(call.gateway.settings.timeout);
+    let asked = asked_timeout(call, in_body)?;
+    Ok(asked.map_or(most, |asked| asked.min(most)))
+}
+
+/// The deadline that the caller asks for, if it does.
+pub(super) fn asked_timeout(
+    call: &Call<'_>,
+    in_body: Option<u64>,
+) -> Result<Option<Duration>, Error> {
     let in_query = match call.query.get("timeoutMs")? {
         None => None,
         Some(raw) => Some(raw.parse::<u64>().map_err(|error| {
@@ -224,10 +246,7 @@ fn timeout(call: &Call<'_>, server: &Server, in_body: Option<u64>) -> Result<Dur
     }
     let preferred = preferred_wait(call.request.headers());
     let asked = asked.map(Duration::from_millis);
-    Ok([asked, preferred]
-        .into_iter()
-        .flatten()
-        .fold(most, Duration::min))
+    Ok([asked, preferred].into_iter().flatten().min())
 }
 
 fn bad_timeout() -> Error {
@@ -250,10 +269,15 @@ fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
 
 /// Whether `isError` is to become a status: what the caller says, else what the server's entry says.
 pub(super) fn tool_errors(call: &Call<'_>, server: &Server) -> Result<ToolErrors, Error> {
+    Ok(tool_errors_asked(call)?.unwrap_or(server.tool_errors))
+}
+
+/// The same, if the caller says anything.
+pub(super) fn tool_errors_asked(call: &Call<'_>) -> Result<Option<ToolErrors>, Error> {
     match call.query.get("toolErrors")? {
-        None => Ok(server.tool_errors),
-        Some("result") => Ok(ToolErrors::Result),
-        Some("status") => Ok(ToolErrors::Status),
+        None => Ok(None),
+        Some("result") => Ok(Some(ToolErrors::Result)),
+        Some("status") => Ok(Some(ToolErrors::Status)),
         Some(_) => Err(Error::invalid(
             "The parameter 'toolErrors' must be result or status",
         )),
@@ -364,7 +388,7 @@ pub(super) fn envelope(body: &[u8]) -> Result<Envelope<'_>, Error> {
     Ok(envelope)
 }
 
-fn require_object(value: &RawValue, what: &str) -> Result<(), Error> {
+pub(super) fn require_object(value: &RawValue, what: &str) -> Result<(), Error> {
     if value.get().starts_with('{') {
         return Ok(());
     }

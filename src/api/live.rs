@@ -18,9 +18,10 @@ use futures::channel::mpsc;
 use futures::future::LocalBoxFuture;
 use futures::{FutureExt, Stream, StreamExt};
 
-use super::call::Call;
-use super::error::{About, Error, Task};
+use super::call::{Call, Gateway};
+use super::error::{About, Error};
 use super::results::{LINES, LIVE};
+use super::tools::checked_call;
 use super::{extract, rpc};
 use crate::mcp::client::{Client, ToolCall, Wishes};
 use crate::mcp::header::SessionId;
@@ -93,7 +94,7 @@ pub(super) fn stream(
     let work = async move {
         let mut client = gateway.pool.client(&server, wishes);
         client.watched_by(watch);
-        let outcome = job.run(&mut client, &subject).await;
+        let outcome = job.run(&gateway, &server, &mut client, &subject).await;
         let session = if outcome.is_ok() {
             client.finish()
         } else {
@@ -123,14 +124,21 @@ pub(super) fn stream(
 type Outcome = Result<Bytes, (Error, Box<dyn FnOnce(&[u8], &Error, &str) -> Vec<u8>>)>;
 
 impl Job {
-    async fn run(&self, client: &mut Client<'_>, subject: &Subject) -> Outcome {
+    async fn run(
+        &self,
+        gateway: &Gateway,
+        server: &Server,
+        client: &mut Client<'_>,
+        subject: &Subject,
+    ) -> Outcome {
         match self {
             Self::Tool {
                 body,
                 is_envelope,
                 tool_errors,
             } => {
-                let outcome = call_tool(client, subject, body, *is_envelope, *tool_errors).await;
+                let to = (gateway, server, client);
+                let outcome = call_tool(to, subject, body, *is_envelope, *tool_errors).await;
                 outcome.map_err(|error| {
                     let as_problem = |problem: &[u8], _: &Error, _: &str| problem.to_vec();
                     (error, Box::new(as_problem) as Box<_>)
@@ -140,7 +148,7 @@ impl Job {
                 let whole = request.clone();
                 let answered = match rpc::Request::read(request) {
                     Ok(request) => {
-                        let sent = request.send(client).await;
+                        let sent = request.send(gateway, server, client).await;
                         sent.map(|outcome| rpc::response_to(&request, &outcome))
                     }
                     // It was read once before.
@@ -159,7 +167,7 @@ impl Job {
 }
 
 async fn call_tool(
-    client: &mut Client<'_>,
+    (gateway, server, client): (&Gateway, &Server, &mut Client<'_>),
     subject: &Subject,
     body: &Bytes,
     is_envelope: bool,
@@ -176,8 +184,7 @@ async fn call_tool(
         Some(envelope) => envelope.tool_call(nothing),
         None => ToolCall::of(name, extract::object(body)?),
     };
-    let outcome = client.call_tool(&tool_call).await;
-    let result = outcome.map_err(|failure| Error::upstream(Task::CallTool, failure))?;
+    let result = checked_call(gateway, server, client, &tool_call).await?;
     if result.is_error && tool_errors == ToolErrors::Status {
         return Err(Error::Tool {
             result: result.bytes,

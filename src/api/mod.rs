@@ -4,10 +4,16 @@
 
 mod accept;
 mod access;
+mod base;
+mod batch;
+mod by_query;
 mod call;
+mod checks;
 mod docs;
 mod error;
+mod example;
 mod extract;
+mod find_tools;
 mod health;
 mod list_servers;
 mod live;
@@ -18,7 +24,9 @@ mod resources;
 mod results;
 mod rpc;
 mod session;
+mod survey;
 mod tools;
+mod typed;
 mod verdict;
 
 use std::panic::AssertUnwindSafe;
@@ -30,15 +38,20 @@ use futures::FutureExt;
 
 pub use call::Gateway;
 use call::{Call, Captures};
+pub use checks::Validators;
 use error::Error;
+pub use typed::Common;
 
 /// What answers a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Endpoint {
     Execute,
+    ExecuteByQuery,
     CallTool,
     ListTools,
     FindTool,
+    FindTools,
+    Batch,
     Initialize,
     EndSession,
     Ping,
@@ -55,6 +68,9 @@ enum Endpoint {
     Live,
     Ready,
     OpenApi,
+    OpenApiOfServer,
+    OpenApiOfAll,
+    PageOfServer,
     SwaggerUi,
 }
 
@@ -69,6 +85,10 @@ struct Route {
 /// Every route. The first that fits counts; those that are asked for most come first.
 const ROUTES: &[Route] = &[
     post("/api/mcp/{server}/tools/{tool}/execute", Endpoint::Execute),
+    get(
+        "/api/mcp/{server}/tools/{tool}/execute",
+        Endpoint::ExecuteByQuery,
+    ),
     post("/api/mcp/{server}/call", Endpoint::CallTool),
     get("/api/mcp/{server}/tools", Endpoint::ListTools),
     get("/api/mcp/{server}/tools/{tool}", Endpoint::FindTool),
@@ -92,6 +112,11 @@ const ROUTES: &[Route] = &[
         Endpoint::GetPrompt,
     ),
     post("/api/mcp/{server}/complete", Endpoint::Complete),
+    get("/api/mcp/{server}/openapi.json", Endpoint::OpenApiOfServer),
+    get("/api/mcp/{server}/docs", Endpoint::PageOfServer),
+    post("/api/batch", Endpoint::Batch),
+    get("/api/tools", Endpoint::FindTools),
+    get("/api/openapi.json", Endpoint::OpenApiOfAll),
     get("/api/list-servers", Endpoint::ListServers),
     get("/health", Endpoint::Health),
     get("/livez", Endpoint::Live),
@@ -153,15 +178,19 @@ pub async fn serve(
 async fn answer(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
     let (route, captures) = find(call.request.method(), call.request.uri().path())?;
     call.route = route.path;
-    if route.path.starts_with("/api/") {
+    // A browser that opens a page sends no key; what the page shows, it asks for with one.
+    if route.path.starts_with("/api/") && route.endpoint != Endpoint::PageOfServer {
         access::check_key(call)?;
     }
     call.read_target(captures)?;
     match route.endpoint {
         Endpoint::Execute => tools::execute(call).await,
+        Endpoint::ExecuteByQuery => tools::execute_by_query(call).await,
         Endpoint::CallTool => tools::call(call).await,
         Endpoint::ListTools => tools::list(call).await,
         Endpoint::FindTool => tools::find(call).await,
+        Endpoint::FindTools => find_tools::find(call).await,
+        Endpoint::Batch => batch::batch(call).await,
         Endpoint::Initialize => session::initialize(call).await,
         Endpoint::EndSession => session::end(call).await,
         Endpoint::Ping => session::ping(call).await,
@@ -177,7 +206,10 @@ async fn answer(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
         Endpoint::Health => Ok(health::health(call)),
         Endpoint::Live => Ok(health::live()),
         Endpoint::Ready => health::ready(call),
-        Endpoint::OpenApi => Ok(docs::openapi(call)),
+        Endpoint::OpenApi => docs::openapi(call),
+        Endpoint::OpenApiOfServer => docs::openapi_of_server(call).await,
+        Endpoint::OpenApiOfAll => docs::openapi_of_all(call).await,
+        Endpoint::PageOfServer => docs::page_of_server(call),
         Endpoint::SwaggerUi => docs::swagger_ui(call),
     }
 }

@@ -23,23 +23,25 @@ use utoipa::openapi::{Components, Content, OpenApi, Ref, RefOr, Response, Schema
 use utoipa::{IntoParams as _, OpenApi as _};
 
 pub(super) use mcp::{
-    Arguments, CallToolResult, CompleteRequest, CompleteResult, GetPromptResult, Ignored,
-    InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+    Arguments, CallToolResult, CompleteRequest, CompleteResult, DescribedTool, GetPromptResult,
+    Ignored, InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
     ListToolsResult, Pong, ReadResourceResult, RpcErrorResponse, RpcRequest, RpcResponse, Tool,
 };
 pub(super) use parameters::{
     Asset, Deadline, ExpandTemplate, Handshake, InServer, OfPrompt, OfTool, OnToolError, Page,
-    ReadResource, ResultForm, Session,
+    ReadResource, ResultForm, Search, Session,
 };
 pub(super) use problems::{
     AssetProblems, BodyProblems, CallProblems, Code, Executed, GatewayProblems, ListProblems,
-    NamedServerProblems, Origin, PromptProblems, ReadProblems, ReadinessProblems, RequestProblems,
-    RpcProblems, ServerProblems, ServiceProblems, SessionProblems, ToolProblems,
+    NamedServerProblems, Origin, PageProblems, PromptProblems, ReadProblems, ReadinessProblems,
+    RequestProblems, RpcProblems, ServerProblems, ServiceProblems, SessionProblems, ToolProblems,
 };
 
 use parameters::RequestId;
 
-use super::{docs, error, health, list_servers, prompts, resources, rpc, session, tools};
+use super::{
+    batch, docs, error, find_tools, health, list_servers, prompts, resources, rpc, session, tools,
+};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -63,7 +65,10 @@ of a path is accepted. Where API keys are configured, every route under `/api/` 
         tools::list,
         tools::find,
         tools::execute,
+        tools::execute_by_query,
         tools::call,
+        find_tools::find,
+        batch::batch,
         session::initialize,
         session::end,
         session::ping,
@@ -79,6 +84,9 @@ of a path is accepted. Where API keys are configured, every route under `/api/` 
         health::live,
         health::ready,
         docs::openapi,
+        docs::openapi_of_all,
+        docs::openapi_of_server,
+        docs::page_of_server,
         docs::swagger_ui,
     ),
     components(schemas(error::Problem<'_>, RpcErrorResponse)),

@@ -47,6 +47,13 @@ pub(super) fn with_session(
     response
 }
 
+/// Says that no cache may keep an answer.
+pub(super) fn not_stored(mut response: HttpResponse) -> HttpResponse {
+    let never = HeaderValue::from_static("no-store");
+    response.headers_mut().insert(CACHE_CONTROL, never);
+    response
+}
+
 /// Says that a tool reported an error of its own.
 pub(super) fn with_tool_error(mut response: HttpResponse) -> HttpResponse {
     response

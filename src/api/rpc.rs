@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::accept::Accept;
-use super::call::Call;
+use super::call::{Call, Gateway};
 use super::error::{Error, Task};
 use super::extract;
 use super::live::{self, Frame, Job};
@@ -19,10 +19,11 @@ use super::openapi::{
 };
 use super::reply;
 use super::results::{LINES, LIVE};
+use super::tools::checked_call;
 use crate::mcp::client::{AnyCall, Client, ToolCall};
-use crate::mcp::error::{Error as Cause, Failure};
 use crate::mcp::header::SessionId;
 use crate::mcp::message::{Members, Params};
+use crate::servers::Server;
 
 /// Nothing that JSON-RPC or MCP gives a meaning to: the status and `data` say what happened.
 pub(super) const OURS: i64 = -32000;
@@ -92,7 +93,7 @@ pub(super) async fn rpc(call: &mut Call<'_>) -> HttpResponse {
         );
     }
     let mut client = call.gateway.pool.client(server, wishes);
-    let outcome = request.send(&mut client).await;
+    let outcome = request.send(call.gateway, server, &mut client).await;
     call.note_timing(&mut client);
     match outcome {
         Ok(result) => {
@@ -210,9 +211,14 @@ impl<'a> Request<'a> {
     }
 
     /// Sends it and waits for its result.
-    pub(super) async fn send(&self, client: &mut Client<'_>) -> Result<Outcome, Error> {
+    pub(super) async fn send(
+        &self,
+        gateway: &Gateway,
+        server: &Server,
+        client: &mut Client<'_>,
+    ) -> Result<Outcome, Error> {
         match self.method.as_str() {
-            "tools/call" => self.call_tool(client).await,
+            "tools/call" => self.call_tool(gateway, server, client).await,
             "ping" => match client.ping().await {
                 Ok(()) => Ok(Outcome {
                     bytes: Bytes::from_static(b"{}"),
@@ -224,7 +230,12 @@ impl<'a> Request<'a> {
         }
     }
 
-    async fn call_tool(&self, client: &mut Client<'_>) -> Result<Outcome, Error> {
+    async fn call_tool(
+        &self,
+        gateway: &Gateway,
+        server: &Server,
+        client: &mut Client<'_>,
+    ) -> Result<Outcome, Error> {
         let name = self.name().unwrap_or_default();
         let nothing = extract::object(b"{}")?;
         let tool_call = ToolCall {
@@ -234,20 +245,19 @@ impl<'a> Request<'a> {
             input_responses: self.params.get("inputResponses"),
             request_state: self.params.get("requestState"),
         };
-        match client.call_tool(&tool_call).await {
+        match checked_call(gateway, server, client, &tool_call).await {
             Ok(result) => Ok(Outcome {
                 bytes: result.bytes,
                 is_error: result.is_error,
             }),
             // In JSON-RPC that is a result like any other.
-            Err(Failure {
-                error: Cause::InputRequired(bytes),
-                ..
-            }) => Ok(Outcome {
-                bytes,
-                is_error: false,
-            }),
-            Err(failure) => Err(Error::upstream(Task::CallTool, failure)),
+            Err(error) => match error.input_required() {
+                Some(bytes) => Ok(Outcome {
+                    bytes: bytes.clone(),
+                    is_error: false,
+                }),
+                None => Err(error),
+            },
         }
     }
 

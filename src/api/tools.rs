@@ -3,23 +3,27 @@
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
+use actix_web::http::Method;
 use bytes::Bytes;
+use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::call::Call;
+use super::base::Base;
+use super::call::{Call, Gateway};
 use super::error::{Error, Task};
-use super::extract;
 use super::live::{self, Frame, Job};
 use super::openapi::{
-    Arguments, BodyProblems, CallProblems, CallToolResult, Deadline, Handshake, InServer,
-    ListProblems, ListToolsResult, OfTool, OnToolError, Page, ResultForm, Session, Tool,
+    Arguments, BodyProblems, CallProblems, CallToolResult, Deadline, DescribedTool, Handshake,
+    InServer, ListProblems, ListToolsResult, OfTool, OnToolError, Page, ResultForm, Session,
     ToolProblems,
 };
-use super::reply;
 use super::results::Wanted;
-use crate::mcp::client::ToolCall;
+use super::typed::execute_path;
+use super::{by_query, checks, example, extract, reply};
+use crate::mcp::client::{Client, Init, ToolCall, ToolResult, Wishes};
 use crate::mcp::lists::Listing;
-use crate::servers::{Server, ToolErrors};
+use crate::mcp::message::Members;
+use crate::servers::{ArgumentChecks, Server, ToolErrors};
 
 /// List a server's tools
 ///
@@ -69,7 +73,8 @@ pub(super) async fn list_of(
 
 /// Describe one tool
 ///
-/// Its definition out of the server's `tools/list`, all pages searched.
+/// Its definition out of the server's `tools/list`, all pages searched, and an `example` of how to call it: arguments made up from its
+/// schema, if that is possible, and the same as a line for a shell.
 #[utoipa::path(
     get,
     path = "/api/mcp/{server}/tools/{tool}",
@@ -77,7 +82,9 @@ pub(super) async fn list_of(
     tag = "tools",
     params(InServer, OfTool, Session, Handshake, Deadline),
     responses(
-        (status = 200, description = "The definition", body = Tool, headers(("Mcp-Session-Id"))),
+        (status = 200, description = "The definition", body = DescribedTool,
+            headers(("Mcp-Session-Id"), ("ETag"), ("Cache-Control"))),
+        (status = 304, description = "What `If-None-Match` names is still what there is", headers(("ETag"))),
         ToolProblems,
     ),
 )]
@@ -87,12 +94,43 @@ pub(super) async fn find(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
     let mut client = call.gateway.pool.client(server, wishes);
     let found = client.find_tool(call.tool()).await;
     call.note_timing(&mut client);
-    let definition = found.map_err(|failure| Error::upstream(Task::ListTools, failure))?;
+    let (definition, freshness) =
+        found.map_err(|failure| Error::upstream(Task::ListTools, failure))?;
     let session = client.finish();
-    Ok(reply::with_session(
-        reply::json(definition),
-        session.as_ref(),
-    ))
+    let described = reply::json(with_example(call, server, definition));
+    let response = reply::conditional(call, described, freshness);
+    Ok(reply::with_session(response, session.as_ref()))
+}
+
+/// A definition with an example of how to call the tool as its last member; as it is, if it has such a member itself.
+fn with_example(call: &Call<'_>, server: &Server, definition: Bytes) -> Bytes {
+    let text = std::str::from_utf8(&definition).unwrap_or_default();
+    let Ok(members) = Members::of(text) else {
+        return definition;
+    };
+    if members.get("example").is_some() {
+        return definition;
+    }
+    let path = execute_path(&server.name, call.tool());
+    let url = Base::of(call).absolute(call, &path);
+    let schema = members.get("inputSchema");
+    let arguments = match schema {
+        Some(schema) => example::arguments(schema),
+        None => Some(json!({})),
+    };
+    let key_wanted = !call.gateway.settings.keys.is_empty();
+    let example = match arguments {
+        Some(arguments) => json!({
+            "method": "POST",
+            "url": url,
+            "arguments": arguments,
+            "curl": example::curl(&url, &arguments, key_wanted),
+        }),
+        None => json!({"method": "POST", "url": url, "arguments": null, "curl": null}),
+    };
+    let open = text.trim_end().trim_end_matches('}');
+    let comma = if members.0.is_empty() { "" } else { "," };
+    Bytes::from(format!("{open}{comma}\"example\":{example}}}"))
 }
 
 /// Call a tool: the body is the arguments object
@@ -137,6 +175,82 @@ pub(super) async fn execute(call: &mut Call<'_>) -> Result<HttpResponse, Error> 
         None,
     )
     .await
+}
+
+/// Call a tool that changes nothing: its arguments are in the query
+///
+/// Only for tools whose own definition says `readOnlyHint: true`; all others have POST alone. Every parameter that is not
+/// one of these is an argument, typed by the tool's schema; several of one name are a list. `arg.NAME` is the argument NAME, also
+/// where NAME is one of these.
+#[utoipa::path(
+    get,
+    path = "/api/mcp/{server}/tools/{tool}/execute",
+    operation_id = "executeReadOnlyTool",
+    tag = "tools",
+    params(InServer, OfTool, ResultForm, OnToolError, Session, Handshake, Deadline),
+    responses(
+        (status = 200, description = "The server's `result`; or, by `Accept` or `result`, what is in it. As events or lines: what \
+                                      the server tells meanwhile (`progress`, `log`), then `result` or `error`", content(
+            (CallToolResult = "application/json"),
+            (Value = "application/vnd.mcp.structured+json"),
+            (String = "text/plain"),
+            (Vec<u8> = "image/*"),
+            (Vec<u8> = "audio/*"),
+            (String = "text/event-stream"),
+            (String = "application/x-ndjson"),
+        ), headers(("Mcp-Session-Id"), ("Mcp-Tool-Error"))),
+        CallProblems,
+    ),
+)]
+pub(super) async fn execute_by_query(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
+    let server = call.server()?;
+    let wanted = Wanted::of(call)?;
+    let arguments = arguments_in_query(call, server).await?;
+    let response = if let Wanted::Live(frame) = wanted {
+        let body = Bytes::copy_from_slice(arguments.get().as_bytes());
+        live(call, server, frame, &body, None)
+    } else {
+        let tool_call = ToolCall::of(call.tool(), &arguments);
+        run(call, server, &wanted, &tool_call, None).await
+    };
+    response.map(reply::not_stored)
+}
+
+/// What is not an argument.
+const CALL_PARAMETERS: &[&str] = &[
+    "result",
+    "toolErrors",
+    "sessionId",
+    "init",
+    "close",
+    "timeoutMs",
+];
+
+/// The arguments of a tool that changes nothing by its own definition. Any other must not be called by whoever follows a link.
+async fn arguments_in_query(call: &Call<'_>, server: &Arc<Server>) -> Result<Box<RawValue>, Error> {
+    let wishes = extract::wishes(call, server, None)?;
+    // A session that the caller wants opened is for the call.
+    let wishes = match wishes.init {
+        Init::Always => Wishes::within(wishes.deadline),
+        _ => Wishes {
+            close: false,
+            ..wishes
+        },
+    };
+    let mut client = call.gateway.pool.client(server, wishes);
+    let tools = client.tools().await;
+    let tools = tools.map_err(|failure| Error::upstream(Task::CallTool, failure))?;
+    match tools.get(call.tool()) {
+        Some(tool) if tool.is_read_only() => {
+            let parameters = call.query.others(CALL_PARAMETERS);
+            by_query::arguments(tool.input_schema(), &parameters)
+        }
+        None if tools.is_complete() => Err(Error::upstream(
+            Task::CallTool,
+            Client::no_such_tool(&tools, call.tool()),
+        )),
+        _ => Err(Error::MethodNotAllowed(vec![Method::POST])),
+    }
 }
 
 /// Call a tool: the body is an envelope with its name, arguments and metadata
@@ -188,9 +302,9 @@ async fn run(
     let wishes = extract::wishes(call, server, timeout_ms)?;
     let tool_errors = extract::tool_errors(call, server)?;
     let mut client = call.gateway.pool.client(server, wishes);
-    let outcome = client.call_tool(tool_call).await;
+    let outcome = checked_call(call.gateway, server, &mut client, tool_call).await;
     call.note_timing(&mut client);
-    let result = outcome.map_err(|failure| Error::upstream(Task::CallTool, failure))?;
+    let result = outcome?;
     let session = client.finish();
     if result.is_error && tool_errors == ToolErrors::Status {
         return Err(Error::Tool {
@@ -199,6 +313,23 @@ async fn run(
         });
     }
     wanted.represent(&result, session.as_ref())
+}
+
+/// Calls a tool, once its arguments are found to fit where that is to be checked.
+pub(super) async fn checked_call(
+    gateway: &Gateway,
+    server: &Server,
+    client: &mut Client<'_>,
+    tool_call: &ToolCall<'_>,
+) -> Result<ToolResult, Error> {
+    if server.argument_checks == ArgumentChecks::On {
+        let ToolCall {
+            name, arguments, ..
+        } = tool_call;
+        checks::check(&gateway.validators, client, name, arguments).await?;
+    }
+    let outcome = client.call_tool(tool_call).await;
+    outcome.map_err(|failure| Error::upstream(Task::CallTool, failure))
 }
 
 /// The same as it happens. `envelope` is the deadline in one, where the body is one.

@@ -34,7 +34,7 @@ use super::error::{Error, Executed, Failure, Stage};
 use super::gate::Gate;
 pub use super::gate::Queue;
 use super::header::SessionId;
-use super::lists::{self, Listing, Page};
+use super::lists::{self, Freshness, Listing, Page};
 use super::memory::Memory;
 use super::message::{self, Id, Members, Params};
 use super::sessions::{Abandoned, Opened, Sessions};
@@ -120,6 +120,18 @@ pub struct AnyCall<'a> {
     pub params: Params<'a>,
     /// The caller's `_meta`, an object.
     pub meta: Option<&'a RawValue>,
+}
+
+impl Wishes {
+    /// Nothing but an answer by then.
+    pub fn within(deadline: Instant) -> Self {
+        Self {
+            session: None,
+            init: Init::Auto,
+            close: false,
+            deadline,
+        }
+    }
 }
 
 impl<'a> ToolCall<'a> {
@@ -271,15 +283,16 @@ impl Client<'_> {
         .await
     }
 
-    /// The definition of one tool.
-    pub async fn find_tool(&mut self, name: &str) -> Result<Bytes, Failure> {
+    /// The definition of one tool, and what the server says of keeping it.
+    pub async fn find_tool(&mut self, name: &str) -> Result<(Bytes, Freshness), Failure> {
         self.bounded(async |client| {
             let pages = client.every_page(Listing::Tools).await?;
             let tools = client.learn(&pages)?;
             let listed = tools.has(name) || client.era != Some(Era::Modern);
             for page in pages.iter().filter(|_| listed) {
                 if let Some(definition) = Page::read(Listing::Tools, page)?.find(name) {
-                    return Ok(page.slice_ref(definition.get().as_bytes()));
+                    let bytes = page.slice_ref(definition.get().as_bytes());
+                    return Ok((bytes, tools.freshness()));
                 }
             }
             Err(Error::ToolNotFound {
@@ -295,6 +308,29 @@ impl Client<'_> {
         if let Some(tools) = self.known_tools() {
             return Ok(tools);
         }
+        match self.ask_for_tools().await {
+            Err(failure) if failure.error.rpc_code() == Some(-32601) => {
+                Ok(self.keep(Tools::unlistable()))
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// That the tools there are do not include one of this name: nothing was sent.
+    pub fn no_such_tool(tools: &Tools, name: &str) -> Failure {
+        Failure {
+            error: Error::ToolNotFound {
+                did_you_mean: tools.similar_to(name),
+                said: None,
+            },
+            stage: Stage::Preparing,
+            executed: Executed::No,
+            idempotent: false,
+        }
+    }
+
+    /// The server's tools as they are now.
+    pub async fn ask_for_tools(&mut self) -> Result<Arc<Tools>, Failure> {
         self.bounded(async |client| {
             let pages = client.every_page(Listing::Tools).await?;
             client.learn(&pages)

@@ -28,6 +28,6 @@ pub mod outcome;
 pub mod sessions;
 mod socket;
 pub mod sse;
-mod tools_cache;
+pub mod tools_cache;
 pub mod transport;
 pub mod watch;

@@ -2,7 +2,7 @@
 //! mirrored into headers (`x-mcp-header`, 2026-07-28), and whether running one does harm, or running it twice.
 //!
 //! Lists themselves are never served from here: `GET .../tools` always asks the server. A search looks here. How lists are fetched is
-//! `client`'s part; how their bytes are cut and joined is `tools_list`'s.
+//! `client`'s part; how their bytes are cut and joined is `lists`'s.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -12,6 +12,7 @@ use awc::http::header::{HeaderName, HeaderValue};
 use serde_json::value::RawValue;
 
 use super::header::{PARAM_PREFIX, encode_value};
+use super::lists::Freshness;
 use super::message::Members;
 
 /// A list is trusted at least this long, so that a server that says nothing, or 0, is not listed on every call. What
@@ -38,6 +39,8 @@ pub struct Tools {
     complete: bool,
     fetched: Instant,
     lifetime: Duration,
+    /// What the server says of keeping the list, all pages considered.
+    freshness: Option<Freshness>,
 }
 
 /// What is known of one tool.
@@ -71,6 +74,7 @@ impl Tools {
             complete: true,
             fetched: Instant::now(),
             lifetime: CEILING,
+            freshness: None,
         }
     }
 
@@ -84,8 +88,12 @@ impl Tools {
     }
 
     /// Adds the definitions of one page. The page that lives shortest counts for the whole list; no `ttlMs` means 0.
-    pub(super) fn add(&mut self, definitions: &[&RawValue], ttl: Option<Duration>) {
-        let said = ttl.unwrap_or_default();
+    pub(super) fn add(&mut self, definitions: &[&RawValue], freshness: Freshness) {
+        let said = freshness.ttl.unwrap_or_default();
+        self.freshness = Some(match self.freshness {
+            Some(others) => others.and(freshness),
+            None => freshness,
+        });
         self.lifetime = self.lifetime.min(said.clamp(FLOOR, CEILING));
         for definition in definitions {
             if self.by_name.len() >= MOST_TOOLS {
@@ -100,8 +108,13 @@ impl Tools {
         }
     }
 
+    /// For how long and by whom the list may be kept, as the server says.
+    pub fn freshness(&self) -> Freshness {
+        self.freshness.unwrap_or_default()
+    }
+
     /// Whether a tool that is not here is not on the server.
-    pub(super) fn is_complete(&self) -> bool {
+    pub fn is_complete(&self) -> bool {
         self.complete
     }
 
@@ -196,7 +209,12 @@ impl Tool {
 
     /// The JSON Schema of its arguments, as it came.
     pub fn input_schema(&self) -> Option<&RawValue> {
-        Members::of(self.definition.get()).ok()?.get("inputSchema")
+        self.member("inputSchema")
+    }
+
+    /// A member of its definition.
+    pub fn member(&self, name: &str) -> Option<&RawValue> {
+        Members::of(self.definition.get()).ok()?.get(name)
     }
 
     /// The `Mcp-Param-*` headers for a call with these arguments. An argument that is absent or `null`, or that is

@@ -14,8 +14,8 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use super::{
-    Identity, Listen, Protocol, Server, Servers, ToolErrors, Transport, host_header,
-    is_client_header,
+    ArgumentChecks, Identity, Listen, Protocol, Server, Servers, ToolErrors, Transport,
+    host_header, is_client_header,
 };
 use crate::{
     expand::{Environment, expand},
@@ -98,6 +98,9 @@ const TOOL_ERRORS: &[(&str, ToolErrors)] = &[
     ("status", ToolErrors::Status),
 ];
 
+const ARGUMENT_CHECKS: &[(&str, ArgumentChecks)] =
+    &[("off", ArgumentChecks::Off), ("on", ArgumentChecks::On)];
+
 const LISTEN: &[(&str, Listen)] = &[("auto", Listen::Auto), ("never", Listen::Never)];
 
 /// The most calls in flight that can be configured.
@@ -111,6 +114,7 @@ const KEYS: &[&str] = &[
     "protocol",
     "timeoutMs",
     "toolErrors",
+    "argumentChecks",
     "hideUrl",
     "inFlight",
     "retries",
@@ -139,6 +143,9 @@ impl<'a> Entry<'a> {
         let tool_errors = self
             .word("toolErrors", TOOL_ERRORS)
             .unwrap_or(ToolErrors::Result);
+        let argument_checks = self
+            .word("argumentChecks", ARGUMENT_CHECKS)
+            .unwrap_or(ArgumentChecks::Off);
         let timeout = self
             .number("timeoutMs", 1, LONGEST_TIMEOUT_MS, "milliseconds")
             .map(Duration::from_millis);
@@ -187,6 +194,7 @@ impl<'a> Entry<'a> {
             protocol,
             timeout,
             tool_errors,
+            argument_checks,
             in_flight: in_flight.unwrap_or(defaults.in_flight),
             retries: retries.unwrap_or(defaults.retries),
             retry_idempotent,

@@ -2,6 +2,7 @@
 
 use std::{ffi::OsString, net::IpAddr, path::PathBuf, time::Duration};
 
+use ipnet::IpNet;
 use log::LevelFilter;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -254,6 +255,8 @@ struct Merged {
     port: u16,
     workers: usize,
     show_urls: bool,
+    base_path: String,
+    trusted_proxies: Vec<IpNet>,
     timeout_ms: u64,
     drain_ms: u64,
     drain_delay_ms: u64,
@@ -290,6 +293,8 @@ pub(super) fn merge(layers: Vec<Layer>) -> Result<Settings, Mistakes> {
         port: merged.port,
         workers: merged.workers,
         show_urls: merged.show_urls,
+        base_path: merged.base_path,
+        trusted_proxies: merged.trusted_proxies,
         timeout: Duration::from_millis(merged.timeout_ms),
         limits: merged.limits,
         keys: merged.auth.api_keys,

@@ -7,6 +7,7 @@ use std::{
     net::{IpAddr, Ipv4Addr},
 };
 
+use ipnet::IpNet;
 use log::LevelFilter;
 use serde_json::Value;
 
@@ -38,10 +39,17 @@ pub(super) struct Setting {
 /// What a setting may be.
 pub(super) enum Form {
     Address,
-    Number { least: u64, most: u64 },
+    Number {
+        least: u64,
+        most: u64,
+    },
     Switch,
     Level,
     Keys,
+    /// A path that others put before ours: empty, or from a slash to anything but a slash.
+    Prefix,
+    /// Addresses and networks.
+    Networks,
 }
 
 const fn setting(
@@ -150,6 +158,20 @@ pub(super) const SETTINGS: &[Setting] = &[
         "show server URLs with their paths",
     ),
     setting(
+        "basePath",
+        "MCP_REST_BASE_PATH",
+        Form::Prefix,
+        "",
+        "path under which a proxy publishes this service; for the addresses in OpenAPI documents",
+    ),
+    setting(
+        "trustedProxies",
+        "MCP_REST_TRUSTED_PROXIES",
+        Form::Networks,
+        "",
+        "proxies whose X-Forwarded-Proto, -Host and -Prefix are believed; in a variable, commas between",
+    ),
+    setting(
         "timeoutMs",
         "MCP_REST_TIMEOUT_MS",
         Form::Number {
@@ -242,6 +264,13 @@ pub(super) const SETTINGS: &[Setting] = &[
         "bytes of all upstream answers that are being read at the same time",
     ),
     setting(
+        "limits.batch",
+        "MCP_REST_LIMITS_BATCH",
+        COUNT,
+        "32",
+        "calls in one batch",
+    ),
+    setting(
         "limits.inFlight",
         "MCP_REST_LIMITS_IN_FLIGHT",
         COUNT,
@@ -285,7 +314,7 @@ impl Form {
             (Form::Number { .. }, _) => text.parse::<u64>().map_or(text.into(), Value::from),
             (Form::Switch, "true" | "1") => true.into(),
             (Form::Switch, "false" | "0") => false.into(),
-            (Form::Keys, _) => {
+            (Form::Keys | Form::Networks, _) => {
                 let entries = text.split(',').map(str::trim);
                 entries.filter(|entry| !entry.is_empty()).collect()
             }
@@ -300,6 +329,8 @@ impl Form {
             Form::Switch => "true or false".to_owned(),
             Form::Level => "off, error, warn, info, debug or trace".to_owned(),
             Form::Keys => "an array of strings".to_owned(),
+            Form::Prefix => "a path like /mcp, without a slash at its end".to_owned(),
+            Form::Networks => "an array of addresses or networks like 10.0.0.0/8".to_owned(),
         }
     }
 }
@@ -332,6 +363,12 @@ impl Setting {
                 });
                 Some(digests.collect::<Vec<String>>().into())
             }
+            (Form::Prefix, Value::String(path)) => is_prefix(path).then(|| path.as_str().into()),
+            (Form::Networks, Value::Array(entries)) => {
+                let networks = entries.iter().map(|entry| network(entry.as_str()?));
+                let networks: Option<Vec<String>> = networks.collect();
+                networks.map(config::Value::from)
+            }
             _ => None,
         };
         if checked.is_none() {
@@ -355,6 +392,23 @@ fn address(text: &str) -> Option<IpAddr> {
         "localhost" => Some(Ipv4Addr::LOCALHOST.into()),
         _ => text.parse().ok(),
     }
+}
+
+/// Whether this can be put before our paths: empty, or from a slash to anything but a slash.
+pub fn is_prefix(path: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:@".contains(&byte);
+    path.is_empty()
+        || (path.starts_with('/')
+            && !path.starts_with("//")
+            && !path.ends_with('/')
+            && path.bytes().all(legal))
+}
+
+/// An address or a network, as a network.
+fn network(text: &str) -> Option<String> {
+    let alone = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    let network = text.parse::<IpNet>().ok().or_else(alone)?;
+    Some(network.to_string())
 }
 
 /// What `--help` prints.

@@ -87,10 +87,11 @@ fn a_later_layer_wins() {
 #[test]
 fn every_setting_can_come_from_the_file_and_from_the_environment() {
     let file = with_gateway(
-        r#"{"host": "0.0.0.0", "port": 1, "workers": 2, "showUrls": false, "timeoutMs": 3, "drainMs": 4,
+        r#"{"host": "0.0.0.0", "port": 1, "workers": 2, "showUrls": false, "basePath": "/b",
+            "trustedProxies": ["10.0.0.0/8", "192.0.2.7"], "timeoutMs": 3, "drainMs": 4,
             "drainDelayMs": 12, "retries": 7, "queueMs": 13, "logLevel": "warn", "allowUnauthenticated": true, "auth": {"apiKeys": ["${KEY}"]},
             "limits": {"requestBytes": 5, "responseBytes": 6, "eventBytes": 7, "events": 8, "depth": 9, "bufferedBytes": 14,
-                "inFlight": 10, "queued": 11}}"#,
+                "batch": 15, "inFlight": 10, "queued": 11}}"#,
     );
     let from_file = run(&file, &[("KEY", "k")], &[]).unwrap().settings;
     let variables = [
@@ -109,6 +110,9 @@ fn every_setting_can_come_from_the_file_and_from_the_environment() {
         ("MCP_REST_LIMITS_EVENTS", "8"),
         ("MCP_REST_LIMITS_DEPTH", "9"),
         ("MCP_REST_LIMITS_BUFFERED_BYTES", "14"),
+        ("MCP_REST_LIMITS_BATCH", "15"),
+        ("MCP_REST_BASE_PATH", "/b"),
+        ("MCP_REST_TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.7"),
         ("MCP_REST_LIMITS_IN_FLIGHT", "10"),
         ("MCP_REST_LIMITS_QUEUED", "11"),
         ("MCP_REST_DRAIN_DELAY_MS", "12"),
@@ -121,8 +125,8 @@ fn every_setting_can_come_from_the_file_and_from_the_environment() {
         assert!(settings.keys.accepts(b"k") && !settings.keys.accepts(b"${KEY}"));
         assert_eq!(
             format!("{settings:?}"),
-            "Settings { host: 0.0.0.0, port: 1, workers: 2, show_urls: false, timeout: 3ms, limits: Limits { \
-             request_bytes: 5, response_bytes: 6, event_bytes: 7, events: 8, depth: 9, buffered_bytes: 14, in_flight: 10, queued: 11 }, keys: ApiKeys(1), \
+            "Settings { host: 0.0.0.0, port: 1, workers: 2, show_urls: false, base_path: \"/b\", trusted_proxies: [10.0.0.0/8, 192.0.2.7/32], timeout: 3ms, limits: Limits { \
+             request_bytes: 5, response_bytes: 6, event_bytes: 7, events: 8, depth: 9, buffered_bytes: 14, batch: 15, in_flight: 10, queued: 11 }, keys: ApiKeys(1), \
              allow_unauthenticated: true, log_level: Warn, demo: false, drain: 4ms, \
              drain_delay: 12ms, retries: 7, queue: 13ms }"
         );

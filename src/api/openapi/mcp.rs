@@ -96,6 +96,35 @@ pub(in crate::api) struct Tool {
     others: HashMap<String, Value>,
 }
 
+/// A tool's definition, and how to call it.
+#[derive(ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::api) struct DescribedTool {
+    /// The name it is called by.
+    name: String,
+    /// JSON Schema of its arguments.
+    input_schema: Option<Object>,
+    /// How to call it, unless the definition has a member of this name itself.
+    example: Option<ExampleCall>,
+    #[serde(flatten)]
+    others: HashMap<String, Value>,
+}
+
+/// An example of a call.
+#[derive(ToSchema)]
+struct ExampleCall {
+    /// The HTTP method.
+    method: String,
+    /// Where the tool is called.
+    url: String,
+    /// Arguments that fit the schema; `null` if none could be made up.
+    arguments: Option<Object>,
+    /// The same call as a line for a shell.
+    curl: Option<String>,
+    #[serde(flatten)]
+    others: HashMap<String, Value>,
+}
+
 /// What a server says of itself: the result of `initialize`, or of `server/discover` where there are no sessions.
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase")]

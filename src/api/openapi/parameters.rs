@@ -92,6 +92,19 @@ pub(in crate::api) struct Asset {
     file: String,
 }
 
+/// What to look for, and where.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct Search {
+    /// Words that all must occur in a tool's name, title, description or server, if only as parts of words.
+    q: Option<String>,
+    /// How many tools at most.
+    #[param(minimum = 1, maximum = 1000, default = 50)]
+    limit: Option<u16>,
+    /// Only this server.
+    server: Option<String>,
+}
+
 /// Which part of a list.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]

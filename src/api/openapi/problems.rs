@@ -273,6 +273,8 @@ problem_sets! {
     ReadinessProblems extends ServiceProblems: "Draining";
     /// Of the pages of Swagger UI.
     AssetProblems extends ServiceProblems: "RouteNotFound";
+    /// Of the page of a server.
+    PageProblems extends ServiceProblems: "ServerNotFound";
     /// Of every route under `/api/`.
     GatewayProblems extends ServiceProblems: "Unauthorized";
     /// Of every route that reaches a server.

@@ -159,12 +159,12 @@ impl Client<'_> {
         let mut tools = Tools::new();
         for page in pages {
             let page = Page::read(Listing::Tools, page)?;
-            tools.add(&page.items, page.freshness.ttl);
+            tools.add(&page.items, page.freshness);
         }
         Ok(self.keep(tools))
     }
 
-    fn keep(&self, tools: Tools) -> Arc<Tools> {
+    pub(super) fn keep(&self, tools: Tools) -> Arc<Tools> {
         let tools = Arc::new(tools);
         let shared = &self.pool.shared;
         shared.tools.put(self.server.identity, Arc::clone(&tools));

@@ -12,6 +12,7 @@ const LIMITS: Limits = Limits {
     events: 100,
     depth: 16,
     buffered_bytes: 0,
+    batch: 0,
     in_flight: 0,
     queued: 0,
 };
@@ -49,6 +50,7 @@ fn shown(step: &Step) -> String {
         Step::Answer(Answer::Error(error)) => format!("error {} {}", error.code, error.message),
         Step::Request(request) => format!("request {}", text(&request.reply())),
         Step::Endpoint(endpoint) => format!("endpoint {}", text(endpoint)),
+        Step::Notification(told) => format!("told {} {}", text(&told.method), text(&told.params)),
     }
 }
 
@@ -311,4 +313,28 @@ fn nesting_is_capped() {
     );
     let outcome = steps(&mut collapse(LIMITS), nested.as_bytes(), &[]);
     assert!(matches!(outcome, Err(Error::TooLarge(Cap::Depth))));
+}
+
+#[test]
+fn notifications_are_told_to_who_asked_for_them() {
+    let stream = format!(
+        "data: {{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{{\"progress\": 1.10}}}}\n\n\
+         data: {{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\"}}\n\n\
+         data: {{\"jsonrpc\":\"2.0\",\"id\":{ID},\"result\":{{}}}}\n\n"
+    );
+    let mut silent = collapse(LIMITS);
+    assert_eq!(
+        steps(&mut silent, stream.as_bytes(), &[]).unwrap(),
+        ["result {}"]
+    );
+    let mut watched = collapse(LIMITS);
+    watched.keep_notifications();
+    assert_eq!(
+        steps(&mut watched, stream.as_bytes(), &[]).unwrap(),
+        [
+            "told notifications/progress {\"progress\": 1.10}",
+            "told notifications/message ",
+            "result {}"
+        ]
+    );
 }

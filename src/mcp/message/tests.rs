@@ -64,13 +64,14 @@ fn requests_of_the_server_get_an_answer_with_their_own_id() {
         let expected = format!(r#"{{"jsonrpc":"2.0","id":{id},{outcome}}}"#);
         assert_eq!(request.reply(), expected.as_bytes());
     }
-    for notification in [
-        r#"{"method":"ping"}"#,
-        r#"{"method":"ping","id":null}"#,
-        r#"{"method":"ping","id":"8","result":{}}"#,
-    ] {
-        assert!(messages("7", notification).is_empty(), "{notification}");
+    for notification in [r#"{"method":"ping"}"#, r#"{"method":"ping","id":null}"#] {
+        let found = messages("7", notification);
+        assert!(
+            matches!(&found[..], [Message::Notification(_)]),
+            "{notification}"
+        );
     }
+    assert!(messages("7", r#"{"method":"ping","id":"8","result":{}}"#).is_empty());
 }
 
 #[test]
@@ -161,13 +162,18 @@ fn depth_is_counted_outside_of_strings() {
 fn the_callers_meta_never_sets_the_protocol_version() {
     let raw = r#"{"progressToken":1,"io.modelcontextprotocol/protocolVersion":"x","io.modelcontextprotocol/clientCapabilities":{"elicitation":{}}}"#;
     let callers: &RawValue = serde_json::from_str(raw).unwrap();
-    let written = |modern| {
+    let with = |callers, modern, progress_token| {
         serde_json::to_string(&Meta {
-            callers: Some(callers),
+            callers,
             modern,
+            progress_token,
         })
         .unwrap()
     };
+    let written = |modern| with(Some(callers), modern, None);
+    assert_eq!(with(Some(callers), false, Some("t")), written(false));
+    assert_eq!(with(None, false, Some("t")), r#"{"progressToken":"t"}"#);
+    assert!(with(None, true, Some("t")).contains(r#""io.modelcontextprotocol/logLevel":"info""#));
     assert_eq!(written(false), r#"{"progressToken":1}"#);
     assert_eq!(
         written(true),

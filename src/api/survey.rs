@@ -1,0 +1,91 @@
+//! All servers asked for their tools at once. One that is down is named, and keeps nobody waiting for long.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::call::Call;
+use super::error::{About, Error, Task};
+use super::openapi;
+use crate::mcp::client::Wishes;
+use crate::mcp::tools_cache::Tools;
+use crate::servers::Server;
+
+/// How long a server may take, unless the caller or the server's own deadline says less.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What the servers have said, in the order of the configuration.
+pub(super) struct Survey<'a> {
+    /// Those that have listed their tools.
+    pub(super) found: Vec<(&'a Server, Arc<Tools>)>,
+    /// Those that have not.
+    pub(super) failed: Vec<FailedServer<'a>>,
+}
+
+/// A server that did not list its tools.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct FailedServer<'a> {
+    /// Its name.
+    server: &'a str,
+    /// The status that its own list has at the moment.
+    status: u16,
+    #[schema(value_type = openapi::Code)]
+    code: &'static str,
+    /// What happened, for people.
+    detail: String,
+}
+
+impl FailedServer<'_> {
+    /// The server's name.
+    pub(super) fn name(&self) -> &str {
+        self.server
+    }
+}
+
+/// Asks the servers for their tools. `remembered` lists will do where `fresh` is false.
+pub(super) async fn tools<'a>(
+    call: &Call<'a>,
+    servers: impl Iterator<Item = &'a Arc<Server>>,
+    timeout: Option<Duration>,
+    fresh: bool,
+) -> Survey<'a> {
+    let asked = servers.map(async |server| {
+        let own = server.timeout.unwrap_or(call.gateway.settings.timeout);
+        let most = timeout.unwrap_or(PATIENCE).min(own);
+        let wishes = Wishes::within(call.started + most);
+        let mut client = call.gateway.pool.client(server, wishes);
+        let listed = if fresh {
+            client.ask_for_tools().await
+        } else {
+            client.tools().await
+        };
+        (&**server, listed)
+    });
+    let mut survey = Survey {
+        found: Vec::new(),
+        failed: Vec::new(),
+    };
+    for (server, listed) in join_all(asked).await {
+        match listed {
+            Ok(tools) => survey.found.push((server, tools)),
+            Err(failure) => {
+                let error = Error::upstream(Task::ListTools, failure);
+                let about = About {
+                    server: Some(&server.name),
+                    ..call.about()
+                };
+                let verdict = error.verdict(about);
+                survey.failed.push(FailedServer {
+                    server: &server.name,
+                    status: verdict.status.as_u16(),
+                    code: verdict.code,
+                    detail: verdict.detail,
+                });
+            }
+        }
+    }
+    survey
+}

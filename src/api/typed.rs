@@ -1,0 +1,317 @@
+//! OpenAPI documents of servers' own tools, made from their live lists: one operation a tool, at the path that runs it.
+//!
+//! What a schema becomes in a document is `embed`'s part, what things are called in it is that of `names`, and `common` is what all
+//! of these documents share with this service's own.
+
+mod common;
+mod embed;
+mod names;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+pub use common::Common;
+use common::RESULT;
+use embed::{Node, SCHEMAS};
+
+use super::example;
+use super::extract::path_segment;
+use super::survey::FailedServer;
+use crate::mcp::lists::text_member;
+use crate::mcp::message::Members;
+use crate::mcp::tools_cache::{Tool, Tools};
+
+/// What a document is made of.
+pub(super) struct Source<'a> {
+    /// What it shares with others.
+    pub(super) common: &'a Common,
+    /// The server it is about; `None` for all of them.
+    pub(super) about: Option<&'a str>,
+    /// Servers and their tools.
+    pub(super) servers: Vec<(&'a str, &'a Tools)>,
+    /// Servers that are missing from it.
+    pub(super) failed: &'a [FailedServer<'a>],
+    /// The URL that paths are relative to.
+    pub(super) url: String,
+    /// API keys are configured.
+    pub(super) key_wanted: bool,
+}
+
+/// A tool on its way into a document.
+struct Entry<'a> {
+    server: &'a str,
+    name: &'a str,
+    tool: &'a Tool,
+    /// What its operation and its components are called by.
+    id: String,
+}
+
+/// The members of an object on its way into a document.
+type Object<'a> = Vec<(Cow<'a, str>, Node<'a>)>;
+
+impl<'a> Source<'a> {
+    /// The document.
+    pub(super) fn document(&self) -> Result<Bytes, serde_json::Error> {
+        let entries = self.entries();
+        let shared_ids = shared_ids(&entries);
+        let mut paths: Object<'_> = Vec::with_capacity(entries.len());
+        let mut schemas: Object<'_> = Vec::new();
+        for entry in &entries {
+            let path = execute_path(entry.server, entry.name);
+            let operation = Node::Object(self.operation(entry));
+            paths.push((path.into(), Node::Object(vec![("post".into(), operation)])));
+            schemas.extend(self.schemas(entry, &shared_ids));
+        }
+        let document = Node::Object(vec![
+            member("openapi", "3.1.0"),
+            member(
+                "jsonSchemaDialect",
+                "https://json-schema.org/draft/2020-12/schema",
+            ),
+            member("info", self.info()),
+            member("servers", json!([{"url": self.url}])),
+            member("tags", self.tags()),
+            ("paths".into(), Node::Object(paths)),
+            ("components".into(), self.components(schemas)),
+        ]);
+        serde_json::to_vec(&document).map(Bytes::from)
+    }
+
+    fn entries(&self) -> Vec<Entry<'a>> {
+        let tools = self.servers.iter().flat_map(|&(server, tools)| {
+            tools.iter().map(move |(name, tool)| (server, name, tool))
+        });
+        let tools: Vec<_> = tools.collect();
+        let names: Vec<String> = tools
+            .iter()
+            .map(|(server, name, _)| match self.about {
+                Some(_) => (*name).to_owned(),
+                None => format!("{server}/{name}"),
+            })
+            .collect();
+        let ids = names::identifiers(&names);
+        tools
+            .into_iter()
+            .zip(ids)
+            .map(|((server, name, tool), id)| Entry {
+                server,
+                name,
+                tool,
+                id,
+            })
+            .collect()
+    }
+
+    fn info(&self) -> Value {
+        let (title, mut description) = match self.about {
+            Some(server) => (
+                format!("Tools of {server}"),
+                format!(
+                    "The tools of the MCP server `{server}` as it lists them, over plain HTTP."
+                ),
+            ),
+            None => (
+                "Tools of all servers".to_owned(),
+                "The tools of all configured MCP servers as they list them, over plain HTTP."
+                    .to_owned(),
+            ),
+        };
+        description.push_str(
+            " The body of a request is the tool's arguments. The answer is the tool's result; its `structuredContent` \
+             alone with `Accept: application/vnd.mcp.structured+json`.",
+        );
+        if !self.failed.is_empty() {
+            let names: Vec<String> = self
+                .failed
+                .iter()
+                .map(|it| format!("`{}`", it.name()))
+                .collect();
+            description.push_str("\n\n**Missing**, because they could not be asked: ");
+            description.push_str(&names.join(", "));
+            description.push('.');
+        }
+        let mut info = json!({
+            "title": title,
+            "description": description,
+            "version": env!("CARGO_PKG_VERSION"),
+        });
+        if self.about.is_none() {
+            info["x-mcp-failed-servers"] = json!(self.failed);
+        }
+        info
+    }
+
+    fn tags(&self) -> Value {
+        let tag = |server: &&str| json!({"name": server, "description": format!("The tools of the MCP server `{server}`")});
+        let names: Vec<&str> = self.servers.iter().map(|(name, _)| *name).collect();
+        names.iter().map(tag).collect()
+    }
+
+    fn operation(&self, entry: &Entry<'a>) -> Object<'a> {
+        let text = |name| text_member(&entry.tool.definition, name).filter(|it| !it.is_empty());
+        let annotations = entry.tool.member("annotations");
+        let title = text("title")
+            .or_else(|| text_member(annotations?, "title").filter(|it| !it.is_empty()))
+            .unwrap_or(Cow::Borrowed(entry.name));
+        let mut operation: Object<'a> = vec![
+            member("operationId", entry.id.clone()),
+            member("summary", title),
+        ];
+        if let Some(description) = text("description") {
+            operation.push(member("description", description));
+        }
+        operation.push(member("tags", json!([entry.server])));
+        if is_deprecated(entry.tool) {
+            operation.push(member("deprecated", true));
+        }
+        operation.push(member("x-mcp-server", entry.server));
+        operation.push(member("x-mcp-tool", entry.name));
+        if let Some(annotations) = annotations {
+            operation.push(("x-mcp-annotations".into(), Node::AsItIs(annotations)));
+        }
+        operation.push(member("parameters", self.common.parameters.clone()));
+        operation.push(member("requestBody", request_body(entry)));
+        operation.push(member("responses", self.responses(entry)));
+        operation.push(member("security", self.security()));
+        operation
+    }
+
+    fn responses(&self, entry: &Entry<'_>) -> Value {
+        let reference = |name: &str| json!({"schema": {"$ref": format!("{SCHEMAS}{name}")}});
+        let text = json!({"schema": {"type": "string"}});
+        let (whole, structured) = match entry.tool.member("outputSchema") {
+            Some(_) => (
+                reference(&format!("{}_result", entry.id)),
+                reference(&format!("{}_output", entry.id)),
+            ),
+            None => (reference(RESULT), json!({"schema": {}})),
+        };
+        let mut responses = serde_json::Map::new();
+        responses.insert(
+            "200".into(),
+            json!({
+                "description": "The tool's result; or, by `Accept`, what is in it, or what happens on the way to it",
+                "headers": self.common.headers,
+                "content": {
+                    "application/json": whole,
+                    "application/vnd.mcp.structured+json": structured,
+                    "text/plain": text,
+                    "text/event-stream": text,
+                    "application/x-ndjson": text,
+                },
+            }),
+        );
+        responses.extend(self.common.responses.clone());
+        responses.into()
+    }
+
+    fn security(&self) -> Value {
+        if self.key_wanted {
+            json!([{"apiKey": []}, {"bearer": []}])
+        } else {
+            json!([{}, {"apiKey": []}, {"bearer": []}])
+        }
+    }
+
+    /// The components that a tool's schemas become.
+    fn schemas(&self, entry: &Entry<'a>, shared_ids: &[String]) -> Object<'a> {
+        let embedded = |schema, base: &str| {
+            let components = embed::embed(schema, base, shared_ids).into_iter();
+            components.map(|(name, node)| (Cow::from(name), node))
+        };
+        let mut schemas: Object<'a> = Vec::new();
+        let input = format!("{}_input", entry.id);
+        match entry.tool.input_schema() {
+            Some(schema) => schemas.extend(embedded(schema, &input)),
+            None => schemas.push(member(input, json!({"type": "object"}))),
+        }
+        if let Some(schema) = entry.tool.member("outputSchema") {
+            let output = format!("{}_output", entry.id);
+            let result = self.common.result_with(&format!("{SCHEMAS}{output}"));
+            schemas.extend(embedded(schema, &output));
+            schemas.push(member(format!("{}_result", entry.id), result));
+        }
+        schemas
+    }
+
+    fn components(&self, mut schemas: Object<'a>) -> Node<'a> {
+        let mut components: Object<'a> = Vec::new();
+        for (kind, named) in &self.common.components {
+            if kind != "schemas" {
+                components.push(member(kind.clone(), named.clone()));
+                continue;
+            }
+            let ours = named.as_object().into_iter().flatten();
+            schemas.extend(ours.map(|(name, schema)| member(name.clone(), schema.clone())));
+        }
+        components.insert(0, ("schemas".into(), Node::Object(schemas)));
+        Node::Object(components)
+    }
+}
+
+/// The path that runs a tool.
+pub(super) fn execute_path(server: &str, tool: &str) -> String {
+    format!(
+        "/api/mcp/{}/tools/{}/execute",
+        path_segment(server),
+        path_segment(tool)
+    )
+}
+
+fn member<'a>(name: impl Into<Cow<'a, str>>, value: impl Into<Value>) -> (Cow<'a, str>, Node<'a>) {
+    (name.into(), Node::Ours(value.into()))
+}
+
+fn request_body(entry: &Entry<'_>) -> Value {
+    let mut content = json!({"schema": {"$ref": format!("{SCHEMAS}{}_input", entry.id)}});
+    let schema = entry.tool.input_schema();
+    if let Some(arguments) = schema.and_then(example::arguments) {
+        content["example"] = arguments;
+    }
+    json!({
+        "description": "The tool's arguments",
+        "required": schema.is_some_and(requires_something),
+        "content": {"application/json": content},
+    })
+}
+
+/// Whether `{}`, which no body stands for, cannot be right.
+fn requires_something(schema: &RawValue) -> bool {
+    let required = Members::of(schema.get()).ok();
+    let required = required.and_then(|members| members.get("required"));
+    required.is_some_and(|names| {
+        serde_json::from_str::<Vec<&RawValue>>(names.get()).is_ok_and(|names| !names.is_empty())
+    })
+}
+
+/// MCP has no word for it: where servers say it all the same, they say it in one of these places.
+fn is_deprecated(tool: &Tool) -> bool {
+    let says_so = |raw: &RawValue| {
+        let members = Members::of(raw.get()).ok();
+        members.is_some_and(|it| {
+            it.get("deprecated")
+                .is_some_and(|said| said.get() == "true")
+        })
+    };
+    let places = ["annotations", "_meta", "inputSchema"];
+    let mut places = places.iter().filter_map(|name| tool.member(name));
+    says_so(&tool.definition) || places.any(says_so)
+}
+
+/// The `$id`s that more than one schema has.
+fn shared_ids(entries: &[Entry<'_>]) -> Vec<String> {
+    let mut times: HashMap<String, usize> = HashMap::new();
+    for entry in entries {
+        for name in ["inputSchema", "outputSchema"] {
+            if let Some(id) = entry.tool.member(name).and_then(embed::id_of) {
+                *times.entry(id).or_default() += 1;
+            }
+        }
+    }
+    let shared = times.into_iter().filter(|(_, times)| *times > 1);
+    shared.map(|(id, _)| id).collect()
+}
