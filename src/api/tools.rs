@@ -128,7 +128,8 @@ fn with_example(call: &Call<'_>, server: &Server, definition: Bytes) -> Bytes {
         }),
         None => json!({"method": "POST", "url": url, "arguments": null, "curl": null}),
     };
-    let open = text.trim_end().trim_end_matches('}');
+    let whole = text.trim_end();
+    let open = whole.strip_suffix('}').unwrap_or(whole);
     let comma = if members.0.is_empty() { "" } else { "," };
     Bytes::from(format!("{open}{comma}\"example\":{example}}}"))
 }

@@ -25,6 +25,10 @@ use crate::mcp::lists::text_member;
 use crate::mcp::message::Members;
 use crate::mcp::tools_cache::{Tool, Tools};
 
+/// JSON Schema 2020-12, which MCP's schemas are in unless they say otherwise, with annotations of OpenAPI's own. To name bare
+/// 2020-12 would say the same of every schema, and Swagger UI warns of any but this.
+const DIALECT: &str = "https://spec.openapis.org/oas/3.1/dialect/base";
+
 /// What a document is made of.
 pub(super) struct Source<'a> {
     /// What it shares with others.
@@ -68,10 +72,7 @@ impl<'a> Source<'a> {
         }
         let document = Node::Object(vec![
             member("openapi", "3.1.0"),
-            member(
-                "jsonSchemaDialect",
-                "https://json-schema.org/draft/2020-12/schema",
-            ),
+            member("jsonSchemaDialect", DIALECT),
             member("info", self.info()),
             member("servers", json!([{"url": self.url}])),
             member("tags", self.tags()),
@@ -183,26 +184,24 @@ impl<'a> Source<'a> {
     fn responses(&self, entry: &Entry<'_>) -> Value {
         let reference = |name: &str| json!({"schema": {"$ref": format!("{SCHEMAS}{name}")}});
         let text = json!({"schema": {"type": "string"}});
-        let (whole, structured) = match entry.tool.member("outputSchema") {
-            Some(_) => (
-                reference(&format!("{}_result", entry.id)),
-                reference(&format!("{}_output", entry.id)),
-            ),
-            None => (reference(RESULT), json!({"schema": {}})),
-        };
+        let mut content = json!({
+            "application/json": reference(RESULT),
+            "text/plain": text,
+            "text/event-stream": text,
+            "application/x-ndjson": text,
+        });
+        if entry.tool.member("outputSchema").is_some() {
+            content["application/json"] = reference(&format!("{}_result", entry.id));
+            content["application/vnd.mcp.structured+json"] =
+                reference(&format!("{}_output", entry.id));
+        }
         let mut responses = serde_json::Map::new();
         responses.insert(
             "200".into(),
             json!({
                 "description": "The tool's result; or, by `Accept`, what is in it, or what happens on the way to it",
                 "headers": self.common.headers,
-                "content": {
-                    "application/json": whole,
-                    "application/vnd.mcp.structured+json": structured,
-                    "text/plain": text,
-                    "text/event-stream": text,
-                    "application/x-ndjson": text,
-                },
+                "content": content,
             }),
         );
         responses.extend(self.common.responses.clone());
