@@ -1,9 +1,10 @@
-//! The MCP server behind `--demo`: six small tools over Streamable HTTP, in both eras on one stateless endpoint, so
-//! that a fresh checkout has something correct to call and a load test an upstream that costs little.
+//! The MCP server behind `--demo`: six small tools, two resources and a prompt over Streamable HTTP, in both eras on one stateless
+//! endpoint, so that a fresh checkout has something correct to call and a load test an upstream that costs little.
 //!
 //! It is no framework for servers and shares nothing with the client in `mcp/`: written apart from it, it does not
 //! repeat the client's mistakes.
 
+mod offers;
 mod tools;
 
 #[cfg(test)]
@@ -138,6 +139,25 @@ struct Params<'a> {
     #[serde(borrow)]
     input_responses: Option<&'a RawValue>,
     request_state: Option<String>,
+    uri: Option<String>,
+    #[serde(rename = "ref")]
+    reference: Option<Reference>,
+    argument: Option<Argument>,
+}
+
+/// What is to be completed: an argument of a prompt, or a variable of a template.
+#[derive(Deserialize)]
+struct Reference {
+    #[serde(rename = "type")]
+    kind: String,
+    name: Option<String>,
+    uri: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Argument {
+    name: String,
+    value: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -246,6 +266,8 @@ enum Refusal {
     MissingCapability(&'static str),
     #[error("Unsupported protocol version: {0}")]
     UnsupportedVersion(String),
+    #[error("Resource not found")]
+    UnknownResource(Era, String),
     #[error("Method not found: {1}")]
     UnknownMethod(Era, String),
 }
@@ -260,10 +282,13 @@ impl Refusal {
             Self::BrokenJson(_) => (StatusCode::BAD_REQUEST, -32700),
             Self::NotOneMessage(_) => (StatusCode::BAD_REQUEST, -32600),
             Self::MalformedParams(_) => (StatusCode::BAD_REQUEST, -32602),
-            Self::InvalidParams(_) => (StatusCode::OK, -32602),
+            Self::InvalidParams(_) | Self::UnknownResource(Era::Modern, _) => {
+                (StatusCode::OK, -32602)
+            }
             Self::HeaderMismatch(_) => (StatusCode::BAD_REQUEST, -32020),
             Self::MissingCapability(_) => (StatusCode::BAD_REQUEST, -32021),
             Self::UnsupportedVersion(_) => (StatusCode::BAD_REQUEST, -32022),
+            Self::UnknownResource(Era::Legacy, _) => (StatusCode::OK, -32002),
             Self::UnknownMethod(Era::Modern, _) => (StatusCode::NOT_FOUND, -32601),
             Self::UnknownMethod(Era::Legacy, _) => (StatusCode::OK, -32601),
         }
@@ -277,6 +302,9 @@ impl Refusal {
             Self::UnsupportedVersion(requested) => {
                 let data = json!({"supported": VERSIONS, "requested": requested});
                 json!({"code": code, "message": message, "data": data})
+            }
+            Self::UnknownResource(_, uri) => {
+                json!({"code": code, "message": message, "data": {"uri": uri}})
             }
             Self::MissingCapability(capability) => {
                 let data = json!({"requiredCapabilities": {*capability: {}}});
@@ -314,6 +342,12 @@ fn answer(headers: &HeaderMap, message: &Message) -> Result<HttpResponse, Refusa
         (Era::Legacy, "initialize") => initialize(params.protocol_version.as_deref()),
         (Era::Legacy, "ping") => json!({}),
         (_, "tools/list") => list_tools(era, &params)?,
+        (_, "resources/list") => offers::list_resources(era),
+        (_, "resources/templates/list") => offers::list_templates(era),
+        (_, "resources/read") => offers::read_resource(era, &params)?,
+        (_, "prompts/list") => offers::list_prompts(era),
+        (_, "prompts/get") => offers::get_prompt(&params)?,
+        (_, "completion/complete") => offers::complete(&params)?,
         (_, "tools/call") => return call_tool(era, id, &params),
         (_, unknown) => return Err(Refusal::UnknownMethod(era, unknown.into())),
     };
@@ -349,9 +383,14 @@ fn check_modern(headers: &HeaderMap, method: &str, params: &Params) -> Result<()
     }
     check_mirrored(headers, "MCP-Protocol-Version", MODERN)?;
     check_mirrored(headers, "Mcp-Method", method)?;
-    match &params.name {
-        Some(name) if method == "tools/call" => check_mirrored(headers, "Mcp-Name", name),
-        _ => Ok(()),
+    let mirrored = match method {
+        "tools/call" | "prompts/get" => &params.name,
+        "resources/read" => &params.uri,
+        _ => &None,
+    };
+    match mirrored {
+        Some(name) => check_mirrored(headers, "Mcp-Name", name),
+        None => Ok(()),
     }
 }
 
@@ -379,10 +418,14 @@ fn server_info() -> Value {
     json!({"name": "mcp-rest-demo", "title": "mcp-rest demo", "version": env!("CARGO_PKG_VERSION")})
 }
 
+fn capabilities() -> Value {
+    json!({"tools": {}, "resources": {}, "prompts": {}, "completions": {}})
+}
+
 fn discover() -> Value {
     json!({
         "supportedVersions": VERSIONS,
-        "capabilities": {"tools": {}},
+        "capabilities": capabilities(),
         "ttlMs": LISTS_LIVE_MS,
         "cacheScope": "public",
         "_meta": {"io.modelcontextprotocol/serverInfo": server_info()},
@@ -393,7 +436,7 @@ fn initialize(offered: Option<&str>) -> Value {
     let known = offered.filter(|version| *version != MODERN && VERSIONS.contains(version));
     json!({
         "protocolVersion": known.unwrap_or(NEWEST_LEGACY),
-        "capabilities": {"tools": {}},
+        "capabilities": capabilities(),
         "serverInfo": server_info(),
     })
 }

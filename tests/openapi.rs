@@ -99,18 +99,32 @@ fn operation_ids_are_stable() {
         .map(|(_, _, operation)| operation["operationId"].as_str().unwrap())
         .collect();
     let expected = [
+        "batch",
         "callTool",
+        "complete",
+        "docsOfServer",
         "endSession",
+        "executeReadOnlyTool",
         "executeTool",
+        "expandResourceTemplate",
+        "findTools",
+        "getPrompt",
         "getTool",
         "health",
         "initialize",
+        "listPrompts",
+        "listResourceTemplates",
+        "listResources",
         "listServers",
         "listTools",
         "livez",
         "openapi",
+        "openapiOfAll",
+        "openapiOfServer",
         "ping",
+        "readResource",
         "readyz",
+        "rpc",
         "swaggerUi",
     ];
     assert_eq!(ids, BTreeSet::from(expected));
@@ -150,9 +164,9 @@ fn every_body_has_examples_that_fit_its_schema() {
         if place.contains("/examples/") {
             continue;
         }
-        let json = content
-            .iter()
-            .filter(|(media_type, _)| media_type.ends_with("json"));
+        let json = content.iter().filter(|(media_type, _)| {
+            media_type.ends_with("/json") || media_type.ends_with("+json")
+        });
         for (_, body) in json {
             let mut schema = body["schema"].clone();
             schema["components"] = document["components"].clone();

@@ -73,10 +73,10 @@ impl<'a> Schemas<'a> {
     /// The same as JSON, if there is a place for it.
     fn json(&self, schema: &'a Value, values: &[&str]) -> Option<String> {
         let types = self.types(schema);
-        if let [single] = values {
-            if let Some(json) = types.json(single) {
-                return Some(json);
-            }
+        if let [single] = values
+            && let Some(json) = types.json(single)
+        {
+            return Some(json);
         }
         if !types.allow("array") {
             return None;

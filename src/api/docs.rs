@@ -58,7 +58,9 @@ pub(super) fn openapi(call: &Call<'_>) -> Result<HttpResponse, Error> {
         log::error!("our own document cannot be read: {error}");
         Error::Internal
     })?;
-    document["servers"] = json!([{"url": url, "description": "This service"}]);
+    if let Some(servers) = document.get_mut("servers") {
+        *servers = json!([{"url": url, "description": "This service"}]);
+    }
     Ok(depending_on_proxies(call, reply::of(&document)))
 }
 

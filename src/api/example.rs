@@ -49,8 +49,8 @@ impl Maker<'_> {
         let Value::Object(keywords) = schema else {
             return (schema != &json!(false)).then(|| json!({}));
         };
-        let offered = ["const", "default", "example"].into_iter();
-        if let Some(value) = offered.filter_map(|name| keywords.get(name)).next() {
+        let mut offered = ["const", "default", "example"].into_iter();
+        if let Some(value) = offered.find_map(|name| keywords.get(name)) {
             return Some(value.clone());
         }
         for name in ["examples", "enum"] {

@@ -121,7 +121,15 @@ pub(super) fn stream(
 }
 
 /// What a job came to: the JSON of the last event, or the error and how it is put.
-type Outcome = Result<Bytes, (Error, Box<dyn FnOnce(&[u8], &Error, &str) -> Vec<u8>>)>;
+type Outcome = Result<Bytes, (Error, Put)>;
+
+/// How an error is put.
+enum Put {
+    /// As a problem.
+    Problem,
+    /// As the JSON-RPC response to this request.
+    Response(Bytes),
+}
 
 impl Job {
     async fn run(
@@ -139,14 +147,10 @@ impl Job {
             } => {
                 let to = (gateway, server, client);
                 let outcome = call_tool(to, subject, body, *is_envelope, *tool_errors).await;
-                outcome.map_err(|error| {
-                    let as_problem = |problem: &[u8], _: &Error, _: &str| problem.to_vec();
-                    (error, Box::new(as_problem) as Box<_>)
-                })
+                outcome.map_err(|error| (error, Put::Problem))
             }
-            Self::Rpc { request } => {
-                let whole = request.clone();
-                let answered = match rpc::Request::read(request) {
+            Self::Rpc { request: body } => {
+                let answered = match rpc::Request::read(body) {
                     Ok(request) => {
                         let sent = request.send(gateway, server, client).await;
                         sent.map(|outcome| rpc::response_to(&request, &outcome))
@@ -154,13 +158,19 @@ impl Job {
                     // It was read once before.
                     Err((_, error, _)) => Err(error),
                 };
-                answered.map_err(|error| {
-                    let as_response = move |problem: &[u8], error: &Error, message: &str| {
-                        let id = rpc::Request::read(&whole).ok().map(|request| request.id);
-                        rpc::error_response(problem, error, rpc::OURS, message, id)
-                    };
-                    (error, Box::new(as_response) as Box<_>)
-                })
+                answered.map_err(|error| (error, Put::Response(body.clone())))
+            }
+        }
+    }
+}
+
+impl Put {
+    fn write(&self, problem: Vec<u8>, error: &Error, message: &str) -> Vec<u8> {
+        match self {
+            Self::Problem => problem,
+            Self::Response(body) => {
+                let id = rpc::Request::read(body).ok().map(|request| request.id);
+                rpc::error_response(&problem, error, rpc::OURS, message, id)
             }
         }
     }
@@ -218,11 +228,12 @@ impl Subject {
                 }
                 events.push(frame.write("result", &result));
             }
-            Err((error, write)) => {
+            Err((error, put)) => {
                 let verdict = error.verdict(about);
                 code = Some(verdict.code);
                 let problem = error.body(about, &verdict);
-                events.push(frame.write("error", &write(&problem, &error, &verdict.detail)));
+                let written = put.write(problem, &error, &verdict.detail);
+                events.push(frame.write("error", &written));
             }
         }
         log::info!(

@@ -245,11 +245,30 @@ fn add_body_examples(operation: &mut Operation, requests: Option<&Named>, result
         exclude_null(content);
         exemplify(content, requests);
     }
-    for response in own_responses(operation) {
-        for content in response.content.values_mut().filter_map(owned) {
-            exemplify(content, results);
+    let structured = results.map(structured);
+    // What is refused has its own.
+    let success = operation.responses.responses.get_mut("200");
+    if let Some(response) = success.and_then(owned) {
+        for (media_type, content) in &mut response.content {
+            let examples = match media_type.as_str() {
+                "application/json" => results,
+                "application/vnd.mcp.structured+json" => structured.as_ref(),
+                _ => None,
+            };
+            if let Some(content) = owned(content) {
+                exemplify(content, examples);
+            }
         }
     }
+}
+
+/// What the same results are where only their `structuredContent` is wanted.
+fn structured(results: &Named) -> Named {
+    let structured = results.iter().filter_map(|(name, result)| {
+        let content = result.get("structuredContent")?;
+        Some((name.clone(), content.clone()))
+    });
+    structured.collect()
 }
 
 fn exemplify(content: &mut Content, examples: Option<&Named>) {

@@ -141,7 +141,7 @@ pub(super) async fn read(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
     let accept = Accept::of(call.request.headers());
     let response = match choose(&result, &accept, only_content)? {
         None => reply::json(result),
-        Some(content) => content.into_response(&uri)?,
+        Some(content) => content.into_response(&uri),
     };
     let response = reply::conditional(call, response, freshness);
     Ok(reply::with_session(response, session.as_ref()))
@@ -288,7 +288,7 @@ impl Content {
 
     /// The content as a response of its own. It comes from a server that is not this service: a browser must neither guess
     /// another type nor run it here.
-    fn into_response(self, uri: &str) -> Result<HttpResponse, Error> {
+    fn into_response(self, uri: &str) -> HttpResponse {
         let value = HeaderValue::from_str(&self.media_type)
             .unwrap_or(HeaderValue::from_static("application/octet-stream"));
         let mut response = reply::json(self.bytes);
@@ -301,7 +301,7 @@ impl Content {
         if let Ok(disposition) = HeaderValue::from_str(&disposition) {
             headers.insert(CONTENT_DISPOSITION, disposition);
         }
-        Ok(response)
+        response
     }
 }
 

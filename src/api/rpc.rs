@@ -4,7 +4,6 @@
 //! problem that other routes answer with. The HTTP status is the same as there.
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -71,7 +70,7 @@ pub(super) async fn rpc(call: &mut Call<'_>) -> HttpResponse {
         Err(error) => return refusal(call, &error, INVALID_REQUEST, Some(request.id)),
     };
     if request.method == "tools/call" {
-        call.tool = request.name().map(Into::into);
+        call.tool = request.name();
     }
     let server = match call.server() {
         Ok(server) => server,
@@ -184,8 +183,8 @@ impl<'a> Request<'a> {
         let request = Self {
             id,
             method,
-            meta,
             params,
+            meta,
         };
         if request.method == "tools/call" {
             let arguments = request.params.get("arguments");
@@ -379,9 +378,6 @@ fn refusal(call: &mut Call<'_>, error: &Error, code: i64, id: Option<&RawValue>)
     let body = error_response(&problem, error, code, &verdict.detail, id);
     let mut response = reply::json(body.into());
     *response.status_mut() = verdict.status;
-    if verdict.status == StatusCode::NOT_ACCEPTABLE {
-        log::debug!("no representation of a JSON-RPC response fits");
-    }
     for (name, value) in error.headers() {
         response.headers_mut().append(name, value);
     }

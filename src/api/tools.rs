@@ -166,7 +166,7 @@ pub(super) async fn execute(call: &mut Call<'_>) -> Result<HttpResponse, Error> 
     let body = extract::body(call).await?;
     let arguments = extract::object(&body)?;
     if let Wanted::Live(frame) = wanted {
-        return live(call, server, frame, &body, None);
+        return live(call, server, frame, &body, false, None);
     }
     run(
         call,
@@ -209,7 +209,7 @@ pub(super) async fn execute_by_query(call: &mut Call<'_>) -> Result<HttpResponse
     let arguments = arguments_in_query(call, server).await?;
     let response = if let Wanted::Live(frame) = wanted {
         let body = Bytes::copy_from_slice(arguments.get().as_bytes());
-        live(call, server, frame, &body, None)
+        live(call, server, frame, &body, false, None)
     } else {
         let tool_call = ToolCall::of(call.tool(), &arguments);
         run(call, server, &wanted, &tool_call, None).await
@@ -287,7 +287,7 @@ pub(super) async fn call(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
     call.tool = Some(envelope.name.clone());
     let nothing: &RawValue = extract::object(b"{}")?;
     if let Wanted::Live(frame) = wanted {
-        return live(call, server, frame, &body, Some(envelope.timeout_ms));
+        return live(call, server, frame, &body, true, envelope.timeout_ms);
     }
     let tool_call = envelope.tool_call(nothing);
     run(call, server, &wanted, &tool_call, envelope.timeout_ms).await
@@ -333,18 +333,19 @@ pub(super) async fn checked_call(
     outcome.map_err(|failure| Error::upstream(Task::CallTool, failure))
 }
 
-/// The same as it happens. `envelope` is the deadline in one, where the body is one.
+/// The same as it happens.
 fn live(
     call: &Call<'_>,
     server: &Arc<Server>,
     frame: Frame,
     body: &Bytes,
-    envelope: Option<Option<u64>>,
+    is_envelope: bool,
+    timeout_ms: Option<u64>,
 ) -> Result<HttpResponse, Error> {
-    let wishes = extract::wishes(call, server, envelope.flatten())?;
+    let wishes = extract::wishes(call, server, timeout_ms)?;
     let job = Job::Tool {
         body: body.clone(),
-        is_envelope: envelope.is_some(),
+        is_envelope,
         tool_errors: extract::tool_errors(call, server)?,
     };
     Ok(live::stream(call, server, wishes, frame, job))

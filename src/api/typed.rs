@@ -3,6 +3,11 @@
 //! What a schema becomes in a document is `embed`'s part, what things are called in it is that of `names`, and `common` is what all
 //! of these documents share with this service's own.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "indices into objects that were written just before"
+)]
+
 mod common;
 mod embed;
 mod names;

@@ -13,7 +13,7 @@ use serde_json::{Number, Value, json};
 use super::{Era, Params, Refusal, Reply, from_object, is_id};
 
 /// One orange pixel as PNG.
-const PIXEL: &str =
+pub(super) const PIXEL: &str =
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mP4n8YAAAPNAWb9kSz2AAAAAElFTkSuQmCC";
 
 pub(super) fn tools() -> Value {

@@ -478,7 +478,7 @@ impl Notification {
         }
         let progress = serde_json::from_slice::<Progress<'_>>(&self.params).ok();
         let theirs = progress.and_then(|progress| progress.progress_token);
-        !theirs.is_some_and(|theirs| theirs.get().as_bytes() == token)
+        theirs.is_none_or(|theirs| theirs.get().as_bytes() != token)
     }
 }
 

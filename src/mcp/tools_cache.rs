@@ -100,10 +100,10 @@ impl Tools {
                 self.complete = false;
                 return;
             }
-            if let Some((name, tool)) = Tool::read(definition) {
-                if self.by_name.insert(name.clone(), tool).is_none() {
-                    self.in_order.push(name);
-                }
+            if let Some((name, tool)) = Tool::read(definition)
+                && self.by_name.insert(name.clone(), tool).is_none()
+            {
+                self.in_order.push(name);
             }
         }
     }

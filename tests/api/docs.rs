@@ -25,7 +25,10 @@ fn the_document_is_served() {
 #[test]
 fn every_operation_says_what_errors_look_like() {
     let document = app().get("/openapi.json").ok();
-    for (path, item) in document["paths"].as_object().unwrap() {
+    let paths = document["paths"].as_object().unwrap();
+    // Of a JSON-RPC request it is a JSON-RPC response.
+    let paths = paths.iter().filter(|(path, _)| !path.ends_with("/rpc"));
+    for (path, item) in paths {
         for (method, operation) in item.as_object().unwrap() {
             let answers = operation["responses"].as_object().unwrap();
             let errors = answers

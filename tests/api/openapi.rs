@@ -32,10 +32,14 @@ pub fn check(request: &Request, response: &Response) {
         return;
     };
     let media_type = response.headers.media_type().unwrap_or_default();
-    let Some(described) = content.get(media_type) else {
+    let (kind, _) = media_type.split_once('/').unwrap_or_default();
+    let ranges = [media_type, &format!("{kind}/*"), "*/*"];
+    let Some(described) = ranges.iter().find_map(|range| content.get(range)) else {
         panic!("{what}: {media_type:?} is not in the document");
     };
-    if media_type.ends_with("json") {
+    if (media_type.ends_with("/json") || media_type.ends_with("+json"))
+        && content.get(media_type).is_some()
+    {
         document.validate(&what, &described["schema"], &response.json());
     }
 }

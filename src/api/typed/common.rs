@@ -1,6 +1,11 @@
 //! What documents of tools have in common with this service's own: parameters, problems, headers, keys. It is taken out of that
 //! document, once, with all it refers to.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "indices into documents of ours, where a missing member is null"
+)]
+
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};

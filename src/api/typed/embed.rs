@@ -96,7 +96,7 @@ fn text(raw: Option<&RawValue>) -> Option<String> {
     serde_json::from_str(raw?.get()).ok()
 }
 
-fn as_they_are<'a>(members: Members<'a>) -> impl Iterator<Item = (Cow<'a, str>, Node<'a>)> {
+fn as_they_are(members: Members<'_>) -> impl Iterator<Item = (Cow<'_, str>, Node<'_>)> {
     let nodes = members.0.into_iter();
     nodes.map(|(name, value)| (name, Node::AsItIs(value)))
 }

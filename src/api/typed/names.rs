@@ -50,8 +50,8 @@ fn bare(identifier: &str) -> String {
 /// Six hexadecimal digits that tell a name from others.
 fn mark(name: &str) -> String {
     let digest = digest(&SHA256, name.as_bytes());
-    let start = digest.as_ref().iter().take(3);
-    start.map(|byte| format!("{byte:02x}")).collect()
+    let start: [u8; 4] = digest.as_ref().first_chunk().copied().unwrap_or_default();
+    format!("{:06x}", u32::from_be_bytes(start) >> 8)
 }
 
 /// A part of a component's name: letters, digits, `_` and `-`.

@@ -66,8 +66,15 @@ fn describes_one_tool(app: &TestApp, _: &Server) {
     let listed = every_page(app).concat();
     for tool in listed {
         let name = crate::app::encode(tool["name"].as_str().unwrap());
-        let described = app.get(&path(SERVER, &format!("tools/{name}"))).ok();
+        let mut described = app.get(&path(SERVER, &format!("tools/{name}"))).ok();
+        let example = described.as_object_mut().unwrap().shift_remove("example");
         assert_eq!(described, tool);
+        let example = example.unwrap();
+        let url = example["url"].as_str().unwrap();
+        assert!(
+            url.ends_with(&path(SERVER, &format!("tools/{name}/execute"))),
+            "{url}"
+        );
     }
 }
 
