@@ -27,6 +27,7 @@ mod session;
 mod survey;
 mod tools;
 mod typed;
+mod uri_template;
 mod verdict;
 
 use std::panic::AssertUnwindSafe;

@@ -8,9 +8,6 @@ use actix_web::http::header::{
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use iri_string::spec::UriSpec;
-use iri_string::template::UriTemplateStr;
-use iri_string::template::simple_context::{SimpleContext, Value};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -24,8 +21,8 @@ use super::openapi::{
     ListResourcesResult, NamedServerProblems, Page, ReadProblems, ReadResource, ReadResourceResult,
     Session,
 };
-use super::reply;
 use super::tools::list_of;
+use super::{reply, uri_template};
 use crate::mcp::error::{Error as Cause, Executed, Failure, Stage};
 use crate::mcp::lists::{Freshness, Listing, text_member};
 use crate::mcp::message::Members;
@@ -171,24 +168,9 @@ const READ_PARAMETERS: &[&str] = &[
 /// A template with the variables that the query holds. A variable given more than once is a list; one whose name is a parameter's
 /// is given as `arg.NAME`.
 fn expanded(call: &Call<'_>, template: &str, not_variables: &[&str]) -> Result<String, Error> {
-    let malformed = || Error::invalid("'template' is no URI template (RFC 6570)");
-    let parsed = UriTemplateStr::new(template).map_err(|error| {
-        log::debug!("a template was refused: {error}");
-        malformed()
-    })?;
-    let mut variables = SimpleContext::new();
-    for (name, values) in call.query.others(not_variables) {
-        let value = match values.as_slice() {
-            [single] => Value::from((*single).to_owned()),
-            several => Value::List(several.iter().map(|value| (*value).to_owned()).collect()),
-        };
-        variables.insert(name, value);
-    }
-    let uri = parsed.expand::<UriSpec, _>(&variables).map_err(|error| {
-        log::debug!("a template was not expanded: {error}");
-        malformed()
-    })?;
-    Ok(uri.to_string())
+    let variables = call.query.others(not_variables);
+    uri_template::expand(template, &variables)
+        .ok_or_else(|| Error::invalid("'template' is no URI template (RFC 6570)"))
 }
 
 // === the content itself ===

@@ -16,7 +16,7 @@ const LANGUAGES: [(&str, &str); 4] = [
 ];
 
 /// A list or a content that others may keep.
-fn public(era: Era, member: &str, value: Value) -> Value {
+fn public(era: Era, member: &str, value: &Value) -> Value {
     match era {
         Era::Modern => json!({member: value, "ttlMs": LISTS_LIVE_MS, "cacheScope": "public"}),
         Era::Legacy => json!({member: value}),
@@ -28,14 +28,14 @@ pub(super) fn list_resources(era: Era) -> Value {
         {"uri": "demo://notes.md", "name": "notes", "title": "Notes", "mimeType": "text/markdown"},
         {"uri": "demo://pixel.png", "name": "pixel", "title": "One orange pixel", "mimeType": "image/png"},
     ]);
-    public(era, "resources", resources)
+    public(era, "resources", &resources)
 }
 
 pub(super) fn list_templates(era: Era) -> Value {
     let templates = json!([
         {"uriTemplate": "demo://greetings/{language}", "name": "greeting", "title": "A greeting", "mimeType": "text/plain"},
     ]);
-    public(era, "resourceTemplates", templates)
+    public(era, "resourceTemplates", &templates)
 }
 
 pub(super) fn read_resource(era: Era, params: &Params) -> Result<Value, Refusal> {
@@ -48,7 +48,7 @@ pub(super) fn read_resource(era: Era, params: &Params) -> Result<Value, Refusal>
             None => return Err(Refusal::UnknownResource(era, uri.to_owned())),
         },
     };
-    Ok(public(era, "contents", json!([content])))
+    Ok(public(era, "contents", &json!([content])))
 }
 
 fn greeting(language: &str) -> Option<&'static str> {
@@ -65,7 +65,7 @@ pub(super) fn list_prompts(era: Era) -> Value {
              {"name": "name", "description": "Who is to be greeted", "required": true},
              {"name": "language", "description": "In which language; English if absent"}]},
     ]);
-    public(era, "prompts", prompts)
+    public(era, "prompts", &prompts)
 }
 
 #[derive(Deserialize)]

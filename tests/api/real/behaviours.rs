@@ -15,11 +15,12 @@ macro_rules! named {
 }
 
 /// Every behaviour.
-pub const ALL: [Named; 19] = named![
+pub const ALL: [Named; 20] = named![
     lists_its_tools,
     lists_every_page_as_one,
     describes_one_tool,
     describes_no_unknown_tool,
+    documents_every_schema,
     answers_a_one_shot_call,
     answers_the_envelope,
     gives_structured_content,
@@ -76,6 +77,10 @@ fn describes_one_tool(app: &TestApp, _: &Server) {
             "{url}"
         );
     }
+}
+
+fn documents_every_schema(app: &TestApp, _: &Server) {
+    crate::documents::holds_all_schemas(app, SERVER);
 }
 
 fn describes_no_unknown_tool(app: &TestApp, _: &Server) {

@@ -1,0 +1,169 @@
+//! In which form a tool's result comes: what `Accept` and `result` ask for, and what becomes of a wish that cannot be met.
+
+use serde_json::{Value, json};
+
+use crate::app::{SERVER, TestApp, execute, path};
+use crate::http::{Request, Response};
+use crate::upstream::{Reply, Upstream, servers};
+
+const FULL: &str = r#"{"content":[{"type":"text","text":"one\n"},{"type":"image","mimeType":"image/png","data":"iVBORw0KGgo="},{"type":"text","text":"Grüße"},{"type":"audio","mimeType":"audio/wav","data":"UklGRg=="}],"structuredContent":{"n": 1.10,"big":12345678901234567890123},"_meta":{}}"#;
+const TEXT: &str = r#"{"content":[{"type":"text","text":"only text"}]}"#;
+const FAILED: &str = r#"{"content":[{"type":"text","text":"It failed"}],"isError":true}"#;
+const STRUCTURED: &str = "application/vnd.mcp.structured+json";
+
+fn returning(result: &'static str) -> (Upstream, TestApp) {
+    let upstream = Upstream::start(move |request, state| match request.rpc() {
+        "tools/call" => {
+            state.executed();
+            Reply::json(200, request.result(result))
+        }
+        _ => servers::ts_v1_stateless(request, state),
+    });
+    let app = TestApp::over(&upstream);
+    (upstream, app)
+}
+
+fn with(app: &TestApp, query: &str, accept: &str) -> Response {
+    let request = execute(SERVER, "echo", query).json("{}");
+    app.request(&if accept.is_empty() {
+        request
+    } else {
+        request.header("accept", accept)
+    })
+}
+
+#[test]
+fn the_form_is_what_the_caller_accepts_best() {
+    let (_upstream, app) = returning(FULL);
+    let structured = r#"{"n": 1.10,"big":12345678901234567890123}"#.as_bytes();
+    let text = "one\n\nGrüße".as_bytes();
+    let full = FULL.as_bytes();
+    for (query, accept, media_type, body) in [
+        ("", "", "application/json", full),
+        ("", "*/*", "application/json", full),
+        (
+            "",
+            "application/json, text/plain, */*",
+            "application/json",
+            full,
+        ),
+        ("", "application/*", "application/json", full),
+        (
+            "",
+            "text/html, application/xhtml+xml, */*;q=0.8",
+            "application/json",
+            full,
+        ),
+        ("", STRUCTURED, STRUCTURED, structured),
+        ("?result=structured", "", STRUCTURED, structured),
+        ("?result=structured", "text/plain", STRUCTURED, structured),
+        ("?result=mcp", "text/plain", "application/json", full),
+        ("", "text/plain", "text/plain; charset=utf-8", text),
+        ("", "text/*", "text/plain; charset=utf-8", text),
+        ("?result=text", "", "text/plain; charset=utf-8", text),
+        (
+            "",
+            "text/plain;q=0.5, application/json;q=0.4",
+            "text/plain; charset=utf-8",
+            text,
+        ),
+        (
+            "",
+            "text/plain;q=0.4, application/json;q=0.5",
+            "application/json",
+            full,
+        ),
+        ("", "image/*", "image/png", b"\x89PNG\r\n\x1a\n"),
+        (
+            "",
+            "image/png, application/json;q=0.1",
+            "image/png",
+            b"\x89PNG\r\n\x1a\n",
+        ),
+        ("", "audio/*", "audio/wav", b"RIFF"),
+        ("", "image/webp, audio/wav;q=0.5", "audio/wav", b"RIFF"),
+    ] {
+        let response = with(&app, query, accept);
+        let found = (
+            response.status,
+            response.header("content-type"),
+            &response.body[..],
+        );
+        assert_eq!(found, (200, Some(media_type), body), "{query} {accept}");
+    }
+}
+
+#[test]
+fn the_envelope_takes_the_same_wishes() {
+    let (_upstream, app) = returning(FULL);
+    let request = Request::post(&path(SERVER, "call"))
+        .header("accept", "text/plain")
+        .json(r#"{"name":"echo"}"#);
+    assert_eq!(app.request(&request).text(), "one\n\nGrüße");
+}
+
+#[test]
+fn what_can_never_be_is_refused_before_anything_runs() {
+    let (upstream, app) = returning(FULL);
+    for accept in [
+        "application/xml",
+        "video/*",
+        "application/json;q=0, text/html",
+    ] {
+        let problem = with(&app, "", accept).is_refused(406, "not_acceptable");
+        let available: &Value = &problem.0["available"];
+        for offer in [
+            "application/json",
+            STRUCTURED,
+            "text/plain",
+            "image/*",
+            "text/event-stream",
+        ] {
+            assert!(
+                available.as_array().unwrap().contains(&json!(offer)),
+                "{available}"
+            );
+        }
+    }
+    with(&app, "?result=xml", "").is_refused(400, "invalid_request");
+    assert_eq!(upstream.executions(), 0);
+}
+
+#[test]
+fn what_turns_out_not_to_be_there_is_406_with_the_result_in_it() {
+    let (upstream, app) = returning(TEXT);
+    for (query, accept) in [
+        ("", "image/png"),
+        ("", STRUCTURED),
+        ("?result=structured", ""),
+    ] {
+        let response = with(&app, query, accept);
+        let problem = response.problem();
+        let facts = (406, "not_acceptable", "gateway", "yes", false);
+        assert_eq!(problem.facts(), facts, "{query} {accept}");
+        assert_eq!(
+            problem.0["available"],
+            json!([
+                "application/json",
+                "text/plain",
+                "text/event-stream",
+                "application/x-ndjson"
+            ])
+        );
+        assert_eq!(problem.0["result"]["content"][0]["text"], "only text");
+    }
+    assert_eq!(upstream.executions(), 3);
+}
+
+#[test]
+fn a_tool_s_error_is_told_whatever_was_wished() {
+    let (_upstream, app) = returning(FAILED);
+    let text = with(&app, "", "text/plain");
+    assert_eq!((text.status, text.text()), (200, "It failed"));
+    assert_eq!(text.header("mcp-tool-error"), Some("true"));
+    for (query, accept) in [("", "image/*"), ("?result=structured", "")] {
+        let response = with(&app, query, accept);
+        let facts = (422, "tool_error", "upstream", "yes", false);
+        assert_eq!(response.problem().facts(), facts);
+    }
+}

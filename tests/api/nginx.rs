@@ -1,0 +1,139 @@
+//! nginx before the service, configured as the README recommends, for tests of what happens between the two.
+
+use std::fs;
+use std::io::{BufReader, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::app::TestApp;
+use crate::http::{Request, Response};
+use crate::upstream::wire;
+
+/// How long nginx may take to start; only used up when the test fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// What `Host` says; nothing depends on it.
+pub const ANY_HOST: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 80);
+
+/// Where nginx is. Where there is none, tests that need it are left out, unless it is required.
+pub fn find() -> Option<PathBuf> {
+    let program = program();
+    if program.is_none() {
+        let required = std::env::var_os("REQUIRE_NGINX").is_some();
+        assert!(!required, "nginx is not installed");
+        eprintln!("skipped: nginx is not installed");
+    }
+    program
+}
+
+fn program() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin".into(), "/usr/local/sbin".into()])
+        .map(|folder| folder.join("nginx"))
+        .find(|program| program.is_file())
+}
+
+/// nginx before some replicas, listening on a socket in a folder of its own.
+pub struct Nginx {
+    child: Child,
+    folder: PathBuf,
+}
+
+impl Nginx {
+    pub fn start(program: &Path, replicas: &[&TestApp]) -> Self {
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let name = format!("nginx-{}-{number}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir_all(&folder).unwrap();
+        let configuration = folder.join("nginx.conf");
+        fs::write(&configuration, configuration_for(&folder, replicas)).unwrap();
+        let child = Command::new(program)
+            .arg("-e")
+            .arg(folder.join("error.log"))
+            .arg("-c")
+            .arg(configuration)
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        let nginx = Self { child, folder };
+        let started = Instant::now();
+        while UnixStream::connect(nginx.socket()).is_err() {
+            assert!(started.elapsed() < PATIENCE, "nginx does not start");
+            thread::yield_now();
+        }
+        nginx
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.join("socket")
+    }
+
+    /// A connection to it.
+    pub fn connect(&self) -> UnixStream {
+        UnixStream::connect(self.socket()).unwrap()
+    }
+
+    /// Sends a request on a connection of its own and reads the response.
+    pub fn send(&self, request: &Request) -> Response {
+        let mut stream = self.connect();
+        stream.write_all(&request.to_bytes(ANY_HOST)).unwrap();
+        wire::read_response(&mut BufReader::new(&stream))
+            .unwrap()
+            .into()
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+        if thread::panicking() {
+            let log = fs::read_to_string(self.folder.join("error.log"));
+            eprintln!("{}", log.unwrap_or_default());
+        }
+        fs::remove_dir_all(&self.folder).ok();
+    }
+}
+
+/// What the README recommends, and paths that need no rights.
+fn configuration_for(folder: &Path, replicas: &[&TestApp]) -> String {
+    let folder = folder.display();
+    let servers: Vec<String> = replicas
+        .iter()
+        .map(|replica| format!("server {};", replica.address))
+        .collect();
+    let servers = servers.join("\n");
+    format!(
+        "daemon off;
+        master_process off;
+        pid {folder}/pid;
+        error_log {folder}/error.log;
+        events {{}}
+        http {{
+            access_log off;
+            client_body_temp_path {folder}/body;
+            proxy_temp_path {folder}/proxy;
+            fastcgi_temp_path {folder}/fastcgi;
+            uwsgi_temp_path {folder}/uwsgi;
+            scgi_temp_path {folder}/scgi;
+            upstream mcp_rest {{
+                {servers}
+                keepalive 32;
+            }}
+            server {{
+                listen unix:{folder}/socket;
+                location / {{
+                    proxy_pass http://mcp_rest;
+                    proxy_http_version 1.1;
+                    proxy_set_header Connection \"\";
+                }}
+            }}
+        }}"
+    )
+}
