@@ -6,9 +6,10 @@
 test: servers
 	REQUIRE_REAL_SERVERS=1 cargo test --locked
 
-# The pinned real servers, into the ignored folder tests/real/.installed.
+# The pinned real servers, and other people's tools, into the ignored folders tests/*/.installed.
 servers:
 	tests/real/install
+	tests/outside/install
 
 # What is asked of every change beside the tests.
 check:

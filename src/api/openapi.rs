@@ -180,7 +180,7 @@ pub fn document() -> Result<Bytes, serde_json::Error> {
         let parameters = operation.parameters.get_or_insert_default();
         parameters.extend(RequestId::into_params(|| None).into_iter().map(RefOr::T));
         let id = operation.operation_id.clone().unwrap_or_default();
-        add_parameter_examples(operation, &examples.parameters);
+        add_parameter_examples(operation, &id, &examples.parameters);
         add_body_examples(
             operation,
             examples.requests.get(&id),
@@ -225,12 +225,14 @@ fn owned<T>(value: &mut RefOr<T>) -> Option<&mut T> {
 // === examples ===
 
 /// The values go into the schemas: those beside a schema would be filled in by Swagger UI, wanted or not.
-fn add_parameter_examples(operation: &mut Operation, examples: &Named) {
+/// Where a parameter means something else in one operation, its example is named by both.
+fn add_parameter_examples(operation: &mut Operation, id: &str, examples: &Named) {
     let parameters = operation.parameters.iter_mut().flatten();
     for parameter in parameters.filter_map(owned) {
         let schema = parameter.schema.as_mut().and_then(owned);
-        if let (Some(Schema::Object(schema)), Some(value)) = (schema, examples.get(&parameter.name))
-        {
+        let here = examples.get(&format!("{id}.{}", parameter.name));
+        let value = here.or_else(|| examples.get(&parameter.name));
+        if let (Some(Schema::Object(schema)), Some(value)) = (schema, value) {
             schema.examples = vec![value.clone()];
         }
     }

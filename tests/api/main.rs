@@ -36,6 +36,7 @@ mod many;
 mod modern;
 mod nginx;
 mod openapi;
+mod outside;
 mod ping_health;
 mod problem;
 mod prompts;

@@ -74,7 +74,7 @@ real_servers! {
 }
 
 /// One way to run one server, and what a caller may expect of it then.
-struct Server {
+pub struct Server {
     program: Program,
     /// What the configuration says of the era.
     protocol: &'static str,
@@ -135,7 +135,8 @@ const TOOLS_OF_EVERYTHING: Tools = Tools {
 
 // === The servers ===
 
-fn everything() -> Server {
+/// server-everything as it is published.
+pub fn everything() -> Server {
     Server {
         tools: TOOLS_OF_EVERYTHING,
         ..process("node", "everything.mjs", "streamableHttp").with_sessions()
@@ -217,7 +218,7 @@ impl Server {
     }
 
     /// `None` if it is not installed and that is no mistake.
-    fn start(&self, name: &str) -> Option<Running> {
+    pub fn start(&self, name: &str) -> Option<Running> {
         match &self.program {
             Program::Process(..) if !is_installed(name) => None,
             Program::Process(interpreter, script, flags) => {
@@ -248,8 +249,9 @@ fn is_installed(name: &str) -> bool {
 }
 
 /// A server that accepts connections; ended when dropped.
-struct Running {
-    address: SocketAddr,
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
     _server: Box<dyn Any>,
 }
 

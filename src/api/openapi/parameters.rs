@@ -58,8 +58,9 @@ pub(in crate::api) struct ReadResource {
     result: Option<ResourceForm>,
 }
 
+// Its title keeps generators from calling it `ReadResourceResult`, which is what the server answers with.
 #[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
+#[schema(rename_all = "lowercase", title = "ResourceForm")]
 enum ResourceForm {
     Mcp,
     Content,
@@ -75,8 +76,9 @@ pub(in crate::api) struct ResultForm {
     result: Option<ToolForm>,
 }
 
+// As above.
 #[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
+#[schema(rename_all = "lowercase", title = "ResultForm")]
 enum ToolForm {
     Mcp,
     Structured,

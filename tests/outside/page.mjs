@@ -1,11 +1,5 @@
-// Drives a Swagger UI page in headless Chromium as a user would: (Authorize,) open an operation,
-// fill in the request body, Execute, read the response.
-//   node ui.mjs URL OPERATION_ID [JSON] [--key K | --bearer K] [--document LABEL]...
-//               [--screenshot FILE] [--timeout MS]
-// Prints "status: N" and the shown body; exit code 1 with a reason on stderr if the page does not
-// get that far, or if it violated its Content-Security-Policy or threw an error.
-import { parseArgs } from "node:util";
-import { fileURLToPath } from "node:url";
+// What a user does with a Swagger UI page, in headless Chromium: Authorize, choose a document, open an operation, fill in the
+// request body, Execute, read the response. What is done with it is in browser.mjs.
 import puppeteer from "puppeteer-core";
 
 export const launch = () => puppeteer.launch({
@@ -93,38 +87,5 @@ export async function execute(page, operationId, body) {
     const shown = heading?.parentElement.querySelector("pre") ?? heading?.parentElement;
     const message = row.querySelector(".renderedMarkdown")?.innerText.trim();
     return { status: status ?? null, body: shown?.innerText ?? message ?? "" };
-  });
-}
-
-async function main() {
-  const { values, positionals: [url, operationId, body] } = parseArgs({ allowPositionals: true, options: {
-    key: { type: "string" }, bearer: { type: "string" }, document: { type: "string", multiple: true },
-    screenshot: { type: "string" }, timeout: { type: "string", default: "20000" },
-  } });
-  if (!operationId) throw new Error("usage: ui.mjs URL OPERATION_ID [JSON] [--key K | --bearer K] [--document LABEL]...");
-  const browser = await launch();
-  try {
-    const page = await browser.newPage();
-    page.setDefaultTimeout(Number(values.timeout));
-    const complaints = watch(page);
-    await page.goto(url, { waitUntil: "load" });
-    if (values.key || values.bearer) await authorize(page, values);
-    for (const label of values.document ?? []) await choose(page, label);
-    try {
-      const answer = await execute(page, operationId, body);
-      console.log(`status: ${answer.status}\n${answer.body}`);
-    } finally {
-      if (values.screenshot) await page.screenshot({ path: values.screenshot, fullPage: true });
-    }
-    if (complaints.length) throw new Error(complaints.join("\n"));
-  } finally {
-    await browser.close();
-  }
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  main().catch((error) => {
-    console.error(error.message);
-    process.exitCode = 1;
   });
 }
