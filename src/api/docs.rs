@@ -209,7 +209,7 @@ pub(super) fn page_of_server(call: &Call<'_>) -> Result<HttpResponse, Error> {
             (String = "text/html"),
             (String = "text/css"),
             (String = "text/javascript"),
-            (Vec<u8> = "image/png"),
+            (Value = "image/png"),
         )),
         (status = 308, description = "`/swagger-ui` is at `/swagger-ui/`", headers(("Location"))),
         AssetProblems,

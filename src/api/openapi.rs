@@ -28,8 +28,8 @@ pub(super) use mcp::{
     ListToolsResult, Pong, ReadResourceResult, RpcErrorResponse, RpcRequest, RpcResponse, Tool,
 };
 pub(super) use parameters::{
-    Asset, Deadline, ExpandTemplate, Handshake, InServer, OfPrompt, OfTool, OnToolError, Page,
-    ReadResource, ResultForm, Search, Session,
+    ArgumentsInQuery, Asset, Deadline, ExpandTemplate, Handshake, InServer, OfPrompt, OfTool,
+    OnToolError, Page, ReadResource, ResultForm, Search, Session, VariablesInQuery,
 };
 pub(super) use problems::{
     AssetProblems, BodyProblems, CallProblems, Code, Executed, GatewayProblems, ListProblems,
@@ -37,7 +37,7 @@ pub(super) use problems::{
     RequestProblems, RpcProblems, ServerProblems, ServiceProblems, SessionProblems, ToolProblems,
 };
 
-use parameters::RequestId;
+use parameters::{Appearance, Init, RequestId, ResourceForm, ToolForm};
 
 use super::{
     batch, docs, error, find_tools, health, list_servers, prompts, resources, rpc, session, tools,
@@ -89,7 +89,7 @@ of a path is accepted. Where API keys are configured, every route under `/api/` 
         docs::page_of_server,
         docs::swagger_ui,
     ),
-    components(schemas(error::Problem<'_>, RpcErrorResponse)),
+    components(schemas(error::Problem<'_>, RpcErrorResponse, ResourceForm, ToolForm, Init, Appearance)),
 )]
 struct Document;
 

@@ -19,7 +19,7 @@ use super::extract;
 use super::openapi::{
     Deadline, ExpandTemplate, Handshake, InServer, ListProblems, ListResourceTemplatesResult,
     ListResourcesResult, NamedServerProblems, Page, ReadProblems, ReadResource, ReadResourceResult,
-    Session,
+    Session, VariablesInQuery,
 };
 use super::tools::list_of;
 use super::{reply, uri_template};
@@ -81,7 +81,7 @@ pub(super) async fn list_templates(call: &mut Call<'_>) -> Result<HttpResponse, 
     path = "/api/mcp/{server}/resources/templates/expand",
     operation_id = "expandResourceTemplate",
     tag = "resources",
-    params(InServer, ExpandTemplate),
+    params(InServer, ExpandTemplate, VariablesInQuery),
     responses(
         (status = 200, description = "The URI", body = Expanded),
         NamedServerProblems,
@@ -105,11 +105,11 @@ pub(super) fn expand(call: &Call<'_>) -> Result<HttpResponse, Error> {
     path = "/api/mcp/{server}/resources/read",
     operation_id = "readResource",
     tag = "resources",
-    params(InServer, ReadResource, Session, Handshake, Deadline),
+    params(InServer, ReadResource, VariablesInQuery, Session, Handshake, Deadline),
     responses(
         (status = 200, description = "The server's `result`, or the content in its own media type", content(
             (ReadResourceResult = "application/json"),
-            (Vec<u8> = "*/*"),
+            (Value = "*/*"),
         ), headers(("Mcp-Session-Id"), ("ETag"), ("Cache-Control"), ("Content-Disposition"))),
         (status = 304, description = "What `If-None-Match` names is still what there is", headers(("ETag"))),
         ReadProblems,

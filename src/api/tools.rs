@@ -13,9 +13,9 @@ use super::call::{Call, Gateway};
 use super::error::{Error, Task};
 use super::live::{self, Frame, Job};
 use super::openapi::{
-    Arguments, BodyProblems, CallProblems, CallToolResult, Deadline, DescribedTool, Handshake,
-    InServer, ListProblems, ListToolsResult, OfTool, OnToolError, Page, ResultForm, Session,
-    ToolProblems,
+    Arguments, ArgumentsInQuery, BodyProblems, CallProblems, CallToolResult, Deadline,
+    DescribedTool, Handshake, InServer, ListProblems, ListToolsResult, OfTool, OnToolError, Page,
+    ResultForm, Session, ToolProblems,
 };
 use super::results::Wanted;
 use super::typed::execute_path;
@@ -150,8 +150,8 @@ fn with_example(call: &Call<'_>, server: &Server, definition: Bytes) -> Bytes {
             (CallToolResult = "application/json"),
             (Value = "application/vnd.mcp.structured+json"),
             (String = "text/plain"),
-            (Vec<u8> = "image/*"),
-            (Vec<u8> = "audio/*"),
+            (Value = "image/*"),
+            (Value = "audio/*"),
             (String = "text/event-stream"),
             (String = "application/x-ndjson"),
         ), headers(("Mcp-Session-Id"), ("Mcp-Tool-Error"))),
@@ -188,15 +188,15 @@ pub(super) async fn execute(call: &mut Call<'_>) -> Result<HttpResponse, Error> 
     path = "/api/mcp/{server}/tools/{tool}/execute",
     operation_id = "executeReadOnlyTool",
     tag = "tools",
-    params(InServer, OfTool, ResultForm, OnToolError, Session, Handshake, Deadline),
+    params(InServer, OfTool, ArgumentsInQuery, ResultForm, OnToolError, Session, Handshake, Deadline),
     responses(
         (status = 200, description = "The server's `result`; or, by `Accept` or `result`, what is in it. As events or lines: what \
                                       the server tells meanwhile (`progress`, `log`), then `result` or `error`", content(
             (CallToolResult = "application/json"),
             (Value = "application/vnd.mcp.structured+json"),
             (String = "text/plain"),
-            (Vec<u8> = "image/*"),
-            (Vec<u8> = "audio/*"),
+            (Value = "image/*"),
+            (Value = "audio/*"),
             (String = "text/event-stream"),
             (String = "application/x-ndjson"),
         ), headers(("Mcp-Session-Id"), ("Mcp-Tool-Error"))),
@@ -270,8 +270,8 @@ async fn arguments_in_query(call: &Call<'_>, server: &Arc<Server>) -> Result<Box
             (CallToolResult = "application/json"),
             (Value = "application/vnd.mcp.structured+json"),
             (String = "text/plain"),
-            (Vec<u8> = "image/*"),
-            (Vec<u8> = "audio/*"),
+            (Value = "image/*"),
+            (Value = "audio/*"),
             (String = "text/event-stream"),
             (String = "application/x-ndjson"),
         ), headers(("Mcp-Session-Id"), ("Mcp-Tool-Error"))),

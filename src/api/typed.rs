@@ -99,7 +99,7 @@ impl<'a> Source<'a> {
                 None => format!("{server}/{name}"),
             })
             .collect();
-        let ids = names::identifiers(&names);
+        let ids = names::identifiers(&names, &self.common.schema_names());
         tools
             .into_iter()
             .zip(ids)
@@ -217,7 +217,7 @@ impl<'a> Source<'a> {
         if self.key_wanted {
             json!([{"apiKey": []}, {"bearer": []}])
         } else {
-            json!([{}, {"apiKey": []}, {"bearer": []}])
+            json!([])
         }
     }
 
@@ -252,7 +252,8 @@ impl<'a> Source<'a> {
             let ours = named.as_object().into_iter().flatten();
             schemas.extend(ours.map(|(name, schema)| member(name.clone(), schema.clone())));
         }
-        components.insert(0, ("schemas".into(), Node::Object(schemas)));
+        let schemas = Node::Object(told_apart(schemas));
+        components.insert(0, ("schemas".into(), schemas));
         Node::Object(components)
     }
 }
@@ -304,6 +305,32 @@ fn is_deprecated(tool: &Tool) -> bool {
     let places = ["annotations", "_meta", "inputSchema"];
     let mut places = places.iter().filter_map(|name| tool.member(name));
     says_so(&tool.definition) || places.any(says_so)
+}
+
+/// Schemas of which no two have one name: generators take a title for a name, and servers give several schemas one title.
+fn told_apart(schemas: Object<'_>) -> Object<'_> {
+    let mut times: HashMap<String, usize> = HashMap::new();
+    for (key, schema) in &schemas {
+        let key = names::bare(key);
+        let title = schema.title().map(|title| names::bare(&title));
+        for name in title.filter(|title| *title != key).into_iter().chain([key]) {
+            *times.entry(name).or_default() += 1;
+        }
+    }
+    let shared = |title: String| {
+        times
+            .get(&names::bare(&title))
+            .is_some_and(|times| *times > 1)
+    };
+    let apart = schemas.into_iter().map(|(key, schema)| {
+        let schema = if schema.title().is_some_and(shared) {
+            schema.without_title()
+        } else {
+            schema
+        };
+        (key, schema)
+    });
+    apart.collect()
 }
 
 /// The `$id`s that more than one schema has.

@@ -24,6 +24,8 @@ const TOOLS: &str = r##"[
     {"name":"choices","inputSchema":{"type":"object","allOf":[{"if":{"properties":{"k":{"const":1}}},"then":{"required":["l"]},"else":{"not":{"required":["l"]}}}],"oneOf":[{"required":["k"]},{"required":["l"]}],"properties":{"k":{"enum":[1,2]},"l":{"anyOf":[{"type":"string"},{"type":"null"}]}},"patternProperties":{"^x-":{"type":"array","prefixItems":[{"type":"string"}],"items":false}},"dependentSchemas":{"k":{"minProperties":1}}}},
     {"name":"draft7","inputSchema":{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","definitions":{"P":{"type":"string","default":{"$ref":"#/no"}}},"properties":{"p":{"$ref":"#/definitions/P"}}}},
     {"name":"far","inputSchema":{"type":"object","properties":{"a":{"$ref":"https://example.com/other.json"}}}},
+    {"name":"call_tool","inputSchema":{"type":"object","title":"Args"},"outputSchema":{"type":"object","title":"Result"}},
+    {"name":"titled","inputSchema":{"type":"object","title":"Args","properties":{"p":{"$ref":"#/$defs/P"}},"$defs":{"P":{"title":"Problem","type":"string"}}}},
     {"name":"schemaless"}
 ]"##;
 
@@ -88,7 +90,7 @@ fn at<'d>(document: &'d Value, reference: &Value) -> &'d Value {
 /// A schema as the server has written it, read back out of the document at `reference`.
 fn read_back(document: &Value, reference: &Value) -> Value {
     let base = reference.as_str().unwrap();
-    let mut schema = at(document, reference).clone();
+    let mut schema = titled(at(document, reference));
     let name = base.rsplit('/').next().unwrap();
     if schema["$id"] == format!("urn:mcp-rest:schema:{name}") {
         schema.as_object_mut().unwrap().shift_remove("$id");
@@ -106,7 +108,7 @@ fn read_back(document: &Value, reference: &Value) -> Value {
         };
         let mut definitions = Map::new();
         for (name, place) in places.as_object().unwrap() {
-            let mut definition = at(document, place).clone();
+            let mut definition = titled(at(document, place));
             if dialect {
                 definition.as_object_mut().unwrap().shift_remove("$schema");
             }
@@ -121,6 +123,17 @@ fn read_back(document: &Value, reference: &Value) -> Value {
     }
     moves.push((base.to_owned(), "#".to_owned()));
     restore(&mut schema, &moves);
+    schema
+}
+
+/// A schema with its title where it was.
+fn titled(schema: &Value) -> Value {
+    let mut schema = schema.clone();
+    if let Some(members) = schema.as_object_mut()
+        && let Some(title) = members.shift_remove("x-mcp-title")
+    {
+        members.insert("title".to_owned(), title);
+    }
     schema
 }
 
@@ -269,6 +282,27 @@ fn operation_ids_are_unique_legal_and_do_not_depend_on_others() {
     assert_eq!(ids, again);
 }
 
+/// Generators call a schema by its title where it has one, else by its key; two must not have one name.
+#[test]
+fn no_two_schemas_have_one_name() {
+    let upstream = upstream(servers::ts_v2);
+    let app = TestApp::over(&upstream);
+    let document = document(&app);
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    let bare = |name: &str| {
+        let kept = name.chars().filter(char::is_ascii_alphanumeric);
+        kept.collect::<String>().to_lowercase()
+    };
+    let mut seen = BTreeSet::new();
+    for (key, schema) in schemas {
+        let name = schema["title"].as_str().unwrap_or(key);
+        assert!(seen.insert(bare(name)), "{key}: {name}");
+    }
+    assert_eq!(schemas["titled_input"]["x-mcp-title"], "Args");
+    assert_eq!(schemas["titled_input.P"]["x-mcp-title"], "Problem");
+    assert!(schemas.contains_key("CallToolResult") && !schemas.contains_key("call_tool_result"));
+}
+
 #[test]
 fn documents_are_kept_as_the_server_says() {
     for (era, behaviour) in BOTH_ERAS {
@@ -351,12 +385,12 @@ fn servers_that_are_down_are_named_and_names_do_not_collide() {
             .contains("`down`")
     );
     let operations = operations(&document);
-    assert_eq!(operations.len(), 24);
+    assert_eq!(operations.len(), 28);
     let ids: BTreeSet<&str> = operations
         .values()
         .map(|operation| operation["operationId"].as_str().unwrap())
         .collect();
-    assert_eq!(ids.len(), 24);
+    assert_eq!(ids.len(), 28);
     assert!(ids.contains("a_plain") && ids.contains("a_b_plain"));
     // Two schemas with the same `$id` are two resources.
     let identified: BTreeSet<&str> = ["a", "a b"]

@@ -15,10 +15,10 @@ use crate::real;
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/outside");
 const KEY: &str = "k3y-of-the-test";
 
-/// A service with server-everything and the demo server behind it.
+/// A service with the demo server and real ones behind it; those in Python give many schemas one title.
 struct Setting {
     app: TestApp,
-    _everything: real::Running,
+    _servers: Vec<real::Running>,
 }
 
 impl Setting {
@@ -27,15 +27,23 @@ impl Setting {
         if !is_installed() {
             return None;
         }
-        let everything = real::everything().start("server-everything")?;
-        let url = format!("http://{}/mcp", everything.address);
-        let config = json!({
-            "mcpServers": {"everything": {"url": url, "argumentChecks": "on"}},
-            "gateway": gateway,
-        });
+        let servers = [
+            ("everything", real::everything()),
+            ("python 1", real::python_1("--stateless")),
+            ("python 2", real::python_2("--stateless")),
+        ];
+        let mut entries = serde_json::Map::new();
+        let mut running = Vec::new();
+        for (name, server) in servers {
+            let server = server.start(name)?;
+            let url = format!("http://{}/mcp", server.address);
+            entries.insert(name.to_owned(), json!({"url": url, "argumentChecks": "on"}));
+            running.push(server);
+        }
+        let config = json!({"mcpServers": entries, "gateway": gateway});
         Some(Self {
             app: TestApp::spawn_with(&config, &["--demo"], env),
-            _everything: everything,
+            _servers: running,
         })
     }
 

@@ -153,11 +153,13 @@ fn ts_2(flags: &'static str) -> Server {
     process(&node, "ts_v2.mjs", flags)
 }
 
-fn python_1(flags: &'static str) -> Server {
+/// Python SDK 1.
+pub fn python_1(flags: &'static str) -> Server {
     process(&installed("venv-1/bin/python"), "py_v1.py", flags)
 }
 
-fn python_2(flags: &'static str) -> Server {
+/// Python SDK 2.
+pub fn python_2(flags: &'static str) -> Server {
     process(&installed("venv-2/bin/python"), "py_v2.py", flags)
 }
 

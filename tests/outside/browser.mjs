@@ -31,7 +31,7 @@ const steps = {
     await title(page, "mcp-rest");
     if (key) await authorize(page, { key });
     const listed = await json(execute(page, "listServers"));
-    assert.deepEqual(listed.servers.map((server) => server.name), ["everything", "demo"]);
+    assert.equal(listed.servers.at(-1).name, "demo");
     await choose(page, "demo");
     const echoed = await json(execute(page, "echo", '{"message": "Grüße"}'));
     assert.equal(echoed.content[0].text, "Grüße");

@@ -5,7 +5,8 @@
     reason = "these types describe parameters, which are read one by one"
 )]
 
-use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn, ParameterStyle};
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder};
 use utoipa::{IntoParams, ToSchema};
 
 /// Which server.
@@ -54,14 +55,14 @@ pub(in crate::api) struct ReadResource {
     /// Instead of `uri`: a template (RFC 6570), with every other parameter as a variable. See `templates/expand`.
     template: Option<String>,
     /// `mcp` answers with the server's `result`, `content` with what is in it. What `Accept` says, if absent.
-    #[param(inline)]
+    #[param(nullable = false)]
     result: Option<ResourceForm>,
 }
 
-// Its title keeps generators from calling it `ReadResourceResult`, which is what the server answers with.
+/// In which form a resource is wanted.
 #[derive(ToSchema)]
-#[schema(rename_all = "lowercase", title = "ResourceForm")]
-enum ResourceForm {
+#[schema(rename_all = "lowercase")]
+pub(in crate::api) enum ResourceForm {
     Mcp,
     Content,
 }
@@ -72,14 +73,14 @@ enum ResourceForm {
 pub(in crate::api) struct ResultForm {
     /// `mcp` answers with the server's `result`, `structured` with its `structuredContent` alone, `text` with its texts alone. What
     /// `Accept` says, if absent.
-    #[param(inline)]
+    #[param(nullable = false)]
     result: Option<ToolForm>,
 }
 
-// As above.
+/// In which form a result is wanted.
 #[derive(ToSchema)]
-#[schema(rename_all = "lowercase", title = "ResultForm")]
-enum ToolForm {
+#[schema(rename_all = "lowercase", as = ResultForm)]
+pub(in crate::api) enum ToolForm {
     Mcp,
     Structured,
     Text,
@@ -107,6 +108,44 @@ pub(in crate::api) struct Search {
     server: Option<String>,
 }
 
+/// Everything else in the query, as the arguments of a tool.
+pub(in crate::api) struct ArgumentsInQuery;
+
+impl IntoParams for ArgumentsInQuery {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![all_others(
+            "arguments",
+            "The arguments, each as a parameter of its own name",
+        )]
+    }
+}
+
+/// Everything else in the query, as the variables of a template.
+pub(in crate::api) struct VariablesInQuery;
+
+impl IntoParams for VariablesInQuery {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![all_others(
+            "variables",
+            "The variables of the template, each as a parameter of its own name",
+        )]
+    }
+}
+
+/// Parameters whose names are not known beforehand: a member of this object each (OpenAPI 3.1, "Style Values", `form`).
+fn all_others(name: &str, description: &str) -> Parameter {
+    let any =
+        ObjectBuilder::new().additional_properties(Some(AdditionalProperties::FreeForm(true)));
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Query)
+        .description(Some(description))
+        .style(Some(ParameterStyle::Form))
+        .explode(Some(true))
+        .schema(Some(any.build()))
+        .build()
+}
+
 /// Which part of a list.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -124,16 +163,17 @@ pub(in crate::api) struct Page {
 pub(in crate::api) struct Handshake {
     /// `true` opens a session first; it is the caller's, and `Mcp-Session-Id` names it. `false` never opens one. `auto`
     /// opens one only if the server wants it, and ends it again.
-    #[param(inline)]
+    #[param(nullable = false)]
     init: Option<Init>,
     /// End the session in use after the answer.
     #[param(default = false)]
     close: Option<bool>,
 }
 
+/// Whether a session is opened first.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase", default = "auto")]
-enum Init {
+pub(in crate::api) enum Init {
     True,
     False,
     Auto,
@@ -145,13 +185,14 @@ enum Init {
 pub(in crate::api) struct OnToolError {
     /// `result` answers 200 with the result, `status` 422 `tool_error` with the result inside. What the server's
     /// configuration says, `result` in general, if absent.
-    #[param(inline)]
+    #[param(nullable = false)]
     tool_errors: Option<Appearance>,
 }
 
+/// What becomes of an error that a tool reports.
 #[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
-enum Appearance {
+#[schema(rename_all = "lowercase", as = ToolErrors)]
+pub(in crate::api) enum Appearance {
     Result,
     Status,
 }

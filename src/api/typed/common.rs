@@ -105,6 +105,12 @@ impl Common {
         }
     }
 
+    /// The names of the schemas among them.
+    pub(super) fn schema_names(&self) -> Vec<String> {
+        let schemas = self.components.get("schemas").and_then(Value::as_object);
+        schemas.map_or(Vec::new(), |schemas| schemas.keys().cloned().collect())
+    }
+
     /// The schema of a result whose `structuredContent` is described at `structured`.
     pub(super) fn result_with(&self, structured: &str) -> Value {
         let mut result = self.result.clone();

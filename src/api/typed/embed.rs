@@ -59,6 +59,41 @@ impl Serialize for Node<'_> {
     }
 }
 
+/// Where a title is noted that generators would take for the name of another component.
+pub(super) const TITLE: &str = "x-mcp-title";
+
+impl Node<'_> {
+    /// `title` at the root.
+    pub(super) fn title(&self) -> Option<String> {
+        let found = match self {
+            Self::Object(members) => members.iter().find(|(name, _)| name == "title"),
+            Self::AsItIs(raw) => return text(Members::of(raw.get()).ok()?.get("title")),
+            _ => None,
+        };
+        match found {
+            Some((_, Self::AsItIs(raw))) => text(Some(raw)),
+            _ => None,
+        }
+    }
+
+    /// The same with its title under [`TITLE`].
+    pub(super) fn without_title(self) -> Self {
+        let members = match self {
+            Self::Object(members) => members,
+            Self::AsItIs(raw) => match Members::of(raw.get()) {
+                Ok(members) => as_they_are(members).collect(),
+                Err(_) => return self,
+            },
+            other => return other,
+        };
+        let renamed = members.into_iter().map(|(name, node)| match name.as_ref() {
+            "title" => (TITLE.into(), node),
+            _ => (name, node),
+        });
+        Self::Object(renamed.collect())
+    }
+}
+
 /// The components that `schema` becomes under the name `base`: itself first, then its definitions. `shared_ids` are the `$id`s
 /// that other schemas of the same document have as well.
 pub(super) fn embed<'a>(

@@ -1,15 +1,26 @@
 //! Names of operations and components: legal and different for every generator, and the same whatever else is in the list.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use ring::digest::{SHA256, digest};
 
 /// The longest identifier made of a name.
 const LONGEST: usize = 80;
 
+/// What is added to an identifier for the components of a tool.
+pub(super) const SUFFIXES: [&str; 3] = ["_input", "_output", "_result"];
+
 /// An identifier for each of `names`, in their order. A name that is an identifier stays one, unless generators, who write
-/// them in their own ways (`get_sum`, `getSum`), would take it for another: then it gets a mark of its own.
-pub(super) fn identifiers(names: &[String]) -> Vec<String> {
+/// them in their own ways (`get_sum`, `getSum`), would take it or a component of it for another, or for one that is `taken`: then
+/// it gets a mark of its own.
+pub(super) fn identifiers(names: &[String], taken: &[String]) -> Vec<String> {
+    let taken: HashSet<String> = taken.iter().map(|name| bare(name)).collect();
+    let is_taken = |identifier: &str| {
+        let mut components = SUFFIXES
+            .iter()
+            .map(|suffix| bare(&format!("{identifier}{suffix}")));
+        components.any(|component| taken.contains(&component))
+    };
     let mut alike: HashMap<String, usize> = HashMap::new();
     let plain: Vec<(String, bool)> = names.iter().map(|name| plain(name)).collect();
     for (identifier, _) in &plain {
@@ -17,7 +28,7 @@ pub(super) fn identifiers(names: &[String]) -> Vec<String> {
     }
     let marked = names.iter().zip(plain).map(|(name, (identifier, lossy))| {
         let alone = alike.get(&bare(&identifier)) == Some(&1);
-        if alone && !lossy {
+        if alone && !lossy && !is_taken(&identifier) {
             identifier
         } else {
             format!("{identifier}_{}", mark(name))
@@ -42,7 +53,7 @@ fn plain(name: &str) -> (String, bool) {
 }
 
 /// What is left of an identifier in every way of writing it.
-fn bare(identifier: &str) -> String {
+pub(super) fn bare(identifier: &str) -> String {
     let kept = identifier.chars().filter(char::is_ascii_alphanumeric);
     kept.map(|c| c.to_ascii_lowercase()).collect()
 }
@@ -74,7 +85,7 @@ mod tests {
 
     fn of(names: &[&str]) -> Vec<String> {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        identifiers(&names)
+        identifiers(&names, &["CallToolResult".to_owned()])
     }
 
     #[test]
@@ -93,6 +104,14 @@ mod tests {
         assert_eq!(forth[1], back[1]);
         assert_ne!(forth[0], forth[1]);
         assert_eq!(forth[2], "add");
+    }
+
+    #[test]
+    fn components_are_not_taken_for_ours() {
+        assert_eq!(of(&["call_tool_x"]), ["call_tool_x"]);
+        for name in ["call_tool", "callTool"] {
+            assert!(of(&[name])[0].starts_with(&format!("{name}_")), "{name}");
+        }
     }
 
     #[test]

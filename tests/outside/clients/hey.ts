@@ -28,7 +28,7 @@ async function main(baseUrl: string) {
   assert.equal(summed.data?.content?.[0]?.text, "The sum of 1 and 2 is 3.");
 
   const listed = await listServers();
-  assert.deepEqual(listed.data?.servers.map((server) => server.name), ["everything", "demo"]);
+  assert.equal(listed.data?.servers.at(-1)?.name, "demo");
   console.log("@hey-api/openapi-ts: 5 calls");
 }
 

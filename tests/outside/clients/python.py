@@ -34,5 +34,5 @@ summed = everything_get_sum.sync(client=AllClient(base_url=base), body=Everythin
 assert summed.content[0].text == "The sum of 1 and 2 is 3.", summed
 
 listed = list_servers.sync(client=OwnClient(base_url=base))
-assert [server.name for server in listed.servers] == ["everything", "demo"], listed
+assert listed.servers[-1].name == "demo", listed
 print("openapi-python-client: 5 calls")
