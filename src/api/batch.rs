@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::call::Call;
 use super::error::{About, Error};
-use super::openapi::{Arguments, BodyProblems, Deadline, GatewayProblems, OnToolError};
+use super::openapi::{self, Arguments, BodyProblems, Deadline, GatewayProblems, OnToolError};
 use super::tools::checked_call;
 use super::{extract, reply};
 use crate::mcp::client::{ToolCall, Wishes};
@@ -27,7 +27,8 @@ pub(super) struct Batch<'a> {
     #[schema(value_type = Vec<BatchCall<'_>>)]
     calls: Vec<&'a RawValue>,
     /// A deadline for all of them, in milliseconds, if it is lower than the configured one.
-    #[schema(minimum = 1, nullable = false)]
+    #[serde(default, deserialize_with = "extract::milliseconds")]
+    #[schema(schema_with = openapi::milliseconds)]
     timeout_ms: Option<u64>,
 }
 

@@ -11,12 +11,13 @@ use actix_web::web;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
+use serde::de::{Deserialize as _, Deserializer, Error as _};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::call::Call;
 use super::error::Error;
-use super::openapi::Arguments;
+use super::openapi::{self, Arguments};
 use crate::mcp::client::{Init, ToolCall, Wishes};
 use crate::mcp::header::{SESSION_ID, SessionId};
 use crate::mcp::message::nests_deeper_than;
@@ -51,7 +52,8 @@ pub(super) struct Envelope<'a> {
     #[schema(value_type = Option<Value>)]
     pub request_state: Option<&'a RawValue>,
     /// A deadline lower than the server's, in milliseconds.
-    #[schema(minimum = 1)]
+    #[serde(default, deserialize_with = "milliseconds")]
+    #[schema(schema_with = openapi::milliseconds)]
     pub timeout_ms: Option<u64>,
 }
 
@@ -235,10 +237,7 @@ pub(super) fn asked_timeout(
 ) -> Result<Option<Duration>, Error> {
     let in_query = match call.query.get("timeoutMs")? {
         None => None,
-        Some(raw) => Some(raw.parse::<u64>().map_err(|error| {
-            log::debug!("timeoutMs refused: {error}");
-            bad_timeout()
-        })?),
+        Some(raw) => Some(whole(raw).ok_or_else(bad_timeout)?),
     };
     let asked = [in_query, in_body].into_iter().flatten().min();
     if asked == Some(0) {
@@ -247,6 +246,29 @@ pub(super) fn asked_timeout(
     let preferred = preferred_wait(call.request.headers());
     let asked = asked.map(Duration::from_millis);
     Ok([asked, preferred].into_iter().flatten().min())
+}
+
+/// The value of a number that is whole, however it is written; the largest there is for what is larger.
+fn whole(written: &str) -> Option<u64> {
+    if let Ok(number) = written.parse() {
+        return Some(number);
+    }
+    let number: f64 = written.parse().ok()?;
+    if number.is_nan() || number < 0.0 || (number.is_finite() && number.fract() != 0.0) {
+        return None;
+    }
+    Some(format!("{number:.0}").parse().unwrap_or(u64::MAX))
+}
+
+/// `timeoutMs` of a body.
+pub(super) fn milliseconds<'de, D: Deserializer<'de>>(body: D) -> Result<Option<u64>, D::Error> {
+    let Some(written) = <Option<&RawValue>>::deserialize(body)? else {
+        return Ok(None);
+    };
+    let number = whole(written.get());
+    number
+        .map(Some)
+        .ok_or_else(|| D::Error::custom("'timeoutMs' must be a whole number"))
 }
 
 fn bad_timeout() -> Error {
@@ -426,6 +448,25 @@ mod tests {
         assert_eq!(query.get("d").unwrap(), Some(""));
         assert_eq!(query.get("e").unwrap(), None);
         assert!(Query::parse("a=%zz").is_err());
+    }
+
+    #[test]
+    fn whole_numbers_are_read_however_they_are_written() {
+        for (written, number) in [
+            ("5", Some(5)),
+            ("5.0", Some(5)),
+            ("5e3", Some(5000)),
+            ("28640280889800019968", Some(u64::MAX)),
+            ("1e400", Some(u64::MAX)),
+            ("0", Some(0)),
+            ("5.5", None),
+            ("-1", None),
+            ("", None),
+            ("x", None),
+            ("NaN", None),
+        ] {
+            assert_eq!(whole(written), number, "{written}");
+        }
     }
 
     #[test]

@@ -25,11 +25,12 @@ use utoipa::{IntoParams as _, OpenApi as _};
 pub(super) use mcp::{
     Arguments, CallToolResult, CompleteRequest, CompleteResult, DescribedTool, GetPromptResult,
     Ignored, InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
-    ListToolsResult, Pong, ReadResourceResult, RpcErrorResponse, RpcRequest, RpcResponse, Tool,
+    ListToolsResult, Pong, PromptArguments, ReadResourceResult, RpcErrorResponse, RpcRequest,
+    RpcResponse, Tool,
 };
 pub(super) use parameters::{
     ArgumentsInQuery, Asset, Deadline, ExpandTemplate, Handshake, InServer, OfPrompt, OfTool,
-    OnToolError, Page, ReadResource, ResultForm, Search, Session, VariablesInQuery,
+    OnToolError, Page, ReadResource, ResultForm, Search, Session, VariablesInQuery, milliseconds,
 };
 pub(super) use problems::{
     AssetProblems, BodyProblems, CallProblems, Code, Executed, GatewayProblems, ListProblems,

@@ -6,8 +6,8 @@ use super::call::Call;
 use super::error::{Error, Task};
 use super::extract;
 use super::openapi::{
-    Arguments, BodyProblems, CompleteRequest, CompleteResult, Deadline, GetPromptResult, Handshake,
-    InServer, ListProblems, ListPromptsResult, OfPrompt, Page, PromptProblems, Session,
+    BodyProblems, CompleteRequest, CompleteResult, Deadline, GetPromptResult, Handshake, InServer,
+    ListProblems, ListPromptsResult, OfPrompt, Page, PromptArguments, PromptProblems, Session,
 };
 use super::reply;
 use super::tools::list_of;
@@ -40,7 +40,7 @@ pub(super) async fn list(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
     operation_id = "getPrompt",
     tag = "prompts",
     params(InServer, OfPrompt, Session, Handshake, Deadline),
-    request_body(content = Option<Arguments>, description = "The arguments, all of them texts; no body means `{}`"),
+    request_body(content = Option<PromptArguments>, description = "The arguments; no body means `{}`"),
     responses(
         (status = 200, description = "The server's `result`", body = GetPromptResult, headers(("Mcp-Session-Id"))),
         PromptProblems,

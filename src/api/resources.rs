@@ -92,6 +92,7 @@ pub(super) fn expand(call: &Call<'_>) -> Result<HttpResponse, Error> {
     let template = call
         .query
         .get("template")?
+        .filter(|template| !template.is_empty())
         .ok_or_else(|| Error::invalid("Give the template in 'template'"))?;
     let uri = expanded(call, template, &["template"])?;
     Ok(reply::of(&Expanded { uri }))
@@ -148,7 +149,7 @@ pub(super) async fn read(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
 fn wanted_uri(call: &Call<'_>) -> Result<String, Error> {
     match (call.query.get("uri")?, call.query.get("template")?) {
         (Some(uri), None) if !uri.is_empty() => Ok(uri.to_owned()),
-        (None, Some(template)) => expanded(call, template, READ_PARAMETERS),
+        (None, Some(template)) if !template.is_empty() => expanded(call, template, READ_PARAMETERS),
         _ => Err(Error::invalid(
             "Name the resource in 'uri', or by 'template' and its variables",
         )),

@@ -46,8 +46,8 @@ const INVALID_PARAMS: i64 = -32602;
         (status = 200, description = "The response: the server's `result`. As events with `Accept: text/event-stream`, or as lines with \
                                       `application/x-ndjson`: what it tells meanwhile, then the response", content(
             (RpcResponse = "application/json"),
-            (String = "text/event-stream"),
-            (String = "application/x-ndjson"),
+            (Value = "text/event-stream"),
+            (Value = "application/x-ndjson"),
         ), headers(("Mcp-Session-Id"), ("Mcp-Tool-Error"))),
         RpcProblems,
     ),

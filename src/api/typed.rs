@@ -192,8 +192,8 @@ impl<'a> Source<'a> {
         let mut content = json!({
             "application/json": reference(RESULT),
             "text/plain": text,
-            "text/event-stream": text,
-            "application/x-ndjson": text,
+            "text/event-stream": {"schema": {}},
+            "application/x-ndjson": {"schema": {}},
         });
         if entry.tool.member("outputSchema").is_some() {
             content["application/json"] = reference(&format!("{}_result", entry.id));

@@ -61,7 +61,8 @@ async fn ask(url: &str, era: Era, method: &str, mut params: Value) -> Answer {
     if era == Era::Modern {
         params["_meta"]["io.modelcontextprotocol/protocolVersion"] = json!(MODERN);
         params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({});
-        let name = params["name"].as_str().unwrap_or_default();
+        let name = params["name"].as_str().or(params["uri"].as_str());
+        let name = name.unwrap_or_default();
         let headers = [
             ("MCP-Protocol-Version", MODERN),
             ("Mcp-Method", method),
@@ -134,9 +135,10 @@ async fn every_listed_tool_exists_and_no_other() {
             }
             let no_argument_fits = json!({"message": 1, "to": 0});
             let result = call(&url, era, tool["name"].as_str().unwrap(), no_argument_fits).await;
-            assert_eq!(result["isError"], tool["name"] != "pixel");
+            assert_eq!(result["isError"], true, "{tool}");
             assert_eq!(result["resultType"] == "complete", era == Era::Modern);
         }
+        assert_eq!(call(&url, era, "pixel", json!({})).await["isError"], false);
         for (method, params) in [
             ("tools/list", json!({"cursor": ""})),
             ("tools/call", json!({"name": "no such"})),
@@ -369,4 +371,60 @@ async fn modern_requests_declare_their_capabilities() {
     let request = post(&spawn()).insert_header(("MCP-Protocol-Version", MODERN));
     let request = request.insert_header(("Mcp-Method", "server/discover"));
     assert_eq!(send(request, body).await.refusal(), (400, Some(-32602)));
+}
+
+#[actix_rt::test]
+async fn resources_are_listed_read_and_unknown_in_the_code_of_their_era() {
+    let url = spawn();
+    for (era, unknown) in [(Era::Legacy, -32002), (Era::Modern, -32602)] {
+        let listed = ask(&url, era, "resources/list", json!({})).await;
+        for resource in listed.result()["resources"].as_array().unwrap() {
+            let uri = resource["uri"].clone();
+            let read = ask(&url, era, "resources/read", json!({"uri": uri})).await;
+            let content = &read.result()["contents"][0];
+            assert_eq!(
+                (&content["uri"], &content["mimeType"]),
+                (&uri, &resource["mimeType"])
+            );
+        }
+        let templates = ask(&url, era, "resources/templates/list", json!({})).await;
+        let template = &templates.result()["resourceTemplates"][0]["uriTemplate"];
+        let uri = template.as_str().unwrap().replace("{language}", "german");
+        let read = ask(&url, era, "resources/read", json!({"uri": uri})).await;
+        assert_eq!(read.result()["contents"][0]["text"], "Guten Tag");
+        let nowhere = json!({"uri": "demo://greetings/klingon"});
+        let refused = ask(&url, era, "resources/read", nowhere).await;
+        assert_eq!(refused.refusal(), (200, Some(unknown)));
+    }
+}
+
+#[actix_rt::test]
+async fn the_prompt_is_filled_in_and_helps_to_complete() {
+    let url = spawn();
+    for era in [Era::Legacy, Era::Modern] {
+        let listed = ask(&url, era, "prompts/list", json!({})).await;
+        assert_eq!(listed.result()["prompts"][0]["name"], "greet");
+        let filled = json!({"name": "greet", "arguments": {"name": "Ada", "language": "dutch"}});
+        let filled = ask(&url, era, "prompts/get", filled).await;
+        let text = &filled.result()["messages"][0]["content"]["text"];
+        assert_eq!(text, "Greet Ada in dutch.");
+        for wrong in [json!({"name": "no such"}), json!({"name": "greet"})] {
+            let refused = ask(&url, era, "prompts/get", wrong).await;
+            assert_eq!(refused.refusal(), (200, Some(-32602)));
+        }
+        for (reference, values) in [
+            (
+                json!({"type": "ref/prompt", "name": "greet"}),
+                json!(["dutch"]),
+            ),
+            (
+                json!({"type": "ref/resource", "uri": "demo://greetings/{language}"}),
+                json!(["dutch"]),
+            ),
+        ] {
+            let params = json!({"ref": reference, "argument": {"name": "language", "value": "d"}});
+            let completed = ask(&url, era, "completion/complete", params).await;
+            assert_eq!(completed.result()["completion"]["values"], values);
+        }
+    }
 }

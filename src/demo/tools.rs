@@ -102,12 +102,22 @@ impl<'a> CallResult<'a> {
 
 /// Runs a tool. An unknown name is a JSON-RPC error; what a tool itself objects to, its arguments first of all, is a
 /// result with `isError`, so that a model reads the text and can correct itself.
+fn takes_nothing(arguments: &str) -> bool {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Nothing {}
+    from_object::<Nothing>(arguments).is_ok()
+}
+
 pub(super) fn call_tool(era: Era, id: &RawValue, params: &Params) -> Result<HttpResponse, Refusal> {
     let arguments = params.arguments.map_or("{}", RawValue::get);
     if !arguments.starts_with('{') {
         return Err(Refusal::InvalidParams("arguments must be an object".into()));
     }
     let outcome = match params.name.as_deref() {
+        Some("introduce" | "pixel" | "fail") if !takes_nothing(arguments) => {
+            Err("Invalid arguments: this tool takes none".into())
+        }
         Some("echo") => echo(arguments),
         Some("add") => add(arguments),
         Some("count_slowly") => match Count::parse(arguments) {

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 
 /// utoipa knows this name for an object of any members.
 type Object = Map<String, Value>;
@@ -21,6 +22,13 @@ type Object = Map<String, Value>;
 pub(in crate::api) struct Arguments {
     #[serde(flatten)]
     members: HashMap<String, Value>,
+}
+
+/// A prompt's arguments, all of them texts.
+#[derive(ToSchema)]
+pub(in crate::api) struct PromptArguments {
+    #[serde(flatten)]
+    members: HashMap<String, String>,
 }
 
 /// Anything: it is not looked at.
@@ -275,12 +283,39 @@ pub(in crate::api) struct GetPromptResult {
 /// What is to be completed: the parameters of MCP's `completion/complete`.
 #[derive(ToSchema)]
 pub(in crate::api) struct CompleteRequest {
-    /// `{"type": "ref/prompt", "name": ...}` or `{"type": "ref/resource", "uri": ...}`, the URI being a template.
-    r#ref: Object,
-    /// `name` of the argument, and the `value` so far.
-    argument: Object,
+    r#ref: CompletionReference,
+    argument: CompletionArgument,
     /// `arguments` that are settled already.
+    #[schema(nullable = false)]
     context: Option<Object>,
+    #[serde(flatten)]
+    others: HashMap<String, Value>,
+}
+
+/// Of what an argument is completed: `{"type": "ref/prompt", "name": ...}` or `{"type": "ref/resource", "uri": ...}`, the URI being a
+/// template.
+#[derive(ToSchema)]
+struct CompletionReference {
+    /// `ref/prompt` or `ref/resource`.
+    #[schema(pattern = "^ref/(prompt|resource)$")]
+    r#type: String,
+    /// The prompt.
+    #[schema(nullable = false)]
+    name: Option<String>,
+    /// The template.
+    #[schema(nullable = false)]
+    uri: Option<String>,
+    #[serde(flatten)]
+    others: HashMap<String, Value>,
+}
+
+/// Which argument is completed.
+#[derive(ToSchema)]
+struct CompletionArgument {
+    /// Its name.
+    name: String,
+    /// What there is of its value.
+    value: String,
     #[serde(flatten)]
     others: HashMap<String, Value>,
 }
@@ -301,12 +336,21 @@ pub(in crate::api) struct RpcRequest {
     #[schema(pattern = "^2[.]0$")]
     jsonrpc: String,
     /// A text or a number; the response carries it.
-    #[schema(value_type = Value)]
+    #[schema(schema_with = text_or_number)]
     id: Value,
     /// The method, for example `tools/list`.
+    #[schema(pattern = "^[!-~]+$")]
     method: String,
     /// Its parameters.
+    #[schema(nullable = false)]
     params: Option<Object>,
+}
+
+fn text_or_number() -> utoipa::openapi::Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Number]))
+        .description(Some("A text or a number; the response carries it."))
+        .build()
 }
 
 /// A JSON-RPC response.

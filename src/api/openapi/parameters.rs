@@ -6,7 +6,7 @@
 )]
 
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn, ParameterStyle};
-use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder};
+use utoipa::openapi::schema::{AdditionalProperties, Object, ObjectBuilder, SchemaType, Type};
 use utoipa::{IntoParams, ToSchema};
 
 /// Which server.
@@ -42,7 +42,7 @@ pub(in crate::api) struct OfPrompt {
 pub(in crate::api) struct ExpandTemplate {
     /// The template (RFC 6570). Every other parameter is a variable; several of one name are a list. `arg.NAME` is the variable
     /// NAME, also where NAME is a parameter of this service.
-    #[param(required = true)]
+    #[param(required = true, format = "uri-template", min_length = 1)]
     template: String,
 }
 
@@ -235,14 +235,6 @@ impl IntoParams for Session {
 pub(in crate::api) struct Deadline;
 
 #[derive(IntoParams)]
-#[into_params(parameter_in = Query, rename_all = "camelCase")]
-struct DeadlineQuery {
-    /// A deadline for the whole request in milliseconds, if it is lower than the server's.
-    #[param(minimum = 1)]
-    timeout_ms: Option<u64>,
-}
-
-#[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 struct DeadlineHeader {
     /// `wait=N` (RFC 7240): the same in seconds. Other preferences are ignored.
@@ -252,12 +244,35 @@ struct DeadlineHeader {
 
 impl IntoParams for Deadline {
     fn into_params(place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        [
-            DeadlineQuery::into_params(&place),
-            DeadlineHeader::into_params(&place),
-        ]
-        .concat()
+        let in_query = ParameterBuilder::new()
+            .name("timeoutMs")
+            .parameter_in(ParameterIn::Query)
+            .description(Some(
+                "A deadline for the whole request in milliseconds, if it is lower than the server's.",
+            ))
+            .schema(Some(just_milliseconds()))
+            .build();
+        let mut parameters = vec![in_query];
+        parameters.extend(DeadlineHeader::into_params(place));
+        parameters
     }
+}
+
+/// A whole number above 0, of any size: what is larger than the server's own deadline changes nothing.
+fn just_milliseconds() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(1))
+        .build()
+}
+
+/// The same or `null` in a body.
+pub(in crate::api) fn milliseconds() -> Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Integer, Type::Null]))
+        .description(Some("A deadline lower than the server's, in milliseconds."))
+        .minimum(Some(1))
+        .build()
 }
 
 /// By which id the request is to be known. Of every route.
