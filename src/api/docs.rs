@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use actix_web::HttpResponse;
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION, VARY};
+use actix_web::{HttpResponse, web};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -18,6 +18,8 @@ use super::survey::{self, Survey};
 use super::typed::Source;
 use super::{extract, reply};
 use crate::mcp::lists::Freshness;
+use crate::mcp::tools_cache::Tools;
+use crate::servers::Server;
 
 /// The page: `{root}` is the way to the root of this service, `{document}` the document it opens with.
 const PAGE: &str = include_str!("docs/page.html");
@@ -88,15 +90,16 @@ pub(super) async fn openapi_of_server(call: &mut Call<'_>) -> Result<HttpRespons
     call.note_timing(&mut client);
     let tools = listed.map_err(|failure| Error::upstream(Task::ListTools, failure))?;
     let session = client.finish();
+    let freshness = tools.freshness();
     let source = Source {
-        common: &call.gateway.common,
-        about: Some(&server.name),
-        servers: vec![(&server.name, &tools)],
-        failed: &[],
+        common: Arc::clone(&call.gateway.common),
+        about: Some(server.name.clone()),
+        servers: vec![(server.name.clone(), tools)],
+        failed: Vec::new(),
         url: Base::of(call).url(),
         key_wanted: !call.gateway.settings.keys.is_empty(),
     };
-    let response = document(call, &source, tools.freshness())?;
+    let response = document(call, source, freshness).await?;
     Ok(reply::with_session(response, session.as_ref()))
 }
 
@@ -121,35 +124,38 @@ pub(super) async fn openapi_of_all(call: &mut Call<'_>) -> Result<HttpResponse, 
         survey::tools(call, call.gateway.servers.iter(), timeout, true).await;
     let freshness = found.iter().map(|(_, tools)| tools.freshness());
     let freshness = freshness.reduce(Freshness::and).unwrap_or_default();
-    let source = Source {
-        common: &call.gateway.common,
-        about: None,
-        servers: found
-            .iter()
-            .map(|(server, tools)| (server.name.as_str(), &**tools))
-            .collect(),
-        failed: &failed,
-        url: Base::of(call).url(),
-        key_wanted: !call.gateway.settings.keys.is_empty(),
-    };
     // What is missing may be back at any time.
     let freshness = if failed.is_empty() {
         freshness
     } else {
         Freshness::default()
     };
-    document(call, &source, freshness)
+    let named = |(server, tools): (&Server, Arc<Tools>)| (server.name.clone(), tools);
+    let source = Source {
+        common: Arc::clone(&call.gateway.common),
+        about: None,
+        servers: found.into_iter().map(named).collect(),
+        failed,
+        url: Base::of(call).url(),
+        key_wanted: !call.gateway.settings.keys.is_empty(),
+    };
+    document(call, source, freshness).await
 }
 
-fn document(
+/// The document, written on a thread of its own: with thousands of tools it takes longer than other callers should wait.
+async fn document(
     call: &Call<'_>,
-    source: &Source<'_>,
+    source: Source,
     freshness: Freshness,
 ) -> Result<HttpResponse, Error> {
-    let document = source.document().map_err(|error| {
+    let failed = |error: &dyn std::fmt::Display| {
         log::error!("a document could not be written: {error}");
         Error::Internal
-    })?;
+    };
+    let written = web::block(move || source.document()).await;
+    let document = written
+        .map_err(|error| failed(&error))?
+        .map_err(|error| failed(&error))?;
     let response = depending_on_proxies(call, reply::json(document));
     Ok(reply::conditional(call, response, freshness))
 }

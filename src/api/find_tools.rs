@@ -33,7 +33,7 @@ pub(super) struct FoundTools<'a> {
     /// How many fit.
     total: usize,
     /// Servers that could not be asked.
-    failed_servers: Vec<FailedServer<'a>>,
+    failed_servers: Vec<FailedServer>,
 }
 
 /// A tool, and where it is.

@@ -22,14 +22,14 @@ pub(super) struct Survey<'a> {
     /// Those that have listed their tools.
     pub(super) found: Vec<(&'a Server, Arc<Tools>)>,
     /// Those that have not.
-    pub(super) failed: Vec<FailedServer<'a>>,
+    pub(super) failed: Vec<FailedServer>,
 }
 
 /// A server that did not list its tools.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct FailedServer<'a> {
+pub(super) struct FailedServer {
     /// Its name.
-    server: &'a str,
+    server: String,
     /// The status that its own list has at the moment.
     status: u16,
     #[schema(value_type = openapi::Code)]
@@ -38,10 +38,10 @@ pub(super) struct FailedServer<'a> {
     detail: String,
 }
 
-impl FailedServer<'_> {
+impl FailedServer {
     /// The server's name.
     pub(super) fn name(&self) -> &str {
-        self.server
+        &self.server
     }
 }
 
@@ -79,7 +79,7 @@ pub(super) async fn tools<'a>(
                 };
                 let verdict = error.verdict(about);
                 survey.failed.push(FailedServer {
-                    server: &server.name,
+                    server: server.name.clone(),
                     status: verdict.status.as_u16(),
                     code: verdict.code,
                     detail: verdict.detail,

@@ -14,6 +14,7 @@ mod names;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -35,15 +36,15 @@ use crate::mcp::tools_cache::{Tool, Tools};
 const DIALECT: &str = "https://spec.openapis.org/oas/3.1/dialect/base";
 
 /// What a document is made of.
-pub(super) struct Source<'a> {
+pub(super) struct Source {
     /// What it shares with others.
-    pub(super) common: &'a Common,
+    pub(super) common: Arc<Common>,
     /// The server it is about; `None` for all of them.
-    pub(super) about: Option<&'a str>,
+    pub(super) about: Option<String>,
     /// Servers and their tools.
-    pub(super) servers: Vec<(&'a str, &'a Tools)>,
+    pub(super) servers: Vec<(String, Arc<Tools>)>,
     /// Servers that are missing from it.
-    pub(super) failed: &'a [FailedServer<'a>],
+    pub(super) failed: Vec<FailedServer>,
     /// The URL that paths are relative to.
     pub(super) url: String,
     /// API keys are configured.
@@ -62,7 +63,7 @@ struct Entry<'a> {
 /// The members of an object on its way into a document.
 type Object<'a> = Vec<(Cow<'a, str>, Node<'a>)>;
 
-impl<'a> Source<'a> {
+impl Source {
     /// The document.
     pub(super) fn document(&self) -> Result<Bytes, serde_json::Error> {
         let entries = self.entries();
@@ -87,14 +88,16 @@ impl<'a> Source<'a> {
         serde_json::to_vec(&document).map(Bytes::from)
     }
 
-    fn entries(&self) -> Vec<Entry<'a>> {
-        let tools = self.servers.iter().flat_map(|&(server, tools)| {
-            tools.iter().map(move |(name, tool)| (server, name, tool))
+    fn entries(&self) -> Vec<Entry<'_>> {
+        let tools = self.servers.iter().flat_map(|(server, tools)| {
+            tools
+                .iter()
+                .map(move |(name, tool)| (server.as_str(), name, tool))
         });
         let tools: Vec<_> = tools.collect();
         let names: Vec<String> = tools
             .iter()
-            .map(|(server, name, _)| match self.about {
+            .map(|(server, name, _)| match &self.about {
                 Some(_) => (*name).to_owned(),
                 None => format!("{server}/{name}"),
             })
@@ -113,7 +116,7 @@ impl<'a> Source<'a> {
     }
 
     fn info(&self) -> Value {
-        let (title, mut description) = match self.about {
+        let (title, mut description) = match &self.about {
             Some(server) => (
                 format!("Tools of {server}"),
                 format!(
@@ -153,11 +156,11 @@ impl<'a> Source<'a> {
 
     fn tags(&self) -> Value {
         let tag = |server: &&str| json!({"name": server, "description": format!("The tools of the MCP server `{server}`")});
-        let names: Vec<&str> = self.servers.iter().map(|(name, _)| *name).collect();
+        let names: Vec<&str> = self.servers.iter().map(|(name, _)| name.as_str()).collect();
         names.iter().map(tag).collect()
     }
 
-    fn operation(&self, entry: &Entry<'a>) -> Object<'a> {
+    fn operation<'a>(&self, entry: &Entry<'a>) -> Object<'a> {
         let text = |name| text_member(&entry.tool.definition, name).filter(|it| !it.is_empty());
         let annotations = entry.tool.member("annotations");
         let title = text("title")
@@ -222,7 +225,7 @@ impl<'a> Source<'a> {
     }
 
     /// The components that a tool's schemas become.
-    fn schemas(&self, entry: &Entry<'a>, shared_ids: &[String]) -> Object<'a> {
+    fn schemas<'a>(&self, entry: &Entry<'a>, shared_ids: &[String]) -> Object<'a> {
         let embedded = |schema, base: &str| {
             let components = embed::embed(schema, base, shared_ids).into_iter();
             components.map(|(name, node)| (Cow::from(name), node))
@@ -242,7 +245,7 @@ impl<'a> Source<'a> {
         schemas
     }
 
-    fn components(&self, mut schemas: Object<'a>) -> Node<'a> {
+    fn components<'a>(&self, mut schemas: Object<'a>) -> Node<'a> {
         let mut components: Object<'a> = Vec::new();
         for (kind, named) in &self.common.components {
             if kind != "schemas" {

@@ -58,7 +58,7 @@ fn a_prompt_is_filled_in_and_comes_back_as_it_is() {
 #[test]
 fn an_unknown_prompt_is_404_and_wrong_arguments_are_not() {
     for (era, behaviour) in BOTH_ERAS {
-        for code in [-32602, 0] {
+        for code in [-32602, -32603, 0] {
             let upstream = serving(behaviour, code);
             let app = TestApp::over(&upstream);
             let problem = app
@@ -70,10 +70,10 @@ fn an_unknown_prompt_is_404_and_wrong_arguments_are_not() {
                 ("gret", "Prompt not found")
             );
             let problem = app.request(&get("greet")).problem();
-            let expected = if code == 0 {
-                "upstream_error"
-            } else {
+            let expected = if code == -32602 {
                 "invalid_arguments"
+            } else {
+                "upstream_error"
             };
             assert_eq!(problem.text("code"), expected, "{era} {code}");
         }

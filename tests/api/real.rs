@@ -44,16 +44,16 @@ real_servers! {
 
     ts_1_stateful_sse: ts_1("").with_sessions();
     ts_1_stateful_json: ts_1("--json").with_sessions();
-    ts_1_stateful_in_pages: ts_1("--page-size 2").with_sessions().in_pages();
+    ts_1_stateful_in_pages: ts_1("--page-size 1").with_sessions().in_pages();
     ts_1_stateless_sse: ts_1("--stateless");
     ts_1_stateless_json: ts_1("--stateless --json");
-    ts_1_stateless_in_pages: ts_1("--stateless --page-size 2").in_pages();
+    ts_1_stateless_in_pages: ts_1("--stateless --page-size 1").in_pages();
 
     ts_2_dual: ts_2("dual").modern();
     ts_2_dual_as_legacy: ts_2("dual").pinned_to_legacy();
     ts_2_modern: ts_2("modern").modern();
     ts_2_modern_sse: ts_2("modern --response sse").modern();
-    ts_2_modern_in_pages: ts_2("modern --page-size 2").modern().in_pages();
+    ts_2_modern_in_pages: ts_2("modern --page-size 1").modern().in_pages();
 
     python_1_stateful_sse: python_1("").with_sessions();
     python_1_stateful_json: python_1("--json").with_sessions();

@@ -1,30 +1,46 @@
 // node equal.mjs BASE SERVER MCP_URL [--modern]: everything the server at MCP_URL offers, as an official SDK's client gets it from the
-// server itself, and as it comes through REST at BASE, where the server is called SERVER. Equal member for member, or exit 1.
+// server itself, and as it comes through REST at BASE, where the server is called SERVER: by its own route, and over `rpc`. Says of each
+// answer whether the two are equal, member for member; exits with 1 if one is not. Wants the node that `install` brings.
 import assert from 'node:assert/strict';
-import { parseArgs } from 'node:util';
+import { isDeepStrictEqual, parseArgs } from 'node:util';
 
 const { values: flags, positionals } = parseArgs({ allowPositionals: true, options: { modern: { type: 'boolean' } } });
 const [base, server, url] = positionals;
-const info = { name: 'equal', version: '1' };
 
-/** Arguments for tools whose answer is the same each time. Others are listed, not called. */
+/** Each tool's arguments, or why it is not called. A tool that is missing here is a failure, so that none goes unnoticed. */
 const CALLS = {
-    'echo': [{ message: 'Grüße 👋' }],
-    'add': [{ a: 1, b: 2.5 }],
-    'fail': [{}],
-    'grüße': [{ name: '世界' }],
-    'header_region': [{ region: 'eu' }],
-    'get-annotated-message': [{ messageType: 'success', includeImage: true }],
-    'get-resource-links': [{ count: 3 }],
-    'get-structured-content': [{ location: 'Chicago' }],
-    'get-sum': [{ a: 1, b: 2 }],
-    'get-tiny-image': [{}],
+    'add': { a: 1, b: 2.5 },
+    'ask': { what: 'ping', beside: true },
+    'count': flags.modern ? 'without sessions, it may count for everybody' : {},
+    'echo': { message: 'Grüße 👋' },
+    'fail': {},
+    'get-annotated-message': { messageType: 'success', includeImage: true },
+    'get-env': 'a difference would print the environment',
+    'get-resource-links': { count: 3 },
+    'get-resource-reference': { resourceType: 'Blob', resourceId: 1 },
+    'get-structured-content': { location: 'Chicago' },
+    'get-sum': { a: 1, b: 2 },
+    'get-tiny-image': {},
+    'grüße': { name: '世界' },
+    'gzip-file-as-resource': { name: 'hello.gz', data: 'data:text/plain,hello', outputType: 'resource' },
+    'header_region': { region: 'eu' },
+    'introduce': {},
+    'poll': {},
+    'simulate-research-query': { topic: 'tides' },
+    'toggle-simulated-logging': 'its answer names the session',
+    'toggle-subscriber-updates': 'its answer names the session',
+    'trigger-long-running-operation': { duration: 0.1, steps: 2 },
+    'wait': 'it waits until it is cancelled',
 };
-/** Resources that say what time it is, and a prompt that holds one. */
-const CHANGING = /resource\/dynamic|resource\/session|^resource-prompt$/;
-const PROMPT_ARGUMENTS = { name: 'Ada', language: 'dutch', city: 'Paris', department: 'Sales', resourceType: 'Text', resourceId: '1' };
+/** For the arguments of prompts and the variables of templates. */
+const WORDS = { city: 'Paris', department: 'Sales', language: 'dutch', name: 'Eve', resourceId: '1', resourceType: 'Text', state: 'Texas' };
+/** Their answers say what time it is, to the second. */
+const DATED = /get-resource-reference|resource-prompt|resource\/dynamic/;
 
 // === What the SDK's client gets ===
+
+// Its own parsing drops members (`resultType`) and reorders others; what it gets is what its transport hands it.
+let received;
 
 async function connected() {
     const sdk = flags.modern
@@ -34,121 +50,158 @@ async function connected() {
               ...(await import('@modelcontextprotocol/sdk/client/streamableHttp.js')),
           };
     const options = flags.modern ? { versionNegotiation: { mode: { pin: '2026-07-28' } } } : {};
-    const client = new sdk.Client(info, options);
+    const client = new sdk.Client({ name: 'equal', version: '1' }, options);
     const transport = new sdk.StreamableHTTPClientTransport(new URL(url));
-    await client.connect(transport);
-    // The client's own parsing drops and adds members; what it gets is what its transport hands it.
-    const receive = transport.onmessage;
-    transport.onmessage = (message, extra) => {
-        if (message.result || message.error) received = message;
-        receive(message, extra);
+    // Both SDKs keep a listener that is there before they connect.
+    transport.onmessage = (message) => {
+        if (message.result || message.error) received = structuredClone(message);
     };
+    await client.connect(transport);
     return client;
 }
 
-let received;
+const anything = flags.modern ? [] : [(await import('zod')).z.looseObject({})];
 
-/** The result, raw, or the code of the error. */
-async function direct(run) {
+/** The result or the error, raw. */
+async function ask(method, params) {
     received = undefined;
     try {
-        await run();
+        // Which arguments go into headers as well, only callTool knows.
+        await (method === 'tools/call' ? client.callTool(params) : client.request({ method, params }, ...anything));
     } catch (error) {
         if (!received) throw error;
     }
-    return received.result ?? { code: received.error.code };
+    return told(received);
+}
+
+function told({ result, error }) {
+    // The service says `data: null` of an error without any.
+    return result ? { result } : { error: { data: null, ...error } };
 }
 
 // === What REST gives ===
 
-async function rest(path, body) {
+async function send(path, body) {
     const init = body && { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
-    const response = await fetch(`${base}/api/mcp/${encodeURIComponent(server)}/${path}`, init);
-    const answer = await response.json();
-    return response.ok ? answer : { code: answer.upstream?.jsonrpc?.code ?? answer };
+    const response = await fetch(`${base}/api/mcp/${segment(server)}/${path}`, init);
+    return { ok: response.ok, answer: await response.json() };
+}
+
+async function rest(path, body) {
+    const { ok, answer } = await send(path, body);
+    if (ok) return { result: answer };
+    // A tool that asks back is a problem, too, which holds what is needed to answer it.
+    if (answer.inputRequests) return { asks: answer.inputRequests };
+    return { error: answer.upstream?.jsonrpc ?? answer };
 }
 
 async function rpc(method, params) {
-    const answer = await rest('rpc', { jsonrpc: '2.0', id: 7, method, params });
-    return answer.result ?? answer;
-}
-
-// === Both ===
-
-let compared = 0;
-
-function same(what, expected, found) {
-    assert.deepEqual(found, expected, what);
-    compared += 1;
-    console.log(`equal: ${what}`);
-}
-
-const client = await connected();
-
-/** All pages of a list, and each page by itself. */
-async function list(what, method, path, member, list) {
-    const items = [];
-    let cursor;
-    do {
-        const params = cursor === undefined ? {} : { cursor };
-        const page = await direct(() => list(params));
-        if (page.code === -32601) return [];
-        const query = cursor === undefined ? '' : `?cursor=${encodeURIComponent(cursor)}`;
-        same(`${what}, a page`, page, await rest(path + query));
-        same(`${what}, a page over rpc`, page, await rpc(method, params));
-        items.push(...page[member]);
-        cursor = page.nextCursor;
-    } while (cursor !== undefined);
-    const all = await rest(`${path}?all=true`);
-    same(`${what}, ${items.length} of them`, items, all[member]);
-    return items;
+    const { answer } = await send('rpc', { jsonrpc: '2.0', id: 7, method, params });
+    return told(answer);
 }
 
 const segment = encodeURIComponent;
-const ask = (method, params) => direct(() => client.request({ method, params }, ...(flags.modern ? [] : [anything])));
-const anything = flags.modern ? undefined : (await import('zod')).z.looseObject({});
 
-const tools = await list('tools', 'tools/list', 'tools', 'tools', (params) => ask('tools/list', params));
+// === Both ===
+
+const count = { equal: 0, different: 0 };
+
+function same(what, expected, found) {
+    try {
+        assert.deepEqual(found, expected);
+        count.equal += 1;
+        console.log(`equal ${what}`);
+    } catch (difference) {
+        count.different += 1;
+        console.log(`DIFFERENT ${what}: + through REST, - from the server\n${difference.message}`);
+    }
+}
+
+/** One request in all three ways. Returns what the server itself said. */
+async function compare(what, method, params, path, body, attempts = DATED.test(what) ? 3 : 1) {
+    const expected = await ask(method, params);
+    const plain = await rest(path, body);
+    const wrapped = await rpc(method, params);
+    // The second may have passed meanwhile.
+    if (attempts > 1 && !(isDeepStrictEqual(plain, expected) && isDeepStrictEqual(wrapped, expected))) {
+        return compare(what, method, params, path, body, attempts - 1);
+    }
+    // Sealed anew for each call.
+    for (const { result } of [expected, wrapped]) delete result?.requestState;
+    same(what, plain.asks ? { asks: expected.result?.inputRequests } : expected, plain);
+    same(`${what} over rpc`, expected, wrapped);
+    return expected;
+}
+
+/** All pages of a list, each by itself and all in one. */
+async function list(method, path, member) {
+    const items = [];
+    let cursor;
+    do {
+        const query = cursor === undefined ? '' : `?cursor=${segment(cursor)}`;
+        const { result } = await compare(`${method}, a page`, method, cursor === undefined ? {} : { cursor }, path + query);
+        items.push(...result[member]);
+        cursor = result.nextCursor;
+    } while (cursor !== undefined);
+    const all = await rest(`${path}?all=true`);
+    same(`${method}, all ${items.length} items`, items, all.result?.[member]);
+    return items;
+}
+
+/** Completes each of these names: from nothing, and from a first letter with the others known. */
+async function complete(what, ref, names) {
+    const words = wordsFor(names);
+    for (const name of names) {
+        const { [name]: word, ...others } = words;
+        const first = { ref, argument: { name, value: '' } };
+        const further = { ref, argument: { name, value: word[0] }, context: { arguments: others } };
+        for (const params of [first, further]) {
+            const label = `completion of '${params.argument.value}' for ${name} of ${what}`;
+            await compare(label, 'completion/complete', params, 'complete', params);
+        }
+    }
+}
+
+const wordsFor = (names) => Object.fromEntries(names.map((name) => [name, WORDS[name] ?? '1']));
+const variablesOf = (template) => [...template.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+
+const client = await connected();
+
+const greeted = flags.modern ? await ask('server/discover', {}) : told(received);
+const { answer: { sessionId, ...handshake } } = await send('initialize', {});
+same('handshake', greeted, { result: handshake });
+if (sessionId) await fetch(`${base}/api/mcp/${segment(server)}/session?sessionId=${segment(sessionId)}`, { method: 'DELETE' });
+
+// All lists come first: a call may add to them.
+const offers = greeted.result.capabilities;
+const tools = offers.tools ? await list('tools/list', 'tools', 'tools') : [];
+const resources = offers.resources ? await list('resources/list', 'resources', 'resources') : [];
+const templates = offers.resources ? await list('resources/templates/list', 'resources/templates', 'resourceTemplates') : [];
+const prompts = offers.prompts ? await list('prompts/list', 'prompts', 'prompts') : [];
+
 for (const { name } of tools) {
-    for (const args of CALLS[name] ?? []) {
-        // Which arguments go into headers as well, the client knows from the list.
-        const expected = await direct(() => client.callTool({ name, arguments: args }));
-        same(`tool ${name}`, expected, await rest(`tools/${segment(name)}/execute`, args));
-        same(`tool ${name} over rpc`, expected, await rpc('tools/call', { name, arguments: args }));
-    }
+    const args = CALLS[name] ?? assert.fail(`CALLS does not say how to call the tool ${name}`);
+    if (typeof args === 'string') console.log(`not called: tool ${name}, ${args}`);
+    else await compare(`tool ${name}`, 'tools/call', { name, arguments: args }, `tools/${segment(name)}/execute`, args);
 }
 
-const resources = await list('resources', 'resources/list', 'resources', 'resources', (params) => ask('resources/list', params));
-const templates = await list(
-    'templates', 'resources/templates/list', 'resources/templates', 'resourceTemplates', (params) => ask('resources/templates/list', params));
-const expanded = templates.map(({ uriTemplate }) => uriTemplate.replace(/\{[^}]*\}/g, (it) => (/anguage/.test(it) ? 'dutch' : '1')));
-const nowhere = resources.length + templates.length > 0 ? ['test://nowhere'] : [];
-for (const uri of [...resources.map((resource) => resource.uri), ...expanded, ...nowhere]) {
-    if (CHANGING.test(uri)) continue;
-    const expected = await ask('resources/read', { uri });
-    same(`resource ${uri}`, expected, await rest(`resources/read?uri=${segment(uri)}`));
+const expand = ({ uriTemplate }) => uriTemplate.replace(/\{(\w+)\}/g, (_, name) => wordsFor([name])[name]);
+const unknown = offers.resources ? ['test://nowhere'] : [];
+for (const uri of [...resources.map((resource) => resource.uri), ...templates.map(expand), ...unknown]) {
+    await compare(`resource ${uri}`, 'resources/read', { uri }, `resources/read?uri=${segment(uri)}`);
+}
+for (const { uriTemplate } of offers.completions ? templates : []) {
+    await complete(uriTemplate, { type: 'ref/resource', uri: uriTemplate }, variablesOf(uriTemplate));
 }
 
-const prompts = await list('prompts', 'prompts/list', 'prompts', 'prompts', (params) => ask('prompts/list', params));
 for (const { name, arguments: wanted = [] } of prompts) {
-    const args = Object.fromEntries(wanted.map((argument) => [argument.name, PROMPT_ARGUMENTS[argument.name] ?? '1']));
-    if (!CHANGING.test(name)) {
-        const expected = await ask('prompts/get', { name, arguments: args });
-        same(`prompt ${name}`, expected, await rest(`prompts/${segment(name)}/get`, args));
-    }
-    for (const argument of wanted) {
-        const params = { ref: { type: 'ref/prompt', name }, argument: { name: argument.name, value: '' } };
-        same(`completion of ${argument.name} of ${name}`, await ask('completion/complete', params), await rest('complete', params));
-    }
-}
-for (const { uriTemplate } of templates) {
-    for (const [, variable] of uriTemplate.matchAll(/\{([^}]*)\}/g)) {
-        const params = { ref: { type: 'ref/resource', uri: uriTemplate }, argument: { name: variable, value: '' } };
-        same(`completion of ${uriTemplate}`, await ask('completion/complete', params), await rest('complete', params));
-    }
+    const names = wanted.map((argument) => argument.name);
+    const args = wordsFor(names);
+    await compare(`prompt ${name}`, 'prompts/get', { name, arguments: args }, `prompts/${segment(name)}/get`, args);
+    if (offers.completions) await complete(`prompt ${name}`, { type: 'ref/prompt', name }, names);
 }
 
 await client.transport.terminateSession?.();
 await client.close();
-console.log(`${compared} comparisons`);
-process.exit(0);
+console.log(`${count.equal} equal, ${count.different} different`);
+process.exit(count.different > 0 ? 1 : 0);

@@ -39,15 +39,18 @@ export function registerHeaderRegion(server) {
     );
 }
 
-/** Makes tools/list answer in pages of `size`. Neither SDK offers it, so the handler they registered is wrapped. */
+/** Makes every list come in pages of `size`. Neither SDK offers it, so the handlers they registered are wrapped. */
 export function paginate(server, size) {
     const handlers = server.server._requestHandlers;
-    const listAll = handlers.get('tools/list');
-    handlers.set('tools/list', async (request, context) => {
-        const { tools, ...rest } = await listAll(request, context);
-        const start = Number(atob(request.params?.cursor ?? '')) || 0;
-        const end = start + size;
-        const page = { ...rest, tools: tools.slice(start, end) };
-        return end < tools.length ? { ...page, nextCursor: btoa(String(end)) } : page;
-    });
+    const paged = { 'tools': 'tools', 'resources': 'resources', 'resources/templates': 'resourceTemplates', 'prompts': 'prompts' };
+    for (const [kind, member] of Object.entries(paged)) {
+        const listAll = handlers.get(`${kind}/list`);
+        handlers.set(`${kind}/list`, async (request, context) => {
+            const { [member]: items, ...rest } = await listAll(request, context);
+            const start = Number(atob(request.params?.cursor ?? '')) || 0;
+            const end = start + size;
+            const page = { ...rest, [member]: items.slice(start, end) };
+            return end < items.length ? { ...page, nextCursor: btoa(String(end)) } : page;
+        });
+    }
 }

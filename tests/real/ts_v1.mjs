@@ -75,6 +75,13 @@ function registerPoll(server) {
     });
 }
 
+/** The SDK's example sorts events by time and then by chance: of two in one millisecond it may lose the answer. */
+class EventStore extends InMemoryEventStore {
+    generateEventId(streamId) {
+        return `${streamId}_${String(this.events.size).padStart(9, '0')}`;
+    }
+}
+
 async function handleStateless(request, response) {
     const transport = new StreamableHTTPServerTransport({
         sessionIdGenerator: undefined,
@@ -110,7 +117,7 @@ async function openSession() {
     const transport = new StreamableHTTPServerTransport({
         sessionIdGenerator: randomUUID,
         enableJsonResponse: flags.json,
-        ...(flags.polling && { eventStore: new InMemoryEventStore(), retryInterval: 50 }),
+        ...(flags.polling && { eventStore: new EventStore(), retryInterval: 50 }),
         onsessioninitialized: (id) => {
             sessions.set(id, transport);
             opened += 1;

@@ -1,5 +1,5 @@
 //! Telling an unknown prompt or resource from a failure. Codes alone do not: -32602 stands for an unknown name and for wrong
-//! arguments, and Python SDK 1 says 0 to every failure.
+//! arguments, Python SDK 1 says 0 to every failure, and Python SDK 2 -32603.
 
 use super::Client;
 use crate::mcp::error::Error;
@@ -22,7 +22,7 @@ impl Client<'_> {
         else {
             return error;
         };
-        if !matches!(said.code, -32602 | -32601 | SOMETHING) {
+        if !matches!(said.code, -32603..=-32601 | SOMETHING) {
             return error;
         }
         let said = (*status, said.clone());
