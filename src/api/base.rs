@@ -1,6 +1,7 @@
 //! Where callers reach this service: behind a proxy that is neither at the root nor at the address they know.
 
-use actix_web::http::header::{HOST, HeaderMap, HeaderName};
+use actix_web::HttpResponse;
+use actix_web::http::header::{HOST, HeaderMap, HeaderName, HeaderValue, VARY};
 
 use super::call::Call;
 use crate::settings::is_prefix;
@@ -10,8 +11,8 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
 /// What `Vary` names where proxies are believed.
-pub(super) const FORWARDED: &str =
-    "Accept, X-Forwarded-Proto, X-Forwarded-Host, X-Forwarded-Prefix";
+const FORWARDED: HeaderValue =
+    HeaderValue::from_static("Accept, X-Forwarded-Proto, X-Forwarded-Host, X-Forwarded-Prefix");
 
 /// What goes before a path of this service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +84,14 @@ impl Base {
     }
 }
 
+/// An answer that holds where the service is: where proxies are believed, it depends on what they say.
+pub(super) fn varying(call: &Call<'_>, mut response: HttpResponse) -> HttpResponse {
+    if !call.gateway.settings.trusted_proxies.is_empty() {
+        response.headers_mut().insert(VARY, FORWARDED);
+    }
+    response
+}
+
 /// The first of the values that proxies have put one after the other: that of the one next to the caller.
 fn first<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     let value = headers.get(name)?.to_str().ok()?;
@@ -97,8 +106,6 @@ fn is_authority(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::HeaderValue;
-
     use super::*;
 
     fn forwarded(headers: &[(&'static str, &'static str)]) -> String {

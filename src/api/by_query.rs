@@ -2,13 +2,17 @@
 //!
 //! For tools that change nothing. A parameter of one name that is given several times is a list.
 
+use std::cell::Cell;
+
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::error::{Error, Misfit};
 
-/// References followed for one parameter.
+/// References followed one after the other.
 const DEPTH: usize = 16;
+/// Schemas looked at for all parameters together.
+const EFFORT: usize = 10_000;
 
 /// The arguments object that `parameters` come to.
 pub(super) fn arguments(
@@ -18,7 +22,10 @@ pub(super) fn arguments(
     let root: Value = schema
         .and_then(|schema| serde_json::from_str(schema.get()).ok())
         .unwrap_or_default();
-    let schemas = Schemas { root: &root };
+    let schemas = Schemas {
+        root: &root,
+        effort: Cell::new(EFFORT),
+    };
     let mut written = Vec::new();
     let mut misfits = Vec::new();
     for (name, values) in parameters {
@@ -48,6 +55,8 @@ pub(super) fn arguments(
 
 struct Schemas<'a> {
     root: &'a Value,
+    /// What is left of it.
+    effort: Cell<usize>,
 }
 
 /// The types that a schema allows; none named means any.
@@ -104,6 +113,10 @@ impl<'a> Schemas<'a> {
         let (Some(depth), Value::Object(keywords)) = (depth.checked_sub(1), schema) else {
             return;
         };
+        let Some(left) = self.effort.get().checked_sub(1) else {
+            return;
+        };
+        self.effort.set(left);
         look(keywords);
         let reference = keywords.get("$ref").and_then(Value::as_str);
         let pointer = reference.and_then(|reference| reference.strip_prefix('#'));
@@ -224,6 +237,14 @@ mod tests {
             let expected = format!("{{\"{name}\":{json}}}");
             assert_eq!(made(&[(name, values)]).unwrap(), expected);
         }
+    }
+
+    #[test]
+    fn a_schema_that_branches_without_end_is_left() {
+        let branches = vec![serde_json::json!({"$ref": "#"}); 100];
+        let schema = serde_json::json!({"allOf": branches}).to_string();
+        let schema: &RawValue = serde_json::from_str(&schema).unwrap();
+        assert!(arguments(Some(schema), &[("a", vec!["1"])]).is_err());
     }
 
     #[test]

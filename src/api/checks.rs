@@ -1,8 +1,9 @@
 //! Arguments held against a tool's own schema before anything is sent: where that is configured, and for what this service
 //! makes up itself.
 //!
-//! A schema that cannot be used (broken, of an unknown dialect, or with references that lead out of it: nothing is fetched) lets
-//! everything pass, and so do arguments that cannot be held in memory as they are written (`1e400`): the server decides.
+//! A schema that cannot be used (broken, of an unknown dialect, with references that lead out of it, for nothing is fetched, or making
+//! more work than there is time for) lets everything pass, and so do arguments that cannot be held in memory as they are written
+//! (`1e400`): the server decides.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -13,6 +14,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::error::{Error, Misfit, Task};
+use super::schema_cost;
 use crate::mcp::client::Client;
 use crate::servers::sha256;
 
@@ -21,23 +23,32 @@ const MOST_MISFITS: usize = 32;
 /// Compiled schemas that are kept.
 const MOST_VALIDATORS: usize = 1000;
 
+/// Schemas applied in one check: some tenths of a second.
+const MOST_WORK: u64 = 5_000_000;
+
 /// Compiled schemas by the SHA-256 of their text; `None` for those that cannot be used.
 #[derive(Default)]
-pub struct Validators(RefCell<HashMap<[u8; 32], Option<Rc<Validator>>>>);
+pub struct Validators(RefCell<HashMap<[u8; 32], Option<Rc<Compiled>>>>);
+
+/// A schema that can be put to work.
+struct Compiled {
+    schema: Value,
+    validator: Validator,
+}
 
 impl Validators {
     /// What does not fit. Nothing if that cannot be said.
     fn misfits(&self, schema: &RawValue, arguments: &RawValue) -> Vec<Misfit> {
-        let Some(validator) = self.validator(schema) else {
+        let Some(compiled) = self.compiled(schema) else {
             return Vec::new();
         };
         match serde_json::from_str::<Value>(arguments.get()) {
-            Ok(arguments) => misfits(&validator, &arguments),
-            Err(_) => Vec::new(),
+            Ok(arguments) if compiled.can_check(&arguments) => compiled.misfits(&arguments),
+            _ => Vec::new(),
         }
     }
 
-    fn validator(&self, schema: &RawValue) -> Option<Rc<Validator>> {
+    fn compiled(&self, schema: &RawValue) -> Option<Rc<Compiled>> {
         let key = sha256(schema.get().as_bytes());
         let mut kept = self.0.borrow_mut();
         if let Some(known) = kept.get(&key) {
@@ -46,7 +57,7 @@ impl Validators {
         if kept.len() >= MOST_VALIDATORS {
             kept.clear();
         }
-        let compiled = compiled(schema).map(Rc::new);
+        let compiled = Compiled::of(schema).map(Rc::new);
         kept.insert(key, compiled.clone());
         compiled
     }
@@ -74,37 +85,48 @@ pub(super) async fn check(
 
 /// Whether a value fits a schema. `false` if that cannot be said.
 pub(super) fn fits(schema: &RawValue, value: &Value) -> bool {
-    compiled(schema).is_some_and(|validator| validator.is_valid(value))
+    Compiled::of(schema)
+        .is_some_and(|compiled| compiled.can_check(value) && compiled.validator.is_valid(value))
 }
 
-/// The schema in its own dialect, 2020-12 if it names none.
-fn compiled(schema: &RawValue) -> Option<Validator> {
-    let schema: Value = serde_json::from_str(schema.get()).ok()?;
-    let options = jsonschema::options().with_pattern_options(PatternOptions::regex());
-    let options = match schema.get("$schema") {
-        Some(_) => options,
-        None => options.with_draft(Draft::Draft202012),
-    };
-    match options.build(&schema) {
-        Ok(validator) => Some(validator),
-        Err(error) => {
-            log::debug!(
-                "a schema cannot be used for checks: {}",
-                error.kind().keyword()
-            );
-            None
+impl Compiled {
+    /// The schema in its own dialect, 2020-12 if it names none.
+    fn of(schema: &RawValue) -> Option<Self> {
+        let schema: Value = serde_json::from_str(schema.get()).ok()?;
+        if !schema_cost::is_shallow(&schema) {
+            return None;
+        }
+        let options = jsonschema::options().with_pattern_options(PatternOptions::regex());
+        let options = match schema.get("$schema") {
+            Some(_) => options,
+            None => options.with_draft(Draft::Draft202012),
+        };
+        match options.build(&schema) {
+            Ok(validator) => Some(Self { schema, validator }),
+            Err(error) => {
+                let keyword = error.kind().keyword();
+                log::debug!("a schema cannot be used for checks: {keyword}");
+                None
+            }
         }
     }
-}
 
-fn misfits(validator: &Validator, arguments: &Value) -> Vec<Misfit> {
-    let errors = validator.iter_errors(arguments).take(MOST_MISFITS);
-    let misfits = errors.map(|error| Misfit {
-        pointer: error.instance_path().as_str().to_owned(),
-        keyword: error.kind().keyword().to_owned(),
-        message: error.masked().to_string(),
-    });
-    misfits.collect()
+    /// Whether a check of this value comes to an end in time.
+    fn can_check(&self, value: &Value) -> bool {
+        let (depth, count) = schema_cost::extent(value);
+        let applications = schema_cost::applications(&self.schema, depth);
+        applications.saturating_mul(count) <= MOST_WORK
+    }
+
+    fn misfits(&self, arguments: &Value) -> Vec<Misfit> {
+        let errors = self.validator.iter_errors(arguments).take(MOST_MISFITS);
+        let misfits = errors.map(|error| Misfit {
+            pointer: error.instance_path().as_str().to_owned(),
+            keyword: error.kind().keyword().to_owned(),
+            message: error.masked().to_string(),
+        });
+        misfits.collect()
+    }
 }
 
 #[cfg(test)]
@@ -166,6 +188,26 @@ mod tests {
         ] {
             assert_eq!(found(schema, arguments), [], "{schema}");
         }
+    }
+
+    #[test]
+    fn schemas_that_make_too_much_work_are_not_put_to_it() {
+        let mut definitions = serde_json::Map::new();
+        for number in 0..5000 {
+            let next = serde_json::json!({"$ref": format!("#/$defs/A{}", number + 1)});
+            definitions.insert(
+                format!("A{number}"),
+                serde_json::json!({"allOf": [next, next]}),
+            );
+        }
+        let long = serde_json::json!({"$ref": "#/$defs/A0", "$defs": definitions}).to_string();
+        assert_eq!(found(&long, "{}"), []);
+        let short = serde_json::json!({"$ref": "#/$defs/A4970", "$defs": definitions}).to_string();
+        assert_eq!(found(&short, "{}"), []);
+        let branches = vec![serde_json::json!({"properties": {"a": {"$ref": "#"}}}); 9];
+        let branching = serde_json::json!({"oneOf": branches}).to_string();
+        let nested = format!("{}{{}}{}", r#"{"a":"#.repeat(60), "}".repeat(60));
+        assert_eq!(found(&branching, &nested), []);
     }
 
     #[test]

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use actix_web::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION, VARY};
+use actix_web::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION};
 use actix_web::{HttpResponse, web};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::base::{Base, FORWARDED};
+use super::base::{self, Base};
 use super::call::Call;
 use super::error::{Error, Task};
 use super::openapi::{
@@ -63,7 +63,7 @@ pub(super) fn openapi(call: &Call<'_>) -> Result<HttpResponse, Error> {
     if let Some(servers) = document.get_mut("servers") {
         *servers = json!([{"url": url, "description": "This service"}]);
     }
-    Ok(depending_on_proxies(call, reply::of(&document)))
+    Ok(base::varying(call, reply::of(&document)))
 }
 
 /// The tools of a server as an OpenAPI document
@@ -156,17 +156,8 @@ async fn document(
     let document = written
         .map_err(|error| failed(&error))?
         .map_err(|error| failed(&error))?;
-    let response = depending_on_proxies(call, reply::json(document));
+    let response = base::varying(call, reply::json(document));
     Ok(reply::conditional(call, response, freshness))
-}
-
-/// Where proxies are believed, a document holds what they say.
-fn depending_on_proxies(call: &Call<'_>, mut response: HttpResponse) -> HttpResponse {
-    if !call.gateway.settings.trusted_proxies.is_empty() {
-        let headers = response.headers_mut();
-        headers.insert(VARY, HeaderValue::from_static(FORWARDED));
-    }
-    response
 }
 
 // === pages ===

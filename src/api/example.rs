@@ -1,5 +1,7 @@
 //! An example call of a tool, made from its schema: arguments that fit, the request, and the same for a shell.
 
+use std::cell::Cell;
+
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
@@ -7,6 +9,8 @@ use super::checks::fits;
 
 /// References followed, and levels made, before an example is given up.
 const DEPTH: usize = 12;
+/// Schemas looked at before it is.
+const EFFORT: usize = 5_000;
 
 /// Arguments that fit `schema`, with what it requires; `None` if they cannot be made up.
 pub(super) fn arguments(schema: &RawValue) -> Option<Value> {
@@ -15,7 +19,10 @@ pub(super) fn arguments(schema: &RawValue) -> Option<Value> {
         // Arguments are never anything else.
         keywords.entry("type").or_insert_with(|| json!("object"));
     }
-    let maker = Maker { root: &root };
+    let maker = Maker {
+        root: &root,
+        effort: Cell::new(EFFORT),
+    };
     let made = maker.instance(&root, DEPTH)?;
     (made.is_object() && fits(schema, &made)).then_some(made)
 }
@@ -41,11 +48,14 @@ fn quoted(text: &str) -> String {
 
 struct Maker<'a> {
     root: &'a Value,
+    /// What is left of it.
+    effort: Cell<usize>,
 }
 
 impl Maker<'_> {
     fn instance(&self, schema: &Value, depth: usize) -> Option<Value> {
         let depth = depth.checked_sub(1)?;
+        self.effort.set(self.effort.get().checked_sub(1)?);
         let Value::Object(keywords) = schema else {
             return (schema != &json!(false)).then(|| json!({}));
         };

@@ -23,6 +23,7 @@ mod reply;
 mod resources;
 mod results;
 mod rpc;
+mod schema_cost;
 mod session;
 mod survey;
 mod tools;

@@ -4,7 +4,8 @@ use actix_web::HttpResponse;
 use actix_web::body::MessageBody as _;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, VARY,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
+    IF_NONE_MATCH, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
@@ -41,9 +42,30 @@ pub(super) fn with_session(
     mut response: HttpResponse,
     session: Option<&SessionId>,
 ) -> HttpResponse {
-    if let Some(session) = session {
-        response.headers_mut().insert(SESSION_ID, session.header());
+    let Some(session) = session else {
+        return response;
+    };
+    let headers = response.headers_mut();
+    headers.insert(SESSION_ID, session.header());
+    // A cache that serves others must not hand the session out to them.
+    let told = headers
+        .get(CACHE_CONTROL)
+        .and_then(|told| told.to_str().ok());
+    let private = told.map(|told| told.replacen("public", "private", 1));
+    if let Some(Ok(private)) = private.as_deref().map(HeaderValue::from_str) {
+        headers.insert(CACHE_CONTROL, private);
     }
+    response
+}
+
+/// Content of a server's own making under its own type: a browser must neither guess another nor run it here.
+pub(super) fn in_sandbox(mut response: HttpResponse, media_type: &str) -> HttpResponse {
+    let headers = response.headers_mut();
+    let value = HeaderValue::from_str(media_type)
+        .unwrap_or(HeaderValue::from_static("application/octet-stream"));
+    headers.insert(CONTENT_TYPE, value);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
     response
 }
 

@@ -1,10 +1,7 @@
 //! Resources: list them and their templates, expand a template, read one, as MCP's result or as the content itself.
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{
-    CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, VARY,
-    X_CONTENT_TYPE_OPTIONS,
-};
+use actix_web::http::header::{CONTENT_DISPOSITION, HeaderValue, VARY};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
@@ -269,17 +266,11 @@ impl Content {
         })
     }
 
-    /// The content as a response of its own. It comes from a server that is not this service: a browser must neither guess
-    /// another type nor run it here.
+    /// The content as a response of its own.
     fn into_response(self, uri: &str) -> HttpResponse {
-        let value = HeaderValue::from_str(&self.media_type)
-            .unwrap_or(HeaderValue::from_static("application/octet-stream"));
-        let mut response = reply::json(self.bytes);
+        let mut response = reply::in_sandbox(reply::json(self.bytes), &self.media_type);
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, value);
         headers.insert(VARY, HeaderValue::from_static("Accept"));
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
         let disposition = disposition(uri, &self.media_type);
         if let Ok(disposition) = HeaderValue::from_str(&disposition) {
             headers.insert(CONTENT_DISPOSITION, disposition);

@@ -3,7 +3,7 @@
 //! Without either, it is the result as it is. Errors are problems whatever is accepted.
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use actix_web::http::header::{ACCEPT, HeaderValue};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
@@ -187,7 +187,9 @@ impl<'a> Parts<'a> {
         match member("type").as_deref() {
             Some("text") => self.texts.extend(member("text")),
             Some(kind @ ("image" | "audio")) => {
-                let media_type = member("mimeType").filter(|said| said.starts_with(kind));
+                let is_one =
+                    |said: &String| said.starts_with(kind) && HeaderValue::from_str(said).is_ok();
+                let media_type = member("mimeType").filter(is_one);
                 self.media.extend(media_type.zip(member("data")));
             }
             _ => {}
@@ -223,9 +225,5 @@ impl<'a> Parts<'a> {
 }
 
 fn of_type(bytes: Bytes, media_type: &str) -> HttpResponse {
-    let mut response = reply::json(bytes);
-    let value = HeaderValue::from_str(media_type)
-        .unwrap_or(HeaderValue::from_static("application/octet-stream"));
-    response.headers_mut().insert(CONTENT_TYPE, value);
-    response
+    reply::in_sandbox(reply::json(bytes), media_type)
 }

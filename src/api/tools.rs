@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::base::Base;
+use super::base::{self, Base};
 use super::call::{Call, Gateway};
 use super::error::{Error, Task};
 use super::live::{self, Frame, Job};
@@ -99,7 +99,7 @@ pub(super) async fn find(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
         found.map_err(|failure| Error::upstream(Task::ListTools, failure))?;
     let session = client.finish();
     let described = reply::json(with_example(call, server, definition));
-    let response = reply::conditional(call, described, freshness);
+    let response = reply::conditional(call, base::varying(call, described), freshness);
     Ok(reply::with_session(response, session.as_ref()))
 }
 

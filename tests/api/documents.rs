@@ -326,6 +326,12 @@ fn documents_are_kept_as_the_server_says() {
             "{era}"
         );
     }
+    // A cache that serves others must not hand a session out to them.
+    let stateful = upstream(servers::ts_v1_stateful);
+    let app = TestApp::over(&stateful);
+    let own = app.get(&path(SERVER, "openapi.json?init=true"));
+    assert!(own.session().is_some());
+    assert_eq!(own.header("cache-control"), Some("private, max-age=60"));
     let untold = Upstream::start(servers::ts_v1_stateless);
     let response = TestApp::over(&untold).get(&path(SERVER, "openapi.json"));
     assert_eq!(response.header("cache-control"), Some("private, no-cache"));

@@ -93,6 +93,20 @@ fn the_form_is_what_the_caller_accepts_best() {
     }
 }
 
+/// A browser must not run here what a server has made.
+#[test]
+fn what_a_server_made_comes_in_a_sandbox() {
+    let (_upstream, app) = returning(
+        r#"{"content":[{"type":"image","mimeType":"image/svg+xml","data":"PHN2Zy8+"},{"type":"image","mimeType":"image/x\r\nset-cookie: a=b","data":""}]}"#,
+    );
+    let response = with(&app, "", "image/svg+xml");
+    assert_eq!(response.header("content-security-policy"), Some("sandbox"));
+    assert_eq!(response.header("x-content-type-options"), Some("nosniff"));
+    // What cannot be a header is no media type.
+    let odd = with(&app, "", "image/*;q=0.1, image/svg+xml;q=0").problem();
+    assert_eq!(odd.text("code"), "not_acceptable");
+}
+
 #[test]
 fn the_envelope_takes_the_same_wishes() {
     let (_upstream, app) = returning(FULL);
