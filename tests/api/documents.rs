@@ -221,6 +221,9 @@ fn every_reference_leads_somewhere_in_the_document() {
         }
     }
     assert!(seen > 50, "{seen}");
+    let tree = &document["components"]["schemas"]["tree_input"]["properties"];
+    assert_eq!(tree["any"]["$ref"], "#/components/schemas/tree_input");
+    assert_eq!(tree["root"]["$ref"], "#/components/schemas/tree_input.Node");
 }
 
 #[test]
