@@ -26,7 +26,7 @@ pub(super) use mcp::{
     Arguments, CallToolResult, CompleteRequest, CompleteResult, DescribedTool, GetPromptResult,
     Ignored, InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
     ListToolsResult, Pong, PromptArguments, ReadResourceResult, RpcErrorResponse, RpcRequest,
-    RpcResponse, Tool,
+    RpcResponse, Tool, ToolAnswer,
 };
 pub(super) use parameters::{
     ArgumentsInQuery, Asset, Deadline, ExpandTemplate, Handshake, InServer, OfPrompt, OfTool,
@@ -90,7 +90,7 @@ of a path is accepted. Where API keys are configured, every route under `/api/` 
         docs::page_of_server,
         docs::swagger_ui,
     ),
-    components(schemas(error::Problem<'_>, RpcErrorResponse, ResourceForm, ToolForm, Init, Appearance)),
+    components(schemas(error::Problem<'_>, CallToolResult, RpcErrorResponse, ResourceForm, ToolForm, Init, Appearance)),
 )]
 struct Document;
 

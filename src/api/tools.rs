@@ -13,9 +13,9 @@ use super::call::{Call, Gateway};
 use super::error::{Error, Task};
 use super::live::{self, Frame, Job};
 use super::openapi::{
-    Arguments, ArgumentsInQuery, BodyProblems, CallProblems, CallToolResult, Deadline,
-    DescribedTool, Handshake, InServer, ListProblems, ListToolsResult, OfTool, OnToolError, Page,
-    ResultForm, Session, ToolProblems,
+    Arguments, ArgumentsInQuery, BodyProblems, CallProblems, Deadline, DescribedTool, Handshake,
+    InServer, ListProblems, ListToolsResult, OfTool, OnToolError, Page, ResultForm, Session,
+    ToolAnswer, ToolProblems,
 };
 use super::results::Wanted;
 use super::typed::execute_path;
@@ -146,16 +146,7 @@ fn with_example(call: &Call<'_>, server: &Server, definition: Bytes) -> Bytes {
     params(InServer, OfTool, ResultForm, OnToolError, Session, Handshake, Deadline),
     request_body(content = Option<Arguments>, description = "The arguments; no body means `{}`"),
     responses(
-        (status = 200, description = "The server's `result`; or, by `Accept` or `result`, what is in it. As events or lines: what \
-                                      the server tells meanwhile (`progress`, `log`), then `result` or `error`", content(
-            (CallToolResult = "application/json"),
-            (Value = "application/vnd.mcp.structured+json"),
-            (String = "text/plain"),
-            (Value = "image/*"),
-            (Value = "audio/*"),
-            (Value = "text/event-stream"),
-            (Value = "application/x-ndjson"),
-        ), headers(("Mcp-Session-Id"), ("Mcp-Tool-Error"))),
+        ToolAnswer,
         CallProblems,
         BodyProblems,
     ),
@@ -189,20 +180,17 @@ pub(super) async fn execute(call: &mut Call<'_>) -> Result<HttpResponse, Error> 
     path = "/api/mcp/{server}/tools/{tool}/execute",
     operation_id = "executeReadOnlyTool",
     tag = "tools",
-    params(InServer, OfTool, ArgumentsInQuery, ResultForm, OnToolError, Session, Handshake, Deadline),
-    responses(
-        (status = 200, description = "The server's `result`; or, by `Accept` or `result`, what is in it. As events or lines: what \
-                                      the server tells meanwhile (`progress`, `log`), then `result` or `error`", content(
-            (CallToolResult = "application/json"),
-            (Value = "application/vnd.mcp.structured+json"),
-            (String = "text/plain"),
-            (Value = "image/*"),
-            (Value = "audio/*"),
-            (Value = "text/event-stream"),
-            (Value = "application/x-ndjson"),
-        ), headers(("Mcp-Session-Id"), ("Mcp-Tool-Error"))),
-        CallProblems,
+    params(
+        InServer,
+        OfTool,
+        ArgumentsInQuery,
+        ResultForm,
+        OnToolError,
+        Session,
+        Handshake,
+        Deadline
     ),
+    responses(ToolAnswer, CallProblems,)
 )]
 pub(super) async fn execute_by_query(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
     let server = call.server()?;
@@ -266,16 +254,7 @@ async fn arguments_in_query(call: &Call<'_>, server: &Arc<Server>) -> Result<Box
     params(InServer, ResultForm, OnToolError, Session, Handshake, Deadline),
     request_body(content = extract::Envelope<'_>, description = "The call"),
     responses(
-        (status = 200, description = "The server's `result`; or, by `Accept` or `result`, what is in it. As events or lines: what \
-                                      the server tells meanwhile (`progress`, `log`), then `result` or `error`", content(
-            (CallToolResult = "application/json"),
-            (Value = "application/vnd.mcp.structured+json"),
-            (String = "text/plain"),
-            (Value = "image/*"),
-            (Value = "audio/*"),
-            (Value = "text/event-stream"),
-            (Value = "application/x-ndjson"),
-        ), headers(("Mcp-Session-Id"), ("Mcp-Tool-Error"))),
+        ToolAnswer,
         CallProblems,
         BodyProblems,
     ),

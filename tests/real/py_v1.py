@@ -6,6 +6,7 @@ from mcp.server.fastmcp import Context, FastMCP
 from mcp.types import Completion
 from pydantic import BaseModel
 
+from offers import register_offers
 from serve import parse_flags, serve, wait_to_be_cancelled
 
 
@@ -41,37 +42,7 @@ def greet(name: str) -> str:
     return f"Grüße, {name}! 👋"
 
 
-@server.resource("test://notes.md", name="notes", title="Notes", mime_type="text/markdown")
-def notes() -> str:
-    return "# Grüße\n"
-
-
-@server.resource("test://pixel.png", name="pixel", mime_type="image/png")
-def pixel() -> bytes:
-    return b"\x89PNG\r\n\x1a\n"
-
-
-@server.resource("test://greetings/{language}", name="greeting", mime_type="text/plain")
-def greeting(language: str) -> str:
-    return f"A greeting in {language}"
-
-
-@server.prompt()
-def hello() -> str:
-    """Says hello"""
-    return "Hello!"
-
-
-@server.prompt(name="greet", title="Greet")
-def greet_in(name: str, language: str) -> str:
-    return f"Greet {name} in {language}."
-
-
-@server.completion()
-async def complete(ref, argument, context) -> Completion:
-    """Languages, for the prompt and for the template."""
-    values = [language for language in ("dutch", "english", "french") if language.startswith(argument.value)]
-    return Completion(values=values)
+register_offers(server, Completion)
 
 
 if not flags.stateless:

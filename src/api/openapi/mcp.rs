@@ -8,11 +8,13 @@
     reason = "these types describe bytes that are never taken apart"
 )]
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
+use utoipa::openapi::header::Header;
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder, Schema};
+use utoipa::{IntoResponses, PartialSchema as _, ToSchema};
 
 /// utoipa knows this name for an object of any members.
 type Object = Map<String, Value>;
@@ -50,6 +52,52 @@ pub(in crate::api) struct CallToolResult {
     is_error: Option<bool>,
     #[serde(flatten)]
     others: HashMap<String, Value>,
+}
+
+/// What a call of a tool is answered with, in whatever form is asked for.
+pub(in crate::api) struct ToolAnswer;
+
+impl IntoResponses for ToolAnswer {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        const FORMS: [(&str, Form); 7] = [
+            ("application/json", Form::Whole),
+            ("application/vnd.mcp.structured+json", Form::Any),
+            ("text/plain", Form::Text),
+            ("image/*", Form::Any),
+            ("audio/*", Form::Any),
+            ("text/event-stream", Form::Any),
+            ("application/x-ndjson", Form::Any),
+        ];
+        let response = ResponseBuilder::new()
+            .description(
+                "The server's `result`; or, by `Accept` or `result`, what is in it. As events or lines: what the server tells \
+                 meanwhile (`progress`, `log`), then `result` or `error`",
+            )
+            .header("Mcp-Session-Id", Header::default())
+            .header("Mcp-Tool-Error", Header::default());
+        let response = FORMS
+            .into_iter()
+            .fold(response, |response, (media_type, form)| {
+                response.content(media_type, Content::new(Some(form.schema())))
+            });
+        BTreeMap::from([("200".to_owned(), response.build().into())])
+    }
+}
+
+enum Form {
+    Whole,
+    Text,
+    Any,
+}
+
+impl Form {
+    fn schema(self) -> RefOr<Schema> {
+        match self {
+            Self::Whole => Ref::from_schema_name("CallToolResult").into(),
+            Self::Text => String::schema(),
+            Self::Any => Value::schema(),
+        }
+    }
 }
 
 /// One piece of content. `type` says which members there are.
