@@ -2,6 +2,9 @@
 
 use actix_web::http::header::{ACCEPT, HeaderMap};
 
+/// Media ranges that count.
+const MOST_RANGES: usize = 100;
+
 /// The media ranges a caller names; none means that everything is welcome.
 #[derive(Debug)]
 pub(super) struct Accept(Vec<Range>);
@@ -23,7 +26,7 @@ impl Accept {
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
             .filter_map(Range::parse);
-        Self(ranges.collect())
+        Self(ranges.take(MOST_RANGES).collect())
     }
 
     /// How welcome a media type is, in thousandths; 0 is not at all. The range that names it most exactly counts.

@@ -3,6 +3,8 @@
 use actix_web::HttpResponse;
 use actix_web::http::header::{HOST, HeaderMap, HeaderName, HeaderValue, VARY};
 
+use url::Url;
+
 use super::call::Call;
 use crate::settings::is_prefix;
 
@@ -101,7 +103,11 @@ fn first<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
 /// A host and perhaps a port: nothing that could be more.
 fn is_authority(text: &str) -> bool {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
-    !text.is_empty() && text.len() <= 255 && text.bytes().all(legal)
+    let is_host = |url: Url| url.host().is_some() && url.path() == "/";
+    text.len() <= 255
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
+        && text.bytes().all(legal)
+        && Url::parse(&format!("http://{text}/")).is_ok_and(is_host)
 }
 
 #[cfg(test)]

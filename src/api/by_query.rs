@@ -61,7 +61,11 @@ struct Schemas<'a> {
 
 /// The types that a schema allows; none named means any.
 #[derive(Debug, Default, Clone)]
-struct Types(Vec<String>);
+struct Types {
+    names: Vec<String>,
+    /// Values it lists.
+    listed: Vec<Value>,
+}
 
 impl<'a> Schemas<'a> {
     /// The schema of an argument, if the tool has one of that name.
@@ -139,26 +143,31 @@ impl<'a> Schemas<'a> {
 impl Types {
     fn learn(&mut self, keywords: &Map<String, Value>) {
         match keywords.get("type") {
-            Some(Value::String(name)) => self.0.push(name.clone()),
+            Some(Value::String(name)) => self.names.push(name.clone()),
             Some(Value::Array(names)) => {
-                self.0
+                self.names
                     .extend(names.iter().filter_map(|it| it.as_str().map(Into::into)));
             }
-            _ => {
-                let listed = keywords.get("enum").and_then(Value::as_array);
-                let values = listed.into_iter().flatten().chain(keywords.get("const"));
-                self.0.extend(values.map(|value| kind(value).to_owned()));
-            }
+            _ => {}
         }
+        let listed = keywords.get("enum").and_then(Value::as_array);
+        let values = listed.into_iter().flatten().chain(keywords.get("const"));
+        self.listed.extend(values.cloned());
     }
 
     fn allow(&self, name: &str) -> bool {
-        self.0.iter().any(|it| it == name)
+        self.names.iter().any(|it| it == name)
     }
 
     /// A text as JSON of the first of these types that it can be; as a text if nothing is said.
     fn json(&self, text: &str) -> Option<String> {
-        if self.0.is_empty() {
+        // Among values that are listed, the text itself comes before what it could be read as.
+        let as_text = self.listed.iter().any(|value| value.as_str() == Some(text));
+        let read: Option<Value> = serde_json::from_str(text).ok();
+        if !as_text && read.is_some_and(|read| self.listed.contains(&read)) {
+            return Some(text.to_owned());
+        }
+        if as_text || self.names.is_empty() {
             return serde_json::to_string(text).ok();
         }
         let value = serde_json::from_str::<&RawValue>(text).ok();
@@ -180,18 +189,11 @@ impl Types {
 
     fn is_integer(&self, text: &str) -> bool {
         let digits = text.strip_prefix('-').unwrap_or(text);
-        self.allow("integer") && digits.bytes().all(|byte| byte.is_ascii_digit())
-    }
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
+        let is_whole = || {
+            let number = text.parse::<f64>();
+            number.is_ok_and(|number| number.is_finite() && number.fract() == 0.0)
+        };
+        self.allow("integer") && (digits.bytes().all(|byte| byte.is_ascii_digit()) || is_whole())
     }
 }
 
@@ -203,7 +205,7 @@ mod tests {
         "text":{"type":"string"},"count":{"type":"integer"},"ratio":{"type":"number"},"flag":{"type":"boolean"},
         "maybe":{"anyOf":[{"type":"integer"},{"type":"null"}]},"either":{"type":["number","string"]},
         "list":{"type":"array","items":{"type":"integer"}},"place":{"$ref":"#/$defs/Place"},
-        "level":{"enum":[1,2]},"any":{}},
+        "level":{"enum":[1,2]},"mixed":{"enum":["1",2]},"any":{}},
         "$defs":{"Place":{"type":"object"}}}"##;
 
     fn made(parameters: &[(&str, Vec<&str>)]) -> Result<String, Error> {
@@ -232,6 +234,9 @@ mod tests {
             ("list", vec!["[1, 2]"], "[1, 2]"),
             ("place", vec![r#"{"x":1}"#], r#"{"x":1}"#),
             ("level", vec!["2"], "2"),
+            ("mixed", vec!["1"], r#""1""#),
+            ("mixed", vec!["2"], "2"),
+            ("count", vec!["1e2"], "1e2"),
             ("any", vec!["2"], r#""2""#),
         ] {
             let expected = format!("{{\"{name}\":{json}}}");

@@ -23,8 +23,10 @@ const MOST_MISFITS: usize = 32;
 /// Compiled schemas that are kept.
 const MOST_VALIDATORS: usize = 1000;
 
-/// Schemas applied in one check: some tenths of a second.
-const MOST_WORK: u64 = 5_000_000;
+/// Schemas applied in one check: a tenth of a second or so.
+const MOST_WORK: u64 = 1_000_000;
+/// The same where mistakes are collected, which takes memory for each.
+const MOST_WORK_ON_MISTAKES: u64 = 20_000;
 
 /// Compiled schemas by the SHA-256 of their text; `None` for those that cannot be used.
 #[derive(Default)]
@@ -43,8 +45,8 @@ impl Validators {
             return Vec::new();
         };
         match serde_json::from_str::<Value>(arguments.get()) {
-            Ok(arguments) if compiled.can_check(&arguments) => compiled.misfits(&arguments),
-            _ => Vec::new(),
+            Ok(arguments) => compiled.misfits(&arguments),
+            Err(_) => Vec::new(),
         }
     }
 
@@ -85,8 +87,9 @@ pub(super) async fn check(
 
 /// Whether a value fits a schema. `false` if that cannot be said.
 pub(super) fn fits(schema: &RawValue, value: &Value) -> bool {
-    Compiled::of(schema)
-        .is_some_and(|compiled| compiled.can_check(value) && compiled.validator.is_valid(value))
+    Compiled::of(schema).is_some_and(|compiled| {
+        compiled.work(value) <= MOST_WORK && compiled.validator.is_valid(value)
+    })
 }
 
 impl Compiled {
@@ -111,14 +114,26 @@ impl Compiled {
         }
     }
 
-    /// Whether a check of this value comes to an end in time.
-    fn can_check(&self, value: &Value) -> bool {
+    /// How many schemas a check of this value may apply.
+    fn work(&self, value: &Value) -> u64 {
         let (depth, count) = schema_cost::extent(value);
-        let applications = schema_cost::applications(&self.schema, depth);
-        applications.saturating_mul(count) <= MOST_WORK
+        schema_cost::applications(&self.schema, depth).saturating_mul(count)
     }
 
+    /// What does not fit; nothing if it takes too long to find out.
     fn misfits(&self, arguments: &Value) -> Vec<Misfit> {
+        let work = self.work(arguments);
+        if work > MOST_WORK || self.validator.is_valid(arguments) {
+            return Vec::new();
+        }
+        if work > MOST_WORK_ON_MISTAKES {
+            return vec![Misfit {
+                pointer: String::new(),
+                keyword: "inputSchema".to_owned(),
+                message: "the arguments do not fit; the schema has too many branches to say where"
+                    .to_owned(),
+            }];
+        }
         let errors = self.validator.iter_errors(arguments).take(MOST_MISFITS);
         let misfits = errors.map(|error| Misfit {
             pointer: error.instance_path().as_str().to_owned(),

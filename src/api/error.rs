@@ -55,7 +55,9 @@ pub(super) enum Error {
     /// Nothing of what there is fits `Accept`.
     NotAcceptable {
         /// The media types there are.
-        available: Vec<String>,
+        available: Box<[String]>,
+        /// Whether the server was asked before that was known.
+        executed: Executed,
         /// What the tool returned, if it was called before that was known.
         result: Option<Bytes>,
         /// The session in use.
@@ -335,10 +337,8 @@ impl Error {
 
     fn executed(&self) -> Executed {
         match self {
-            Self::Tool { .. }
-            | Self::NotAcceptable {
-                result: Some(_), ..
-            } => Executed::Yes,
+            Self::Tool { .. } => Executed::Yes,
+            Self::NotAcceptable { executed, .. } => *executed,
             Self::Upstream(_, failure) => failure.executed,
             Self::Internal => Executed::Unknown,
             _ => Executed::No,

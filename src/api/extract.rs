@@ -23,7 +23,10 @@ use crate::mcp::header::{SESSION_ID, SessionId};
 use crate::mcp::message::nests_deeper_than;
 use crate::servers::{Server, ToolErrors};
 
+/// Parameters of one query.
+const MOST_PARAMETERS: usize = 1000;
 const PREFER: HeaderName = HeaderName::from_static("prefer");
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Query parameters, decoded, in order.
 #[derive(Debug, Default)]
@@ -69,6 +72,7 @@ impl<'a> Envelope<'a> {
             meta: self.meta,
             input_responses: self.input_responses,
             request_state: self.request_state,
+            others: None,
         }
     }
 }
@@ -108,6 +112,11 @@ fn decode(raw: &str) -> Option<String> {
 impl Query {
     /// The parameters of a raw query string.
     pub(super) fn parse(raw: &str) -> Result<Self, Error> {
+        if memchr::memchr_iter(b'&', raw.as_bytes()).count() >= MOST_PARAMETERS {
+            return Err(Error::invalid(format!(
+                "The query holds more than {MOST_PARAMETERS} parameters"
+            )));
+        }
         let parameters = raw.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let text = |raw: &str| decode(&raw.replace('+', " "));
@@ -321,19 +330,32 @@ pub(super) async fn body(call: &mut Call<'_>) -> Result<Bytes, Error> {
     }
     let body = collect(payload, cap).await?;
     let is_json = match single_header(call.request.headers(), &CONTENT_TYPE)? {
-        None => true,
+        // Without a type, a page of another site can send anything, unasked.
+        None => !is_cross_site(call.request.headers()),
         Some(value) => value.to_str().is_ok_and(is_json),
     };
     if !body.is_empty() && !is_json {
         return Err(Error::UnsupportedMediaType);
     }
+    not_too_deep(call, &body, "The body")?;
+    Ok(body)
+}
+
+/// Refuses JSON that nests deeper than configured.
+pub(super) fn not_too_deep(call: &Call<'_>, json: &[u8], what: &str) -> Result<(), Error> {
     let depth = call.gateway.settings.limits.depth;
-    if nests_deeper_than(&body, depth) {
+    if nests_deeper_than(json, depth) {
         return Err(Error::invalid(format!(
-            "The body nests deeper than {depth} levels"
+            "{what} nests deeper than {depth} levels"
         )));
     }
-    Ok(body)
+    Ok(())
+}
+
+/// Whether a browser says that it sends a request for a page of another site.
+fn is_cross_site(headers: &HeaderMap) -> bool {
+    let site = headers.get(FETCH_SITE).map(HeaderValue::as_bytes);
+    site.is_some_and(|site| !matches!(site, b"same-origin" | b"none"))
 }
 
 /// Reads a body to its end.

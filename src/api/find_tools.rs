@@ -1,5 +1,6 @@
 //! `GET /api/tools`: the tools of all servers, those first that fit what is looked for best.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
@@ -21,6 +22,8 @@ use crate::servers::Server;
 const LIMIT: usize = 50;
 /// And at most.
 const MOST: usize = 1000;
+/// Words of a search that count.
+const MOST_WORDS: usize = 32;
 
 /// What was found.
 #[derive(Debug, Serialize, ToSchema)]
@@ -68,7 +71,10 @@ pub(super) struct FoundTool<'a> {
     ),
 )]
 pub(super) async fn find(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
-    let words = words(call.query.get("q")?.unwrap_or_default());
+    let mut words = words(call.query.get("q")?.unwrap_or_default());
+    let mut seen = HashSet::new();
+    words.retain(|word| seen.insert(word.clone()));
+    words.truncate(MOST_WORDS);
     let limit = limit(call.query.get("limit")?)?;
     let timeout = extract::asked_timeout(call, None)?;
     let chosen: Vec<&Arc<Server>> = match call.query.get("server")? {

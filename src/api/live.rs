@@ -4,18 +4,19 @@
 //! then on the status is 200, and the last event is `result` or `error`. Dropping the body, as actix does when the caller
 //! has gone, cancels the request.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use actix_rt::task::JoinHandle;
 use actix_rt::time::{Interval, interval_at};
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::channel::mpsc;
-use futures::future::LocalBoxFuture;
 use futures::{FutureExt, Stream, StreamExt};
 
 use super::call::{Call, Gateway};
@@ -23,7 +24,7 @@ use super::error::{About, Error};
 use super::results::{LINES, LIVE};
 use super::tools::checked_call;
 use super::{extract, rpc};
-use crate::mcp::client::{Client, ToolCall, Wishes};
+use crate::mcp::client::{Client, Kept, ToolCall, Wishes};
 use crate::mcp::header::SessionId;
 use crate::mcp::message::Notification;
 use crate::mcp::watch::Watch;
@@ -59,10 +60,16 @@ pub(super) enum Job {
 struct Live {
     frame: Frame,
     notifications: mpsc::Receiver<Notification>,
-    work: Option<LocalBoxFuture<'static, Vec<Bytes>>>,
-    last: std::vec::IntoIter<Bytes>,
+    /// The request, which goes on and comes to its deadline also while the caller does not read.
+    work: JoinHandle<Vec<Last>>,
+    is_done: bool,
+    last: VecDeque<Last>,
     silence: Interval,
 }
+
+/// One of the events after which nothing comes; that which names a session, with the session, for it is the caller's only once
+/// the caller is told.
+type Last = (Bytes, Option<Kept>);
 
 /// What an answer is about, kept for longer than the request.
 struct Subject {
@@ -95,18 +102,17 @@ pub(super) fn stream(
         let mut client = gateway.pool.client(&server, wishes);
         client.watched_by(watch);
         let outcome = job.run(&gateway, &server, &mut client, &subject).await;
-        let session = if outcome.is_ok() {
-            client.finish()
-        } else {
-            None
-        };
-        subject.last_events(frame, outcome, session.as_ref())
+        // A tool's own error is no failure of the call.
+        let is_answered = matches!(outcome, Ok(_) | Err((Error::Tool { .. }, _)));
+        let session = if is_answered { client.keep() } else { None };
+        subject.last_events(frame, outcome, session)
     };
     let live = Live {
         frame,
         notifications,
-        work: Some(work.boxed_local()),
-        last: Vec::new().into_iter(),
+        work: actix_rt::spawn(work),
+        is_done: false,
+        last: VecDeque::new(),
         silence: interval_at(actix_rt::time::Instant::now() + SIGN_OF_LIFE, SIGN_OF_LIFE),
     };
     let media_type = match frame {
@@ -206,12 +212,7 @@ async fn call_tool(
 
 impl Subject {
     /// The events that end a stream, and the line in the log.
-    fn last_events(
-        &self,
-        frame: Frame,
-        outcome: Outcome,
-        session: Option<&SessionId>,
-    ) -> Vec<Bytes> {
+    fn last_events(&self, frame: Frame, outcome: Outcome, session: Option<Kept>) -> Vec<Last> {
         let about = About {
             request_id: &self.request_id,
             server: Some(&self.server),
@@ -219,21 +220,20 @@ impl Subject {
             prompt: None,
         };
         let mut events = Vec::new();
+        if let Some(session) = session {
+            let id = session.id().map(SessionId::as_str);
+            let named = serde_json::json!({"sessionId": id}).to_string();
+            events.push((frame.write("session", named.as_bytes()), Some(session)));
+        }
         let mut code = None;
         match outcome {
-            Ok(result) => {
-                if let Some(session) = session {
-                    let named = serde_json::json!({"sessionId": session.as_str()});
-                    events.push(frame.write("session", named.to_string().as_bytes()));
-                }
-                events.push(frame.write("result", &result));
-            }
+            Ok(result) => events.push((frame.write("result", &result), None)),
             Err((error, put)) => {
                 let verdict = error.verdict(about);
                 code = Some(verdict.code);
                 let problem = error.body(about, &verdict);
                 let written = put.write(problem, &error, &verdict.detail);
-                events.push(frame.write("error", &written));
+                events.push((frame.write("error", &written), None));
             }
         }
         log::info!(
@@ -301,25 +301,39 @@ impl Stream for Live {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let this = &mut *self;
-        if let Some(work) = &mut this.work
-            && let Poll::Ready(last) = work.poll_unpin(context)
+        if !this.is_done
+            && let Poll::Ready(ended) = this.work.poll_unpin(context)
         {
-            this.last = last.into_iter();
-            this.work = None;
+            this.is_done = true;
+            // It ends without a word only where it panicked, and the panic hook has written why.
+            this.last = ended.unwrap_or_default().into();
         }
-        // What is still on its way comes before the last event; the way ends with the work.
+        // What is still on its way comes before the last events; the way ends with the work.
         match this.notifications.poll_next_unpin(context) {
             Poll::Ready(Some(told)) => {
                 this.silence.reset();
                 return Poll::Ready(Some(this.frame.notification(&told)));
             }
-            Poll::Ready(None) if this.work.is_none() => return Poll::Ready(this.last.next()),
+            Poll::Ready(None) if this.is_done => {
+                let last = this.last.pop_front();
+                return Poll::Ready(last.map(|(event, session)| {
+                    session.and_then(Kept::hand_out);
+                    event
+                }));
+            }
             Poll::Ready(None) | Poll::Pending => {}
         }
         if this.frame == Frame::Events && this.silence.poll_tick(context).is_ready() {
             return Poll::Ready(Some(Bytes::from_static(b":\n\n")));
         }
         Poll::Pending
+    }
+}
+
+impl Drop for Live {
+    /// Nobody waits any more: dropping the work cancels the request.
+    fn drop(&mut self) {
+        self.work.abort();
     }
 }
 

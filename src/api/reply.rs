@@ -58,6 +58,18 @@ pub(super) fn with_session(
     response
 }
 
+/// Whether a server's words for a media type are one, and can be a header: visible ASCII, with a slash.
+pub(super) fn is_media_type(said: &str) -> bool {
+    let essence = said.split(';').next().unwrap_or_default().trim();
+    let token = |part: &str| {
+        let legal = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+        !part.is_empty() && part.bytes().all(legal)
+    };
+    let parts = essence.split_once('/');
+    parts.is_some_and(|(kind, subtype)| token(kind) && token(subtype))
+        && said.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
+}
+
 /// Content of a server's own making under its own type: a browser must neither guess another nor run it here.
 pub(super) fn in_sandbox(mut response: HttpResponse, media_type: &str) -> HttpResponse {
     let headers = response.headers_mut();

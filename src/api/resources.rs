@@ -1,5 +1,7 @@
 //! Resources: list them and their templates, expand a template, read one, as MCP's result or as the content itself.
 
+use std::collections::HashSet;
+
 use actix_web::HttpResponse;
 use actix_web::http::header::{CONTENT_DISPOSITION, HeaderValue, VARY};
 use base64::Engine as _;
@@ -131,13 +133,18 @@ pub(super) async fn read(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
     let outcome = client.read_resource(&uri).await;
     call.note_timing(&mut client);
     let result = outcome.map_err(|failure| Error::upstream(Task::ReadResource, failure))?;
-    let session = client.finish();
     let freshness = freshness_of(&result);
     let accept = Accept::of(call.request.headers());
-    let response = match choose(&result, &accept, only_content)? {
-        None => reply::json(result),
-        Some(content) => content.into_response(&uri),
+    let response = match choose(&result, &accept, only_content) {
+        Ok(None) => reply::json(result),
+        Ok(Some(content)) => content.into_response(&uri),
+        Err(error) => {
+            client.give_up();
+            return Err(error);
+        }
     };
+    // Only now: a session that was opened for what cannot be given is not the caller's.
+    let session = client.finish();
     let response = reply::conditional(call, response, freshness);
     Ok(reply::with_session(response, session.as_ref()))
 }
@@ -189,14 +196,14 @@ fn choose(
         return Ok(None);
     }
     let contents = contents(result);
+    let whole = std::iter::once(JSON).filter(|_| only_content.is_none());
     let types = contents.iter().map(|(media_type, _)| media_type.as_str());
-    let offers: Vec<&str> = match only_content {
-        Some(true) => types.collect(),
-        _ => std::iter::once(JSON).chain(types).collect(),
-    };
+    let mut seen = HashSet::new();
+    let offers: Vec<&str> = whole.chain(types).filter(|it| seen.insert(*it)).collect();
     let Some(best) = accept.best(offers.iter().copied()) else {
         return Err(Error::NotAcceptable {
             available: offers.into_iter().map(ToOwned::to_owned).collect(),
+            executed: Executed::Yes,
             result: None,
             session: None,
         });
@@ -233,7 +240,7 @@ fn contents(result: &[u8]) -> Vec<(String, Members<'_>)> {
         .into_iter()
         .filter_map(|item| {
             let members = Members::of(item.get()).ok()?;
-            let said = text_member(item, "mimeType").filter(|said| said.contains('/'));
+            let said = text_member(item, "mimeType").filter(|said| reply::is_media_type(said));
             let media_type = match said {
                 Some(said) => said.into_owned(),
                 None if members.get("blob").is_some() => "application/octet-stream".to_owned(),

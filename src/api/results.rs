@@ -15,6 +15,7 @@ use super::error::Error;
 use super::live::Frame;
 use super::reply;
 use crate::mcp::client::ToolResult;
+use crate::mcp::error::Executed;
 use crate::mcp::header::SessionId;
 use crate::mcp::lists::text_member;
 use crate::mcp::message::Members;
@@ -81,7 +82,8 @@ impl Wanted {
         let best = offers.iter().rev().max_by_key(|(_, quality)| *quality);
         match best {
             Some((_, 0)) | None => Err(Error::NotAcceptable {
-                available: offers.map(|(offer, _)| offer.to_owned()).to_vec(),
+                available: offers.map(|(offer, _)| offer.to_owned()).into(),
+                executed: Executed::No,
                 result: None,
                 session: None,
             }),
@@ -113,6 +115,7 @@ impl Wanted {
             None => {
                 return Err(Error::NotAcceptable {
                     available: available(&result.bytes),
+                    executed: Executed::Yes,
                     result: Some(result.bytes.clone()),
                     session: session.cloned(),
                 });
@@ -144,10 +147,10 @@ impl Wanted {
 }
 
 /// The media types in which a result can be had.
-fn available(bytes: &Bytes) -> Vec<String> {
+fn available(bytes: &Bytes) -> Box<[String]> {
     let mut offers = Parts::of(bytes).offers();
     offers.extend([LIVE.to_owned(), LINES.to_owned()]);
-    offers
+    offers.into()
 }
 
 /// A result, taken apart.
@@ -155,8 +158,8 @@ struct Parts<'a> {
     whole: &'a Bytes,
     structured: Option<&'a RawValue>,
     texts: Vec<String>,
-    /// Media types and Base64.
-    media: Vec<(String, String)>,
+    /// Media types and bytes.
+    media: Vec<(String, Bytes)>,
 }
 
 impl<'a> Parts<'a> {
@@ -187,10 +190,14 @@ impl<'a> Parts<'a> {
         match member("type").as_deref() {
             Some("text") => self.texts.extend(member("text")),
             Some(kind @ ("image" | "audio")) => {
-                let is_one =
-                    |said: &String| said.starts_with(kind) && HeaderValue::from_str(said).is_ok();
+                // What is no media type, or no Base64, is not there.
+                let is_one = |said: &String| {
+                    let rest = said.strip_prefix(kind);
+                    rest.is_some_and(|rest| rest.starts_with('/')) && reply::is_media_type(said)
+                };
                 let media_type = member("mimeType").filter(is_one);
-                self.media.extend(media_type.zip(member("data")));
+                let data = member("data").and_then(|data| BASE64_STANDARD.decode(data.trim()).ok());
+                self.media.extend(media_type.zip(data.map(Bytes::from)));
             }
             _ => {}
         }
@@ -218,9 +225,8 @@ impl<'a> Parts<'a> {
     }
 
     fn media(&self, wanted: &str) -> Option<HttpResponse> {
-        let (media_type, data) = self.media.iter().find(|(is, _)| is == wanted)?;
-        let bytes = BASE64_STANDARD.decode(data.trim()).ok()?;
-        Some(of_type(bytes.into(), media_type))
+        let (media_type, bytes) = self.media.iter().find(|(is, _)| is == wanted)?;
+        Some(of_type(bytes.clone(), media_type))
     }
 }
 

@@ -20,6 +20,7 @@ use super::reply;
 use super::results::{LINES, LIVE};
 use super::tools::checked_call;
 use crate::mcp::client::{AnyCall, Client, ToolCall};
+use crate::mcp::error::Executed;
 use crate::mcp::header::SessionId;
 use crate::mcp::message::{Members, Params};
 use crate::servers::Server;
@@ -237,12 +238,21 @@ impl<'a> Request<'a> {
     ) -> Result<Outcome, Error> {
         let name = self.name().unwrap_or_default();
         let nothing = extract::object(b"{}")?;
+        let known = [
+            "name",
+            "arguments",
+            "_meta",
+            "inputResponses",
+            "requestState",
+        ];
+        let others = self.params.without(|member| known.contains(&member));
         let tool_call = ToolCall {
             name: &name,
             arguments: self.params.get("arguments").unwrap_or(nothing),
             meta: self.meta,
             input_responses: self.params.get("inputResponses"),
             request_state: self.params.get("requestState"),
+            others: (!others.0.is_empty()).then_some(&others),
         };
         match checked_call(gateway, server, client, &tool_call).await {
             Ok(result) => Ok(Outcome {
@@ -274,12 +284,7 @@ impl<'a> Request<'a> {
             "uri" => uri.is_some(),
             _ => false,
         };
-        let others = self
-            .params
-            .0
-            .iter()
-            .filter(|(member, _)| !sent_by_name(member));
-        let others = Members(others.cloned().collect());
+        let others = self.params.without(sent_by_name);
         let call = AnyCall {
             method: &self.method,
             params: Params {
@@ -392,7 +397,8 @@ fn live_frame(accept: &Accept) -> Result<Option<Frame>, Error> {
         Some(LINES) => Ok(Some(Frame::Lines)),
         Some(_) => Ok(None),
         None => Err(Error::NotAcceptable {
-            available: offers.map(Into::into).to_vec(),
+            available: offers.map(Into::into).into(),
+            executed: Executed::No,
             result: None,
             session: None,
         }),

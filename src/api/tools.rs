@@ -233,7 +233,9 @@ async fn arguments_in_query(call: &Call<'_>, server: &Arc<Server>) -> Result<Box
     match tools.get(call.tool()) {
         Some(tool) if tool.is_read_only() => {
             let parameters = call.query.others(CALL_PARAMETERS);
-            by_query::arguments(tool.input_schema(), &parameters)
+            let arguments = by_query::arguments(tool.input_schema(), &parameters)?;
+            extract::not_too_deep(call, arguments.get().as_bytes(), "The query")?;
+            Ok(arguments)
         }
         None if tools.is_complete() => Err(Error::upstream(
             Task::CallTool,

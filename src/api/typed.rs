@@ -198,7 +198,7 @@ impl Source {
             "text/event-stream": {"schema": {}},
             "application/x-ndjson": {"schema": {}},
         });
-        if entry.tool.member("outputSchema").is_some() {
+        if schema_of(entry.tool, "outputSchema").is_some() {
             content["application/json"] = reference(&format!("{}_result", entry.id));
             content["application/vnd.mcp.structured+json"] =
                 reference(&format!("{}_output", entry.id));
@@ -232,11 +232,11 @@ impl Source {
         };
         let mut schemas: Object<'a> = Vec::new();
         let input = format!("{}_input", entry.id);
-        match entry.tool.input_schema() {
+        match schema_of(entry.tool, "inputSchema") {
             Some(schema) => schemas.extend(embedded(schema, &input)),
             None => schemas.push(member(input, json!({"type": "object"}))),
         }
-        if let Some(schema) = entry.tool.member("outputSchema") {
+        if let Some(schema) = schema_of(entry.tool, "outputSchema") {
             let output = format!("{}_output", entry.id);
             let result = self.common.result_with(&format!("{SCHEMAS}{output}"));
             schemas.extend(embedded(schema, &output));
@@ -276,7 +276,7 @@ fn member<'a>(name: impl Into<Cow<'a, str>>, value: impl Into<Value>) -> (Cow<'a
 
 fn request_body(entry: &Entry<'_>) -> Value {
     let mut content = json!({"schema": {"$ref": format!("{SCHEMAS}{}_input", entry.id)}});
-    let schema = entry.tool.input_schema();
+    let schema = schema_of(entry.tool, "inputSchema");
     if let Some(arguments) = schema.and_then(example::arguments) {
         content["example"] = arguments;
     }
@@ -285,6 +285,13 @@ fn request_body(entry: &Entry<'_>) -> Value {
         "required": schema.is_some_and(requires_something),
         "content": {"application/json": content},
     })
+}
+
+/// A schema of a tool; what is none would make a document of many tools unreadable.
+fn schema_of<'a>(tool: &'a Tool, name: &str) -> Option<&'a RawValue> {
+    let schema = tool.member(name)?;
+    let is_one = schema.get().starts_with('{') || matches!(schema.get(), "true" | "false");
+    is_one.then_some(schema)
 }
 
 /// Whether `{}`, which no body stands for, cannot be right.

@@ -100,6 +100,8 @@ pub struct ToolCall<'a> {
     pub input_responses: Option<&'a RawValue>,
     /// The state that came with it.
     pub request_state: Option<&'a RawValue>,
+    /// Whatever else the caller wants sent.
+    pub others: Option<&'a Members<'a>>,
 }
 
 /// A prompt to be filled in, as the caller gave it.
@@ -143,6 +145,7 @@ impl<'a> ToolCall<'a> {
             meta: None,
             input_responses: None,
             request_state: None,
+            others: None,
         }
     }
 }
@@ -175,9 +178,20 @@ pub struct Client<'a> {
     detected: bool,
     /// The request that a legacy server may be at work on. A modern one notices that the connection is closed.
     running: Option<Id>,
+    /// The caller gets an error for an answer.
+    failed: bool,
     /// Who wants to know what the server tells before it answers.
     watch: Option<Watch>,
     clock: Clock,
+}
+
+/// A session that is the caller's, or will be once it is told so; until then, dropping it ends it.
+#[derive(Debug)]
+pub enum Kept {
+    /// It was the caller's before.
+    Callers(SessionId),
+    /// It was opened for the caller.
+    Opened(Opened),
 }
 
 #[derive(Debug)]
@@ -230,6 +244,7 @@ impl Pool {
             discovered: None,
             detected: false,
             running: None,
+            failed: false,
             watch: None,
             clock: Clock::start(),
         }
@@ -310,7 +325,7 @@ impl Client<'_> {
         }
         match self.ask_for_tools().await {
             Err(failure) if failure.error.rpc_code() == Some(-32601) => {
-                Ok(self.keep(Tools::unlistable()))
+                Ok(self.store(Tools::unlistable()))
             }
             outcome => outcome,
         }
@@ -447,20 +462,37 @@ impl Client<'_> {
     }
 
     /// Ends what is to be ended and says which session is the caller's now, if any.
-    pub fn finish(mut self) -> Option<SessionId> {
-        match std::mem::replace(&mut self.session, Session::None) {
+    pub fn finish(self) -> Option<SessionId> {
+        self.keep().and_then(Kept::hand_out)
+    }
+
+    /// The server's answer is of no use to the caller, who gets an error.
+    pub fn give_up(mut self) {
+        self.failed = true;
+    }
+
+    /// The same as `finish` for who cannot tell the caller at once.
+    pub fn keep(mut self) -> Option<Kept> {
+        let session = match std::mem::replace(&mut self.session, Session::None) {
             Session::Opened(opened) if self.init == Init::Always && !self.close => {
-                opened.hand_out()
+                return Some(Kept::Opened(opened));
             }
-            Session::Callers(_) if self.era == Some(Era::Modern) => None,
-            Session::Callers(session) if self.close => {
-                let sessions = &self.pool.shared.sessions;
-                sessions.end(Arc::clone(self.server), session);
-                None
-            }
-            Session::Callers(session) => Some(session),
-            Session::Opened(_) | Session::Channel(_) | Session::None => None,
+            Session::Callers(session) => session,
+            Session::Opened(_) | Session::Channel(_) | Session::None => return None,
+        };
+        if self.era == Some(Era::Modern) {
+            return None;
         }
+        if self.close {
+            self.end(session);
+            return None;
+        }
+        Some(Kept::Callers(session))
+    }
+
+    fn end(&self, session: SessionId) {
+        let sessions = &self.pool.shared.sessions;
+        sessions.end(Arc::clone(self.server), session);
     }
 
     /// The time before the operation, and the time of the operation itself.
@@ -501,7 +533,8 @@ impl Client<'_> {
         }
     }
 
-    fn failure(&self, error: Error) -> Failure {
+    fn failure(&mut self, error: Error) -> Failure {
+        self.failed = true;
         let stage = self.clock.stage;
         let executed = match stage {
             Stage::Operation => error.executed(),
@@ -594,20 +627,52 @@ impl Client<'_> {
 impl Drop for Client<'_> {
     /// Whatever the reason: an answer, an error, a deadline, a caller that went away, or the end of the process.
     fn drop(&mut self) {
-        let Some(id) = self.running.take() else {
-            return;
-        };
-        let headers = self.legacy_headers();
-        let server = Arc::clone(self.server);
-        match std::mem::replace(&mut self.session, Session::None) {
-            Session::Opened(opened) => opened.abandon(Abandoned { id, headers }),
-            Session::Channel(channel) => {
-                channel.abandon(self.pool.transport.clone(), server, &id);
+        let running = self.running.take();
+        let abandoned = running.map(|id| Abandoned {
+            id,
+            headers: self.legacy_headers(),
+        });
+        let session = std::mem::replace(&mut self.session, Session::None);
+        if let Some(abandoned) = abandoned {
+            let server = Arc::clone(self.server);
+            match session {
+                Session::Opened(opened) => return opened.abandon(abandoned),
+                Session::Channel(channel) => {
+                    let transport = self.pool.transport.clone();
+                    return channel.abandon(transport, server, &abandoned.id);
+                }
+                Session::Callers(_) | Session::None => {
+                    self.pool.shared.sessions.cancel(server, abandoned);
+                }
             }
-            Session::Callers(_) | Session::None => {
-                let sessions = &self.pool.shared.sessions;
-                sessions.cancel(server, Abandoned { id, headers });
-            }
+        }
+        // After an error as after any other answer; a caller who has gone keeps its session.
+        if let Session::Callers(session) = session
+            && self.failed
+            && self.close
+            && self.era != Some(Era::Modern)
+        {
+            self.end(session);
+        }
+    }
+}
+
+// === impl Kept ===
+
+impl Kept {
+    /// Its id.
+    pub fn id(&self) -> Option<&SessionId> {
+        match self {
+            Self::Callers(session) => Some(session),
+            Self::Opened(opened) => opened.id(),
+        }
+    }
+
+    /// The caller has been told: from now on it is the caller's.
+    pub fn hand_out(self) -> Option<SessionId> {
+        match self {
+            Self::Callers(session) => Some(session),
+            Self::Opened(opened) => opened.hand_out(),
         }
     }
 }

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use memchr::{memchr2_iter, memmem};
+use memchr::{memchr2, memchr2_iter, memmem};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
@@ -443,7 +443,11 @@ impl Incoming<'_> {
     }
 
     fn notification(&self, body: &Bytes) -> Option<Message> {
-        let method = self.method?.get().trim_matches('"');
+        // A method with escapes is none that anybody knows.
+        let method = self.method?.get().strip_prefix('"')?.strip_suffix('"')?;
+        if memchr2(b'"', b'\\', method.as_bytes()).is_some() {
+            return None;
+        }
         Some(Message::Notification(Notification {
             method: body.slice_ref(method.as_bytes()),
             params: self
@@ -595,6 +599,13 @@ impl<'a> Members<'a> {
     /// The members of a JSON object, in order.
     pub fn of(object: &'a str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(object)
+    }
+
+    /// Those whose names are not these.
+    #[must_use]
+    pub fn without(&self, these: impl Fn(&str) -> bool) -> Self {
+        let kept = self.0.iter().filter(|(name, _)| !these(name));
+        Self(kept.cloned().collect())
     }
 
     /// The last member of that name, as JSON parsers commonly read duplicates.

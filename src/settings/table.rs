@@ -401,6 +401,7 @@ pub fn is_prefix(path: &str) -> bool {
         || (path.starts_with('/')
             && !path.starts_with("//")
             && !path.ends_with('/')
+            && path.split('/').all(|part| !matches!(part, "." | ".."))
             && path.bytes().all(legal))
 }
 

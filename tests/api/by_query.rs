@@ -108,6 +108,10 @@ fn what_has_no_place_in_the_schema_is_refused() {
         (&json!("/count"), &json!("/deep"))
     );
     assert_eq!(problem.text("origin"), "gateway");
+    let deep = format!("look/execute?tags={}{}", "[".repeat(200), "]".repeat(200));
+    get(&app, &deep).is_refused(400, "invalid_request");
+    let many = "&text=x".repeat(1000);
+    get(&app, &format!("look/execute?text=x{many}")).is_refused(400, "invalid_request");
     assert_eq!(upstream.executions(), 0);
 }
 

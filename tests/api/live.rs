@@ -287,3 +287,53 @@ fn a_caller_who_leaves_a_stream_cancels_the_call() {
     upstream.wait_for("notifications/cancelled", 1);
     upstream.release();
 }
+
+/// One event that everybody is told of, again and again.
+const AGAIN: &[u8] = b"data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"data\":\"\
+    ................................................................................................................\"}}\n\n";
+
+#[test]
+fn the_deadline_passes_also_for_who_does_not_read() {
+    let upstream = Upstream::start(|request, state| match request.rpc() {
+        "tools/call" => Reply::stream(vec![Part::Repeat(AGAIN)]),
+        _ => servers::ts_v1_stateless(request, state),
+    });
+    let app = TestApp::over_with(&upstream, json!({"protocol": "legacy"}));
+    let stream = TcpStream::connect(app.address).unwrap();
+    let request = execute(SERVER, "echo", "?timeoutMs=300").header("accept", "text/event-stream");
+    let request = request.json("{}").to_bytes(app.address);
+    (&stream).write_all(&request).unwrap();
+    upstream.wait_for("notifications/cancelled", 1);
+    drop(stream);
+}
+
+#[test]
+fn a_tool_s_own_error_is_the_caller_s_like_any_answer() {
+    let upstream = Upstream::start(servers::ts_v1_stateful);
+    let app = TestApp::over(&upstream);
+    let request = execute(SERVER, "fail", "?init=true&toolErrors=status");
+    let request = request.header("accept", "text/event-stream").json("{}");
+    let told = events(&app.request(&request));
+    assert_eq!(names(&told), ["session", "error"]);
+    let id = told[0].1["sessionId"].as_str().unwrap();
+    assert_eq!(upstream.open(), [id]);
+}
+
+#[test]
+fn what_is_no_notification_is_not_told() {
+    let upstream = Upstream::start(|request, state| match request.rpc() {
+        "tools/call" => {
+            let odd: String = [r#"{"a":1}"#, r#""q\"""#, "7", r#""x/fine""#]
+                .iter()
+                .map(|method| event(&format!(r#"{{"method":{method},"params":{{}}}}"#)))
+                .collect();
+            let answer = event(&request.result(RESULT));
+            Reply::events(odd + &answer)
+        }
+        _ => servers::ts_v1_stateless(request, state),
+    });
+    let app = TestApp::over(&upstream);
+    let told = events(&app.request(&live("text/event-stream")));
+    assert_eq!(names(&told), ["notification", "result"]);
+    assert_eq!(told[0].1["method"], "x/fine");
+}

@@ -130,3 +130,14 @@ fn a_completion_names_what_is_to_be_completed() {
             .is_refused(400, "invalid_request");
     }
 }
+
+#[test]
+fn a_session_is_closed_after_an_error_too() {
+    let upstream = Upstream::start(servers::ts_v1_stateful);
+    let app = TestApp::over(&upstream);
+    let id = app.open_session();
+    let target = path(SERVER, &format!("prompts/x/get?close=true&sessionId={id}"));
+    app.request(&Request::post(&target))
+        .is_refused(501, "not_supported");
+    upstream.wait_until_no_session_is_left();
+}

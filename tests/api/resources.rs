@@ -174,7 +174,11 @@ fn what_there_is_not_is_406_and_names_what_there_is() {
     let upstream = legacy();
     let app = TestApp::over(&upstream);
     let response = app.request(&read("demo://b").header("accept", "audio/*, text/html;q=0"));
-    let problem = response.is_refused(406, "not_acceptable");
+    let problem = response.problem();
+    assert_eq!(
+        problem.facts(),
+        (406, "not_acceptable", "gateway", "yes", false)
+    );
     let available = json!(["application/json", "text/html", "image/gif"]);
     assert_eq!(problem.0["available"], available);
 }
@@ -302,4 +306,14 @@ fn a_server_without_resources_is_501() {
             .0;
         assert_eq!(problem["server"], SERVER);
     }
+}
+
+#[test]
+fn a_session_that_was_opened_for_what_cannot_be_given_is_ended() {
+    let upstream = serving(servers::ts_v1_stateful, -32002);
+    let app = TestApp::over(&upstream);
+    let target = path(SERVER, "resources/read?uri=demo%3A%2F%2Fb&init=true");
+    let refused = app.request(&Request::get(&target).header("accept", "audio/*"));
+    assert_eq!((refused.status, refused.session()), (406, None));
+    upstream.wait_until_no_session_is_left();
 }

@@ -219,3 +219,19 @@ fn input_that_is_required_is_a_result_here() {
         format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#)
     );
 }
+
+#[test]
+fn a_tool_call_keeps_all_of_its_members() {
+    for (era, behaviour) in BOTH_ERAS {
+        let upstream = Upstream::start(behaviour);
+        let app = TestApp::over(&upstream);
+        let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","task":{"ttl":1.50},"arguments":{}}}"#;
+        send(&app, body).ok();
+        let sent = upstream.only("tools/call");
+        assert!(
+            sent.body.contains(r#""task":{"ttl":1.50}"#),
+            "{era}: {}",
+            sent.body
+        );
+    }
+}

@@ -138,7 +138,7 @@ fn as_they_are(members: Members<'_>) -> impl Iterator<Item = (Cow<'_, str>, Node
 
 /// The `$id` that a schema without one gets, where it needs one.
 pub(super) fn own_id(base: &str) -> String {
-    format!("urn:mcp-rest:schema:{base}")
+    format!("mcp-rest://schemas/{base}/")
 }
 
 /// As a resource of its own: anchors and references in it concern nothing else in the document.
@@ -208,14 +208,42 @@ fn refers_by_pointers_alone(schema: &RawValue) -> bool {
             .iter()
             .filter_map(|keyword| members.get(keyword))
             .any(|value| value.get().starts_with(['"', 't']));
-        let by_anchor = text(members.get("$ref")).is_some_and(|reference| {
-            reference.starts_with('#') && reference != "#" && !reference.starts_with("#/")
+        let elsewhere = text(members.get("$ref")).is_some_and(|reference| {
+            reference
+                .strip_prefix('#')
+                .is_some_and(|pointer| !leads_to_a_schema(pointer))
         });
-        !special && !by_anchor
+        // Its meaning depends on where the schema is.
+        let relative = text(members.get("$id")).is_some_and(|id| !id.contains(':'));
+        !special && !elsewhere && !relative
     })
 }
 
-/// Whether something holds for a schema and all schemas in it, but those that are resources of their own.
+/// Whether a pointer goes through keywords that hold schemas alone. What is under another is not known to be one, and what it refers
+/// to would stay where it was.
+fn leads_to_a_schema(pointer: &str) -> bool {
+    if pointer.is_empty() {
+        return true;
+    }
+    let Some(tokens) = pointer.strip_prefix('/') else {
+        return false;
+    };
+    let mut tokens = tokens.split('/').map(unescaped).peekable();
+    while let Some(keyword) = tokens.next() {
+        if SCHEMAS_BY_NAME.contains(&keyword.as_str()) {
+            // All of them, or one.
+            tokens.next();
+        } else if SCHEMA.contains(&keyword.as_str()) {
+            let is_index = |token: &String| token.bytes().all(|byte| byte.is_ascii_digit());
+            tokens.next_if(is_index);
+        } else {
+            return false;
+        }
+    }
+    true
+}
+
+/// Whether something holds for a schema and all schemas in it, but those within resources of their own.
 fn every_schema(schema: &RawValue, holds: &mut impl FnMut(&Members<'_>) -> bool) -> bool {
     if schema.get().starts_with('[') {
         let items: Vec<&RawValue> = serde_json::from_str(schema.get()).unwrap_or_default();
@@ -227,6 +255,10 @@ fn every_schema(schema: &RawValue, holds: &mut impl FnMut(&Members<'_>) -> bool)
     if !holds(&members) {
         return false;
     }
+    // What is in a resource of its own is not about this one.
+    if members.get("$id").is_some() {
+        return true;
+    }
     members.0.iter().all(|(keyword, value)| {
         if SCHEMA.contains(&keyword.as_ref()) {
             return every_schema(value, holds);
@@ -234,11 +266,10 @@ fn every_schema(schema: &RawValue, holds: &mut impl FnMut(&Members<'_>) -> bool)
         if SCHEMAS_BY_NAME.contains(&keyword.as_ref())
             && let Ok(named) = Members::of(value.get())
         {
-            return named.0.iter().all(|(_, schema)| {
-                let is_resource = schema.get().starts_with('{')
-                    && Members::of(schema.get()).is_ok_and(|it| it.get("$id").is_some());
-                is_resource || every_schema(schema, holds)
-            });
+            return named
+                .0
+                .iter()
+                .all(|(_, schema)| every_schema(schema, holds));
         }
         true
     })
@@ -364,8 +395,10 @@ impl Definitions {
 
     fn keyword<'a>(&self, keyword: &str, value: &'a RawValue) -> Node<'a> {
         if keyword == "$ref" {
-            let moved = text(Some(value)).and_then(|reference| self.moved(&reference));
-            return moved.map_or(Node::AsItIs(value), Node::Text);
+            return self.reference(value);
+        }
+        if keyword == "discriminator" {
+            return self.discriminator(value);
         }
         if SCHEMA.contains(&keyword) {
             return self.schema(value);
@@ -385,24 +418,46 @@ impl Definitions {
 
     /// Where a reference to a part of the schema leads now.
     fn moved(&self, reference: &str) -> Option<String> {
-        let pointer = reference.strip_prefix('#')?;
-        for (keyword, noted) in KEYWORDS {
-            let Some(below) = pointer.strip_prefix(&format!("/{keyword}")) else {
-                continue;
-            };
-            let Some(below) = below.strip_prefix('/') else {
-                return below
-                    .is_empty()
-                    .then(|| format!("{SCHEMAS}{}/{noted}", self.base));
-            };
-            let (name, rest) = match below.split_once('/') {
-                Some((name, rest)) => (name, format!("/{rest}")),
-                None => (below, String::new()),
-            };
-            let place = self.places.get(&(keyword, unescaped(name)))?;
-            return Some(format!("{SCHEMAS}{place}{rest}"));
-        }
-        Some(format!("{SCHEMAS}{}{pointer}", self.base))
+        // Empty, it is the schema itself, as `#` is.
+        let pointer = match reference {
+            "" => "",
+            _ => reference.strip_prefix('#')?,
+        };
+        let mut tokens = pointer.splitn(4, '/').skip(1);
+        let (keyword, name, rest) = (tokens.next(), tokens.next(), tokens.next());
+        let keyword = keyword.map(unescaped).unwrap_or_default();
+        let Some((keyword, noted)) = KEYWORDS.iter().find(|(known, _)| *known == keyword) else {
+            return Some(format!("{SCHEMAS}{}{pointer}", self.base));
+        };
+        let Some(name) = name else {
+            return Some(format!("{SCHEMAS}{}/{noted}", self.base));
+        };
+        let place = self.places.get(&(*keyword, unescaped(name)))?;
+        let rest = rest.map_or_else(String::new, |rest| format!("/{rest}"));
+        Some(format!("{SCHEMAS}{place}{rest}"))
+    }
+
+    /// OpenAPI's `discriminator`, which pydantic writes: its mapping holds references.
+    fn discriminator<'a>(&self, value: &'a RawValue) -> Node<'a> {
+        let Ok(members) = Members::of(value.get()) else {
+            return Node::AsItIs(value);
+        };
+        let members = members.0.into_iter().map(|(name, member)| {
+            let mapping = (name == "mapping")
+                .then(|| Members::of(member.get()).ok())
+                .flatten();
+            let node = mapping.map_or(Node::AsItIs(member), |mapping| {
+                let named = mapping.0.into_iter();
+                Node::Object(named.map(|(name, to)| (name, self.reference(to))).collect())
+            });
+            (name, node)
+        });
+        Node::Object(members.collect())
+    }
+
+    fn reference<'a>(&self, value: &'a RawValue) -> Node<'a> {
+        let moved = text(Some(value)).and_then(|reference| self.moved(&reference));
+        moved.map_or(Node::AsItIs(value), Node::Text)
     }
 }
 

@@ -29,12 +29,31 @@ pub(super) fn identifiers(names: &[String], taken: &[String]) -> Vec<String> {
     let marked = names.iter().zip(plain).map(|(name, (identifier, lossy))| {
         let alone = alike.get(&bare(&identifier)) == Some(&1);
         if alone && !lossy && !is_taken(&identifier) {
-            identifier
+            (identifier, false)
         } else {
-            format!("{identifier}_{}", mark(name))
+            (format!("{identifier}_{}", mark(name)), true)
         }
     });
-    marked.collect()
+    unique(marked.collect(), names)
+}
+
+/// Identifiers of which no two are alike: a marked one that is like another gets one more mark, and a plain one stays.
+fn unique(identifiers: Vec<(String, bool)>, names: &[String]) -> Vec<String> {
+    let plain = identifiers.iter().filter(|(_, is_marked)| !is_marked);
+    let mut seen: HashSet<String> = plain.map(|(identifier, _)| bare(identifier)).collect();
+    let told_apart = identifiers
+        .into_iter()
+        .zip(names)
+        .map(|((identifier, is_marked), name)| {
+            let mut candidate = identifier.clone();
+            let mut attempt = 0;
+            while is_marked && !seen.insert(bare(&candidate)) {
+                attempt += 1;
+                candidate = format!("{identifier}_{}", mark(&format!("{name} {attempt}")));
+            }
+            candidate
+        });
+    told_apart.collect()
 }
 
 /// `name` with `_` for what is illegal, and whether that says too little of it.
@@ -104,6 +123,15 @@ mod tests {
         assert_eq!(forth[1], back[1]);
         assert_ne!(forth[0], forth[1]);
         assert_eq!(forth[2], "add");
+    }
+
+    #[test]
+    fn a_name_that_looks_like_a_mark_is_no_other() {
+        let names = of(&["get_sum", "getSum", "get_sum_9096b3"]);
+        assert_eq!(names[2], "get_sum_9096b3");
+        assert_ne!(names[0], names[2]);
+        let twice = of(&["a", "A", "b"]);
+        assert_eq!(twice.len(), 3);
     }
 
     #[test]

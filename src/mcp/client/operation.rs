@@ -45,6 +45,7 @@ impl<'a> Operation<'a> {
             arguments: Some(call.arguments),
             input_responses: call.input_responses,
             request_state: call.request_state,
+            others: call.others,
             ..Params::default()
         };
         Self {

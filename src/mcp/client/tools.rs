@@ -99,7 +99,7 @@ impl Client<'_> {
         self.clock.enter(Stage::Preparing);
         let first = match self.list_page(Listing::Tools, None).await {
             Err(Error::Rpc { error, .. }) if error.code == -32601 => {
-                return Ok(self.keep(Tools::unlistable()));
+                return Ok(self.store(Tools::unlistable()));
             }
             outcome => outcome?,
         };
@@ -161,10 +161,10 @@ impl Client<'_> {
             let page = Page::read(Listing::Tools, page)?;
             tools.add(&page.items, page.freshness);
         }
-        Ok(self.keep(tools))
+        Ok(self.store(tools))
     }
 
-    pub(super) fn keep(&self, tools: Tools) -> Arc<Tools> {
+    pub(super) fn store(&self, tools: Tools) -> Arc<Tools> {
         let tools = Arc::new(tools);
         let shared = &self.pool.shared;
         shared.tools.put(self.server.identity, Arc::clone(&tools));
