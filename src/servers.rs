@@ -5,7 +5,7 @@
 mod read;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fmt,
     hash::{BuildHasherDefault, Hash, Hasher},
     sync::Arc,
@@ -25,7 +25,8 @@ use crate::logging::redact_url;
 #[derive(Debug, Default, Clone)]
 pub struct Servers {
     in_order: Vec<Arc<Server>>,
-    by_name: HashMap<String, Arc<Server>>,
+    // Looked into by every call: comparing a few names costs less than hashing one.
+    by_name: BTreeMap<String, Arc<Server>>,
 }
 
 impl Servers {

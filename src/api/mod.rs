@@ -33,6 +33,7 @@ mod verdict;
 
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
+use std::sync::LazyLock;
 
 use actix_web::http::{ConnectionType, Method};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -126,6 +127,12 @@ const ROUTES: &[Route] = &[
     get("/openapi.json", Endpoint::OpenApi),
     get("/swagger-ui/{file}", Endpoint::SwaggerUi),
 ];
+
+/// The segments of each route's path, in the same order.
+static SEGMENTS: LazyLock<Vec<Vec<&str>>> = LazyLock::new(|| {
+    let paths = ROUTES.iter().map(|route| route.path);
+    paths.map(|path| path.split('/').collect()).collect()
+});
 
 /// Every route's method and path.
 pub fn routes() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -228,8 +235,8 @@ fn find<'p>(method: &Method, path: &'p str) -> Result<(&'static Route, Captures<
         _ => path,
     };
     let mut allowed = Vec::new();
-    for route in ROUTES {
-        if let Some(captures) = captures(route.path, path) {
+    for (route, pattern) in ROUTES.iter().zip(SEGMENTS.iter()) {
+        if let Some(captures) = captures(pattern, path) {
             if route.method == *wanted {
                 return Ok((route, captures));
             }
@@ -246,11 +253,11 @@ fn find<'p>(method: &Method, path: &'p str) -> Result<(&'static Route, Captures<
 }
 
 /// The segments of `path` that stand for something, if it fits `pattern`.
-fn captures<'p>(pattern: &str, path: &'p str) -> Option<Captures<'p>> {
+fn captures<'p>(pattern: &[&str], path: &'p str) -> Option<Captures<'p>> {
     let mut captures = Captures::default();
     let mut rest = Some(path);
-    for expected in pattern.split('/') {
-        if expected == "{file}" {
+    for expected in pattern {
+        if *expected == "{file}" {
             captures.file = Some(rest.unwrap_or_default());
             return Some(captures);
         }
@@ -260,11 +267,11 @@ fn captures<'p>(pattern: &str, path: &'p str) -> Option<Captures<'p>> {
             None => (left, None),
         };
         rest = after;
-        match expected {
+        match *expected {
             "{server}" => captures.server = Some(segment),
             "{tool}" => captures.tool = Some(segment),
             "{prompt}" => captures.prompt = Some(segment),
-            _ if expected == segment => {}
+            _ if *expected == segment => {}
             _ => return None,
         }
     }

@@ -190,14 +190,14 @@ impl From<&str> for Id {
 /// 128 random bits as 32 hexadecimal digits. Unlike `{:032x}` it costs next to nothing, and every request needs two.
 pub fn random_hex() -> String {
     let bits: u128 = rand::random();
-    let mut hex = String::with_capacity(32);
-    for byte in bits.to_ne_bytes() {
-        for digit in [byte >> 4, byte & 0xf] {
-            let letter = if digit < 10 { b'0' } else { b'a' - 10 };
-            hex.push(char::from(letter + digit));
+    let digit = |half: u8| half + if half < 10 { b'0' } else { b'a' - 10 };
+    let mut digits = [0; 32];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(bits.to_ne_bytes()) {
+        if let [high, low] = pair {
+            (*high, *low) = (digit(byte >> 4), digit(byte & 0xf));
         }
     }
-    hex
+    String::from_utf8_lossy(&digits).into_owned()
 }
 
 // === impl Params ===

@@ -5,7 +5,7 @@
 //! `client`'s part; how their bytes are cut and joined is `lists`'s.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
 use awc::http::header::{HeaderName, HeaderValue};
@@ -33,7 +33,7 @@ const SUGGESTIONS: usize = 3;
 /// What is known of one server's tools.
 #[derive(Debug)]
 pub struct Tools {
-    by_name: HashMap<String, Tool>,
+    by_name: BTreeMap<String, Tool>,
     in_order: Vec<String>,
     /// Every tool of the server is in `by_name`.
     complete: bool,
@@ -69,7 +69,7 @@ impl Tools {
     /// Nothing yet.
     pub(super) fn new() -> Self {
         Self {
-            by_name: HashMap::new(),
+            by_name: BTreeMap::new(),
             in_order: Vec::new(),
             complete: true,
             fetched: Instant::now(),

@@ -2,6 +2,7 @@
 //!
 //! What a reply means is not decided here; see `outcome`. Deadlines are set outside, around whole operations.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::io;
 use std::pin::Pin;
@@ -188,7 +189,7 @@ impl Transport {
         awc::ClientResponse<impl Stream<Item = Result<Bytes, PayloadError>> + Unpin + use<>>,
         Error,
     > {
-        let mut target = request.target.clone();
+        let mut target = Cow::Borrowed(request.target);
         let mut redirects = 0;
         loop {
             let response = self.send_until_it_arrives(request, &target).await?;
@@ -197,9 +198,10 @@ impl Transport {
                 return Ok(response);
             }
             redirects += 1;
-            target = redirected(&target, status, response.headers())
+            let elsewhere = redirected(&target, status, response.headers())
                 .filter(|_| redirects <= REDIRECTS)
                 .ok_or(Error::Redirect(status))?;
+            target = Cow::Owned(elsewhere);
         }
     }
 
