@@ -300,7 +300,7 @@ fn the_deadline_passes_also_for_who_does_not_read() {
     });
     let app = TestApp::over_with(&upstream, json!({"protocol": "legacy"}));
     let stream = TcpStream::connect(app.address).unwrap();
-    let request = execute(SERVER, "echo", "?timeoutMs=300").header("accept", "text/event-stream");
+    let request = execute(SERVER, "echo", "?timeoutMs=3000").header("accept", "text/event-stream");
     let request = request.json("{}").to_bytes(app.address);
     (&stream).write_all(&request).unwrap();
     upstream.wait_for("notifications/cancelled", 1);

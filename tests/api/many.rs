@@ -242,7 +242,7 @@ fn one_deadline_covers_all() {
     let app = TestApp::over_with(&upstream, json!({"protocol": "legacy"}));
     let response = app.post(
         "/api/batch",
-        &json!({"timeoutMs": 300, "calls": [
+        &json!({"timeoutMs": 3000, "calls": [
             {"server": SERVER, "tool": "slow"},
             {"server": SERVER, "tool": "echo"},
             {"server": SERVER, "tool": "slow"},

@@ -110,7 +110,7 @@ fn openapi_python_client_makes_a_client() {
 /// Tools that wait by design are cut short.
 #[test]
 fn schemathesis_finds_nothing() {
-    if let Some(setting) = Setting::start(json!({"timeoutMs": 300}), &[]) {
+    if let Some(setting) = Setting::start(json!({"timeoutMs": 600}), &[]) {
         for document in [
             "openapi.json",
             "api/mcp/demo/openapi.json",
