@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use actix_web::http::header::{
+    AUTHORIZATION, CROSS_ORIGIN_RESOURCE_POLICY, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+};
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 
@@ -78,6 +80,12 @@ pub(super) fn finish(call: &Call<'_>, mut response: HttpResponse) -> HttpRespons
         push_millis(&mut timing, spent);
     }
     let headers = response.headers_mut();
+    // A browser is to guess no other type, and to show nothing of this in a page of another site.
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        CROSS_ORIGIN_RESOURCE_POLICY,
+        HeaderValue::from_static("same-origin"),
+    );
     for (name, value) in [(REQUEST_ID, call.id.clone()), (SERVER_TIMING, timing)] {
         if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(value)) {
             headers.insert(name, value);

@@ -86,6 +86,29 @@ impl Base {
     }
 }
 
+/// Whether the origin of a page is this service's: its authority is the one in `Host`, or the one that a trusted proxy names.
+/// The scheme is not compared, for nobody says it where there is no such proxy. Whatever else is to be allowed belongs here.
+pub(super) fn is_own(call: &Call<'_>, origin: &HeaderValue) -> bool {
+    let origin = origin.to_str().unwrap_or_default();
+    let Some((scheme @ ("http" | "https"), authority)) = origin.split_once("://") else {
+        return false;
+    };
+    // As an URL, for a default port may be left out, and a host be written in several ways.
+    let place = |authority: &str| {
+        let url = is_authority(authority).then(|| Url::parse(&format!("{scheme}://{authority}/")));
+        let url = url?.ok()?;
+        Some((url.host()?.to_owned(), url.port_or_known_default()))
+    };
+    let forwarded = Base::of(call).origin;
+    let forwarded = forwarded.as_deref().and_then(|url| url.split_once("://"));
+    let own = [
+        first(call.request.headers(), &HOST),
+        forwarded.map(|(_, authority)| authority),
+    ];
+    let page = place(authority);
+    page.is_some() && own.into_iter().flatten().any(|own| place(own) == page)
+}
+
 /// An answer that holds where the service is: where proxies are believed, it depends on what they say.
 pub(super) fn varying(call: &Call<'_>, mut response: HttpResponse) -> HttpResponse {
     if !call.gateway.settings.trusted_proxies.is_empty() {

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use actix_web::HttpResponse;
 use actix_web::http::Method;
 use actix_web::http::header::{
-    ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+    ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use bytes::Bytes;
 use serde::Serialize;
@@ -21,6 +21,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::call::Call;
+use super::encoding;
 use super::openapi;
 use super::reply;
 use super::verdict::Verdict;
@@ -43,8 +44,14 @@ pub(super) enum Error {
     ServerNotFound,
     /// The body is longer than this many bytes.
     PayloadTooLarge(usize),
-    /// The body's type is not JSON.
+    /// A browser says that it sends this for a page of another site.
+    OtherSite,
+    /// The request comes from a page whose origin is not this service's.
+    OtherOrigin,
+    /// The type that is said is not JSON.
     UnsupportedMediaType,
+    /// The body is compressed otherwise than is understood here.
+    UnsupportedEncoding,
     /// The tool reported an error, and the caller wants that as a status.
     Tool {
         /// The result, byte for byte.
@@ -448,6 +455,10 @@ impl Error {
             Self::Unauthorized => vec![(
                 WWW_AUTHENTICATE,
                 HeaderValue::from_static("Bearer realm=\"mcp-rest\""),
+            )],
+            Self::UnsupportedEncoding => vec![(
+                ACCEPT_ENCODING,
+                HeaderValue::from_static(encoding::ACCEPTED),
             )],
             Self::Draining => vec![(RETRY_AFTER, HeaderValue::from_static("1"))],
             Self::MethodNotAllowed(methods) => {

@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use actix_web::web;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::call::Call;
+use super::encoding;
 use super::error::Error;
 use super::openapi::{self, Arguments};
 use crate::mcp::client::{Init, ToolCall, Wishes};
@@ -26,7 +27,6 @@ use crate::servers::{Server, ToolErrors};
 /// Parameters of one query.
 const MOST_PARAMETERS: usize = 1000;
 const PREFER: HeaderName = HeaderName::from_static("prefer");
-const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Query parameters, decoded, in order.
 #[derive(Debug, Default)]
@@ -218,7 +218,8 @@ pub(super) fn session_id(bytes: &[u8]) -> Result<Option<SessionId>, Error> {
     })
 }
 
-fn single_header<'a>(
+/// The value of a header that may be given once.
+pub(super) fn single_header<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
 ) -> Result<Option<&'a HeaderValue>, Error> {
@@ -317,25 +318,21 @@ pub(super) fn tool_errors_asked(call: &Call<'_>) -> Result<Option<ToolErrors>, E
 
 // === the body ===
 
-/// The body, within the cap, if its type is JSON or not said at all.
+/// The body, within the cap, decompressed. That its type is not another than JSON, `cross_site` has made sure of.
 pub(super) async fn body(call: &mut Call<'_>) -> Result<Bytes, Error> {
     let cap = call.gateway.settings.limits.request_bytes;
     let Some(payload) = call.payload.take() else {
         return Ok(Bytes::new());
     };
+    let is_gzip = encoding::is_gzip(call.request.headers())?;
     let announced = single_header(call.request.headers(), &CONTENT_LENGTH)?;
     let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > cap) {
         return Err(Error::PayloadTooLarge(cap));
     }
-    let body = collect(payload, cap).await?;
-    let is_json = match single_header(call.request.headers(), &CONTENT_TYPE)? {
-        // Without a type, a page of another site can send anything, unasked.
-        None => !is_cross_site(call.request.headers()),
-        Some(value) => value.to_str().is_ok_and(is_json),
-    };
-    if !body.is_empty() && !is_json {
-        return Err(Error::UnsupportedMediaType);
+    let mut body = collect(payload, cap).await?;
+    if is_gzip {
+        body = encoding::gunzip(body, cap).await?;
     }
     not_too_deep(call, &body, "The body")?;
     Ok(body)
@@ -350,12 +347,6 @@ pub(super) fn not_too_deep(call: &Call<'_>, json: &[u8], what: &str) -> Result<(
         )));
     }
     Ok(())
-}
-
-/// Whether a browser says that it sends a request for a page of another site.
-fn is_cross_site(headers: &HeaderMap) -> bool {
-    let site = headers.get(FETCH_SITE).map(HeaderValue::as_bytes);
-    site.is_some_and(|site| !matches!(site, b"same-origin" | b"none"))
 }
 
 /// Reads a body to its end.
@@ -399,7 +390,7 @@ async fn collect(mut payload: web::Payload, cap: usize) -> Result<Bytes, Error> 
 }
 
 /// `application/json` and every `+json` type, whatever their case and parameters.
-fn is_json(content_type: &str) -> bool {
+pub(super) fn is_json(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("application/json")
         || essence

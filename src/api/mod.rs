@@ -9,7 +9,9 @@ mod batch;
 mod by_query;
 mod call;
 mod checks;
+mod cross_site;
 mod docs;
+mod encoding;
 mod error;
 mod example;
 mod extract;
@@ -187,6 +189,7 @@ pub async fn serve(
 async fn answer(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
     let (route, captures) = find(call.request.method(), call.request.uri().path())?;
     call.route = route.path;
+    cross_site::check(call)?;
     // A browser that opens a page sends no key; what the page shows, it asks for with one.
     if route.path.starts_with("/api/") && route.endpoint != Endpoint::PageOfServer {
         access::check_key(call)?;

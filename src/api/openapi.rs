@@ -35,7 +35,8 @@ pub(super) use parameters::{
 pub(super) use problems::{
     AssetProblems, BodyProblems, CallProblems, Code, Executed, GatewayProblems, ListProblems,
     NamedServerProblems, Origin, PageProblems, PromptProblems, ReadProblems, ReadinessProblems,
-    RequestProblems, RpcProblems, ServerProblems, ServiceProblems, SessionProblems, ToolProblems,
+    RequestProblems, RpcProblems, ServerProblems, ServiceProblems, SessionProblems, SiteProblems,
+    ToolProblems,
 };
 
 use parameters::{Appearance, Init, RequestId, ResourceForm, ToolForm};
@@ -109,7 +110,7 @@ type Named = BTreeMap<String, Value>;
 /// A response header: name, what it says, an example.
 type Header = (&'static str, &'static str, &'static str);
 
-/// The headers of every answer.
+/// The headers of every answer that a program may want to read.
 const EVERYWHERE: [Header; 2] = [
     (
         "X-Request-Id",
@@ -124,7 +125,7 @@ const EVERYWHERE: [Header; 2] = [
 ];
 
 /// The headers that an operation or a problem names.
-const NAMED: [Header; 9] = [
+const NAMED: [Header; 10] = [
     (
         "Mcp-Session-Id",
         "The session in use, to be sent with the next request; absent where there is none",
@@ -139,6 +140,11 @@ const NAMED: [Header; 9] = [
         "WWW-Authenticate",
         "How to authenticate: to this service, or as the server says it, unchanged",
         "Bearer realm=\"mcp-rest\"",
+    ),
+    (
+        "Accept-Encoding",
+        "How a body may be compressed, where it was otherwise; absent where its type was wrong",
+        "gzip",
     ),
     ("Allow", "The methods of this path", "GET, HEAD"),
     (

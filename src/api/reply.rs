@@ -5,7 +5,7 @@ use actix_web::body::MessageBody as _;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
-    IF_NONE_MATCH, VARY, X_CONTENT_TYPE_OPTIONS,
+    IF_NONE_MATCH, VARY,
 };
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
@@ -70,13 +70,12 @@ pub(super) fn is_media_type(said: &str) -> bool {
         && said.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
 }
 
-/// Content of a server's own making under its own type: a browser must neither guess another nor run it here.
+/// Content of a server's own making under its own type: a browser must not run it here (nor guess another, as with every answer).
 pub(super) fn in_sandbox(mut response: HttpResponse, media_type: &str) -> HttpResponse {
     let headers = response.headers_mut();
     let value = HeaderValue::from_str(media_type)
         .unwrap_or(HeaderValue::from_static("application/octet-stream"));
     headers.insert(CONTENT_TYPE, value);
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
     response
 }

@@ -8,7 +8,7 @@ use super::error::{Error, Task};
 use super::extract;
 use super::openapi::{
     BodyProblems, Deadline, Handshake, Ignored, InServer, InitializeResult, Pong, RequestProblems,
-    ServerProblems, Session, SessionProblems,
+    ServerProblems, Session, SessionProblems, SiteProblems,
 };
 use super::reply;
 use crate::mcp::client::{Init, Wishes};
@@ -62,6 +62,7 @@ pub(super) async fn initialize(call: &mut Call<'_>) -> Result<HttpResponse, Erro
     responses(
         (status = 204, description = "The session is ended, was ended before, or will end by itself"),
         ServerProblems,
+        SiteProblems,
     ),
 )]
 pub(super) async fn end(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
@@ -97,6 +98,7 @@ pub(super) async fn end(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
     responses(
         (status = 200, description = "The server has answered", body = Pong, headers(("Mcp-Session-Id"))),
         SessionProblems,
+        SiteProblems,
     ),
 )]
 pub(super) async fn ping(call: &mut Call<'_>) -> Result<HttpResponse, Error> {

@@ -3,6 +3,7 @@
 
 use actix_web::http::StatusCode;
 
+use super::encoding;
 use super::error::{About, Error, Task};
 use crate::mcp::error::{Error as Cause, Failure, Stage};
 use crate::mcp::message::RpcError;
@@ -63,6 +64,33 @@ impl Verdict {
                 "payload_too_large",
                 "Payload too large",
                 format!("The body is longer than {cap} bytes"),
+            ),
+            Error::OtherSite => (
+                403,
+                "forbidden",
+                "Forbidden",
+                "A page of another site has a browser send this, says 'Sec-Fetch-Site': only pages of this service may, \
+                 and programs, which send no such header"
+                    .into(),
+            ),
+            Error::OtherOrigin => (
+                403,
+                "forbidden",
+                "Forbidden",
+                "The page that 'Origin' names is of another site than 'Host': only pages of this service may send this, and \
+                 programs, which send no 'Origin'. A proxy before this service must pass on 'Host', or say \
+                 'X-Forwarded-Host' and be one of 'gateway.trustedProxies'"
+                    .into(),
+            ),
+            Error::UnsupportedEncoding => (
+                415,
+                "unsupported_media_type",
+                "Unsupported media type",
+                format!(
+                    "A body may be compressed with {} alone: send it with 'Content-Encoding: {}', or without",
+                    encoding::ACCEPTED,
+                    encoding::ACCEPTED
+                ),
             ),
             Error::UnsupportedMediaType => (
                 415,

@@ -92,6 +92,7 @@ impl config::Source for Layer {
 }
 
 impl Layer {
+    /// Adds what somebody has said. A list of keys without one is none: whoever has written it means the service to be guarded.
     fn add(
         &mut self,
         setting: &Setting,
@@ -100,7 +101,11 @@ impl Layer {
         environment: &Environment,
         mistakes: &mut Mistakes,
     ) {
-        if let Some(checked) = setting.check(value, path, environment, mistakes) {
+        let is_empty = value.as_array().is_some_and(Vec::is_empty);
+        if is_empty && matches!(setting.form, Form::Keys) {
+            let fix = "put a key there, or remove it if everybody may call";
+            mistakes.add(path, "holds no key", fix);
+        } else if let Some(checked) = setting.check(value, path, environment, mistakes) {
             self.0.insert(setting.path.to_owned(), checked);
         }
     }
@@ -110,13 +115,10 @@ impl Layer {
         let mut mistakes = Mistakes::default();
         for setting in SETTINGS {
             let value = setting.form.parse(setting.default);
-            layer.add(
-                setting,
-                &value,
-                setting.path,
-                &Environment::new(),
-                &mut mistakes,
-            );
+            let nothing = Environment::new();
+            if let Some(checked) = setting.check(&value, setting.path, &nothing, &mut mistakes) {
+                layer.0.insert(setting.path.to_owned(), checked);
+            }
         }
         layer
     }
@@ -183,7 +185,8 @@ impl Layer {
             let mut names = [setting.variable]
                 .into_iter()
                 .chain(setting.common_variable);
-            let Some((name, text)) = names.find_map(|name| variable(name, environment)) else {
+            let Some((name, text)) = names.find_map(|name| variable(setting, name, environment))
+            else {
                 continue;
             };
             if name == "RUST_LOG" && text.parse::<LevelFilter>().is_err() {
@@ -234,9 +237,15 @@ fn keys_below(prefix: &str) -> Vec<&'static str> {
     keys
 }
 
-/// A variable that says something: an empty one counts as not set, as in `PORT=${PORT}` of a compose file.
-fn variable<'a>(name: &'a str, environment: &'a Environment) -> Option<(&'a str, &'a str)> {
-    let value = environment.get(name).filter(|value| !value.is_empty())?;
+/// A variable that says something: an empty one counts as not set, as in `PORT=${PORT}` of a compose file. But not where keys
+/// are expected: that a service is guarded must not hang on whether somebody has set what the variable was made of.
+fn variable<'a>(
+    setting: &Setting,
+    name: &'a str,
+    environment: &'a Environment,
+) -> Option<(&'a str, &'a str)> {
+    let says = |value: &&String| !value.is_empty() || matches!(setting.form, Form::Keys);
+    let value = environment.get(name).filter(says)?;
     (!is_service_link(name, value)).then_some((name, value))
 }
 

@@ -207,6 +207,10 @@ fn nothing_in_the_file_is_coerced() {
             "gateway.auth.apiKeys: expected an array of strings",
         ),
         (
+            r#"{"auth": {"apiKeys": []}}"#,
+            "gateway.auth.apiKeys: holds no key; put a key there",
+        ),
+        (
             r#"{"auth": {"apiKeys": ["${NONE}"]}}"#,
             "gateway.auth.apiKeys[0]: the environment variable NONE",
         ),
@@ -235,6 +239,16 @@ fn mistakes_in_environment_and_flags_are_named_by_them() {
             &[("MCP_REST_AUTH_API_KEYS", "sEcReT")],
             &[],
             "MCP_REST_AUTH_API_KEYS[0]: ",
+        ),
+        (
+            &[("MCP_REST_AUTH_API_KEYS", "")],
+            &[],
+            "MCP_REST_AUTH_API_KEYS: holds no key; put a key there",
+        ),
+        (
+            &[("MCP_REST_AUTH_API_KEYS", " , ,")],
+            &[],
+            "MCP_REST_AUTH_API_KEYS: holds no key; put a key there",
         ),
         (
             &[("MCP_REST_PROT", "1")],

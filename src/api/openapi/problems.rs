@@ -22,7 +22,7 @@ struct Problem {
     examples: &'static [&'static str],
 }
 
-const PROBLEMS: [Problem; 25] = [
+const PROBLEMS: [Problem; 26] = [
     Problem {
         name: "InvalidRequest",
         status: 400,
@@ -59,6 +59,14 @@ const PROBLEMS: [Problem; 25] = [
         description: "`forbidden`: the server forbids the request",
         headers: &["WWW-Authenticate"],
         examples: &["forbidden"],
+    },
+    Problem {
+        name: "ForbiddenHereOrThere",
+        status: 403,
+        description: "`forbidden`: a page of another site has a browser send this (`origin: gateway`), or the server \
+                      forbids it (`origin: upstream`)",
+        headers: &["WWW-Authenticate"],
+        examples: &["forbidden_here", "forbidden"],
     },
     Problem {
         name: "RouteNotFound",
@@ -138,10 +146,11 @@ const PROBLEMS: [Problem; 25] = [
     Problem {
         name: "UnsupportedMediaType",
         status: 415,
-        description: "`unsupported_media_type`: the body's type is neither `application/json` nor a `+json` type. No \
-                      type at all is fine",
-        headers: &[],
-        examples: &["unsupported_media_type"],
+        description: "`unsupported_media_type`: the type that `Content-Type` says, with a body or without, is neither \
+                      `application/json` nor a `+json` type (none at all is fine), or the body is compressed, and not \
+                      with gzip",
+        headers: &["Accept-Encoding"],
+        examples: &["unsupported_media_type", "unsupported_encoding"],
     },
     Problem {
         name: "InvalidArguments",
@@ -296,8 +305,10 @@ problem_sets! {
     ReadProblems extends SessionProblems: "ResourceNotFound", "NotAcceptable", "InputRequired";
     /// Of a template that is expanded.
     NamedServerProblems extends GatewayProblems: "ServerNotFound";
+    /// Of every route that may run something: none of them is for pages of other sites.
+    SiteProblems: "ForbiddenHereOrThere", "UnsupportedMediaType";
     /// Of every route that takes a body.
-    BodyProblems: "PayloadTooLarge", "UnsupportedMediaType";
+    BodyProblems extends SiteProblems: "PayloadTooLarge";
 }
 
 /// Of JSON-RPC: the same statuses, but the body is a JSON-RPC response wherever the request got as far as that.
@@ -328,7 +339,7 @@ impl IntoResponses for RpcProblems {
                 );
             // What is refused before the route is known to be this one.
             let response = match status.as_str() {
-                "400" | "401" => response.content(
+                "400" | "401" | "403" | "415" => response.content(
                     "application/problem+json",
                     schema("Problem")
                         .examples_from_iter([("unauthorized", unauthorized())])
@@ -433,7 +444,7 @@ mod tests {
             (AssetProblems::responses(), "400 404 405 500"),
             (GatewayProblems::responses(), "400 401 405 500"),
             (ServerProblems::responses(), server),
-            (BodyProblems::responses(), "413 415"),
+            (BodyProblems::responses(), "403 413 415"),
             (ListProblems::responses(), input),
             (CallProblems::responses(), call),
         ] {

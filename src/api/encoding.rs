@@ -1,0 +1,57 @@
+//! Request bodies that are compressed: which codings are taken, and what is in them, within the cap.
+//!
+//! Answers are not compressed here: that is for the proxy that ends TLS.
+
+use std::io::Read;
+
+use actix_web::http::header::{CONTENT_ENCODING, HeaderMap};
+use actix_web::web;
+use bytes::Bytes;
+use flate2::read::MultiGzDecoder;
+
+use super::error::Error;
+
+/// What an answer to another coding names in `Accept-Encoding`.
+pub(super) const ACCEPTED: &str = "gzip";
+
+/// Whether a body is compressed with gzip; any coding that is neither that nor none is an error. So are several.
+pub(super) fn is_gzip(headers: &HeaderMap) -> Result<bool, Error> {
+    let mut codings = headers.get_all(CONTENT_ENCODING);
+    let Some(coding) = codings.next() else {
+        return Ok(false);
+    };
+    let is = |name: &[u8]| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(name);
+    match codings.next() {
+        None if is(b"gzip") || is(b"x-gzip") => Ok(true),
+        None if is(b"identity") || is(b"") => Ok(false),
+        _ => Err(Error::UnsupportedEncoding),
+    }
+}
+
+/// What is in a gzip body, if it is not more than `cap` bytes. Off the worker: how long it takes, its length does not tell.
+pub(super) async fn gunzip(body: Bytes, cap: usize) -> Result<Bytes, Error> {
+    if body.is_empty() {
+        return Ok(body);
+    }
+    let unpacked = web::block(move || unpack(&body, cap)).await;
+    unpacked.unwrap_or_else(|error| {
+        log::error!("a body could not be decompressed: {error}");
+        Err(Error::Internal)
+    })
+}
+
+/// Reads no more than one byte over the cap, so that a bomb costs what an honest body may.
+fn unpack(body: &[u8], cap: usize) -> Result<Bytes, Error> {
+    let most = u64::try_from(cap).unwrap_or(u64::MAX).saturating_add(1);
+    let mut unpacked = Vec::new();
+    let read = MultiGzDecoder::new(body)
+        .take(most)
+        .read_to_end(&mut unpacked);
+    if unpacked.len() > cap {
+        return Err(Error::PayloadTooLarge(cap));
+    }
+    match read {
+        Ok(_) => Ok(unpacked.into()),
+        Err(_) => Err(Error::invalid("The body is not gzip, or not all of it")),
+    }
+}
