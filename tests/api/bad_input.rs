@@ -393,20 +393,3 @@ fn bytes_that_are_no_http_are_answered_and_harm_nobody() {
     }
     gate.app.echo().ok();
 }
-
-/// A page of another site can have a browser send a body without a type, and is told so by the browser.
-#[test]
-fn another_site_cannot_leave_the_type_out() {
-    let upstream = Upstream::start(servers::ts_v1_stateless);
-    let app = TestApp::over(&upstream);
-    let call = || execute(SERVER, "echo", "").body("{}");
-    for site in ["cross-site", "same-site"] {
-        let request = call().header("sec-fetch-site", site);
-        app.request(&request)
-            .is_refused(415, "unsupported_media_type");
-    }
-    for site in ["same-origin", "none"] {
-        app.request(&call().header("sec-fetch-site", site)).ok();
-    }
-    assert_eq!(upstream.executions(), 2);
-}

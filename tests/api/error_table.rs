@@ -165,9 +165,52 @@ fn unsupported_media_type() {
         json!({
             "status": 415, "code": "unsupported_media_type", "title": "Unsupported media type",
             "detail": "The body must be JSON: send it with 'Content-Type: application/json'",
+            "origin": "gateway", "executed": "no", "retryable": false,
+        }),
+    );
+}
+
+#[test]
+fn unsupported_media_type_of_a_compressed_body() {
+    let app = TestApp::over(&any());
+    let response = send(&app, call().header("content-encoding", "br"));
+    is(
+        &response,
+        json!({
+            "status": 415, "code": "unsupported_media_type", "title": "Unsupported media type",
+            "detail": "A body may be compressed with gzip alone: send it with 'Content-Encoding: gzip', or without",
             "origin": "gateway", "executed": "no", "retryable": false, "server": "s", "tool": "echo",
         }),
     );
+    assert_eq!(response.header("accept-encoding"), Some("gzip"));
+}
+
+#[test]
+fn forbidden_to_other_sites() {
+    let app = TestApp::over(&any());
+    for (name, value, detail) in [
+        (
+            "sec-fetch-site",
+            "cross-site",
+            "A page of another site has a browser send this, says 'Sec-Fetch-Site': only pages of this service may, and \
+             programs, which send no such header",
+        ),
+        (
+            "origin",
+            "null",
+            "The page that 'Origin' names is of another site than 'Host': only pages of this service may send this, and \
+             programs, which send no 'Origin'. A proxy before this service must pass on 'Host', or say 'X-Forwarded-Host' \
+             and be one of 'gateway.trustedProxies'",
+        ),
+    ] {
+        is(
+            &send(&app, call().header(name, value)),
+            json!({
+                "status": 403, "code": "forbidden", "title": "Forbidden", "detail": detail,
+                "origin": "gateway", "executed": "no", "retryable": false,
+            }),
+        );
+    }
 }
 
 // === Refused there ===
