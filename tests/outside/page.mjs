@@ -1,10 +1,10 @@
 // What a user does with a Swagger UI page, in headless Chromium: Authorize, choose a document, open an operation, fill in the
-// request body, Execute, read the response. What is done with it is in browser.mjs.
+// request body, Execute, read the response. What is done with it is in browser.mjs and other_sites.mjs.
 import puppeteer from "puppeteer-core";
 
-export const launch = () => puppeteer.launch({
+export const launch = (...args) => puppeteer.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", headless: true,
-  args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+  args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", ...args],
 });
 
 // What the browser complains about: none of it shows in the page itself. A 401 is logged by
