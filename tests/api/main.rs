@@ -38,6 +38,7 @@ mod many;
 mod modern;
 mod nginx;
 mod openapi;
+mod other_sites;
 mod outside;
 mod ping_health;
 mod problem;

