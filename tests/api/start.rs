@@ -174,6 +174,22 @@ fn guarded(upstream: &Upstream) -> TestApp {
     TestApp::spawn_with(&config, &[], &[("KEY", KEY)])
 }
 
+/// Whoever sets it means the service to be guarded: an empty one would open it to everybody.
+#[test]
+fn a_list_of_keys_without_a_key_is_refused() {
+    for keys in ["", ",", " , ,", "  "] {
+        let env = [("MCP_REST_AUTH_API_KEYS", keys)];
+        for args in [&[][..], &["--check"], &["--allow-unauthenticated"]] {
+            let ended = run(&any_config(), args, &env);
+            is_refused(&ended, &["MCP_REST_AUTH_API_KEYS", "put a key there"]);
+        }
+    }
+    let mut config = any_config();
+    config["gateway"] = json!({"auth": {"apiKeys": []}});
+    let reasons = ["gateway.auth.apiKeys", "put a key there"];
+    is_refused(&run(&config, &[], &[]), &reasons);
+}
+
 #[test]
 fn a_key_opens_the_door_and_goes_no_further() {
     let upstream = Upstream::start(servers::toolbox);
