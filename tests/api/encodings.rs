@@ -47,14 +47,10 @@ fn a_gzip_body_is_what_is_in_it() {
     for request in upstream.received("tools/call") {
         assert_eq!(request.arguments(), &json!({"message": "Grüße"}));
     }
-    // Of several members, as of one; and of none at all.
-    let mut members = gzip(br#"{"message":"#);
-    members.extend(gzip(br#""hi"}"#));
-    app.request(&call("gzip", members)).ok();
     app.request(&call("gzip", "")).ok();
     app.request(&call("gzip", gzip(b""))).ok();
     app.request(&call("gzip", gzip(&long(CAP)))).ok();
-    assert_eq!(upstream.executions(), 8);
+    assert_eq!(upstream.executions(), 7);
 }
 
 #[test]
@@ -113,11 +109,13 @@ fn what_is_no_gzip_is_400() {
     wrong_sum[at] ^= 1;
     let mut longer = whole.clone();
     longer.extend(b"{}");
+    let members = [whole.clone(), gzip(b"")].concat();
     for body in [
         b"{}".to_vec(),
         cut,
         wrong_sum,
         longer,
+        members,
         gzip(b"[1]"),
         gzip(b"{"),
     ] {
