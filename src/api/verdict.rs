@@ -24,6 +24,7 @@ pub(super) struct Verdict {
 
 impl Verdict {
     /// Status, code and words for an error.
+    #[expect(clippy::too_many_lines, reason = "one table, one row a cause")]
     pub(super) fn on(error: &Error, about: About<'_>) -> Self {
         let server = about.server.unwrap_or_default();
         let tool = about.tool.unwrap_or_default();

@@ -23,10 +23,11 @@ fn bare() -> Request {
 
 /// The same over a connection whose `Host` is this.
 fn send_to(app: &TestApp, host: &str, headers: &[(&str, &str)]) -> Response {
-    let headers: String = headers
+    let headers: Vec<String> = headers
         .iter()
         .map(|(name, value)| format!("{name}: {value}\r\n"))
         .collect();
+    let headers = headers.concat();
     let target = path(SERVER, "tools/echo/execute");
     let head = format!(
         "POST {target} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: 0\r\n{headers}\r\n"

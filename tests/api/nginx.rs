@@ -26,7 +26,7 @@ fn program() -> PathBuf {
         .chain(["/usr/sbin".into(), "/usr/local/sbin".into()])
         .map(|folder| folder.join("nginx"))
         .find(|program| program.is_file())
-        .expect("nginx is not installed")
+        .unwrap_or_else(|| panic!("nginx is not installed"))
 }
 
 /// nginx before some replicas, listening on a socket in a folder of its own.
