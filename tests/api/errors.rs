@@ -399,7 +399,7 @@ fn the_callers_own_headers_do_not_reach_the_server() {
         .json("{}")
         .header("authorization", "Bearer CALLER-SECRET")
         .header("cookie", "a=b")
-        .header("origin", "http://localhost")
+        .header("origin", format!("http://{}", app.address))
         .header("mcp-protocol-version", "1999-01-01")
         .header("accept", "application/json")
         .header("x-forwarded-host", "evil");
