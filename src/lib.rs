@@ -3,7 +3,7 @@
 //! One request, read top to bottom:
 //!
 //! 1. [`app`] runs the HTTP server and hands every request to [`api`],
-//! 2. which finds the route, checks the key, and turns bytes into checked values;
+//! 2. which finds the route, refuses what another site sends, checks the key, and turns bytes into checked values;
 //! 3. a client of [`mcp`] asks the MCP server, in the era and the session it wants;
 //! 4. and [`api`] answers with the result's own bytes, or with a problem.
 //!
