@@ -6,7 +6,7 @@
 //! the work is done, an error, a deadline or a caller that went away; only [`Opened::hand_out`] makes it the caller's.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_rt::task::JoinHandle;
 use actix_rt::time::timeout;
@@ -129,10 +129,11 @@ impl Sessions {
 // === impl Keeper ===
 
 impl Keeper {
-    /// Waits until everything that was asked for is done. Whoever asks must have dropped its [`Sessions`] and be sure that
-    /// everybody else drops theirs.
-    pub async fn finish(self) {
-        if timeout(PATIENCE * 2, self.0).await.is_err() {
+    /// Waits until everything that was asked for is done, or until `deadline`. Whoever asks must have dropped its [`Sessions`]
+    /// and be sure that everybody else drops theirs.
+    pub async fn finish(self, deadline: Instant) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if timeout(left, self.0).await.is_err() {
             log::warn!("sessions are left to their servers: ending them took too long");
         }
     }
