@@ -62,11 +62,8 @@ impl Application {
         let openapi = api::openapi::document().map_err(std::io::Error::other)?;
         let common = Arc::new(Common::of(&serde_json::from_slice(&openapi)?));
         let budget = Budget::new(settings.limits.buffered_bytes);
-        let (sessions, keeper) = Sessions::start(Transport::new(
-            Arc::clone(&tls),
-            settings.limits,
-            budget.clone(),
-        ));
+        let transport = Transport::new(Arc::clone(&tls), settings.limits, budget.clone());
+        let (sessions, keeper) = Sessions::start(transport, &servers);
         let queue = Queue {
             length: settings.limits.queued,
             patience: settings.queue,
