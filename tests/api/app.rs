@@ -51,7 +51,34 @@ impl TestApp {
     /// The same with more arguments and environment variables.
     pub fn spawn_with(config: &Value, args: &[&str], env: &[(&str, &str)]) -> Self {
         let file = ConfigFile::write(config);
-        let mut child = command(&file, args, env).spawn().unwrap();
+        let command = command(&file, args, env);
+        Self::start(command, file)
+    }
+
+    /// The same where a process may have only so many descriptors: `limits` is what `ulimit` is told.
+    pub fn spawn_within(config: &Value, limits: &str, env: &[(&str, &str)]) -> Self {
+        let file = ConfigFile::write(config);
+        let service = command(&file, &[], env);
+        let mut command = Command::new("/bin/sh");
+        command
+            .arg("-c")
+            .arg(format!("ulimit {limits}; exec \"$0\" \"$@\""))
+            .arg(service.get_program())
+            .args(service.get_args())
+            .env_clear()
+            .envs(
+                service
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            )
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        Self::start(command, file)
+    }
+
+    fn start(mut command: Command, file: ConfigFile) -> Self {
+        let mut child = command.spawn().unwrap();
         let logs = Logs::follow(&mut child);
         let Some(address) = logs.address() else {
             child.kill().ok();
@@ -172,6 +199,16 @@ impl TestApp {
         let pid = self.child.id().to_string();
         let mut kill = Command::new("kill");
         assert!(kill.args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    /// What the system says of the process, in a file of its own below `/proc`.
+    pub fn proc(&self, file: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/{file}", self.child.id()))
+    }
+
+    /// How many descriptors the process has.
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(self.proc("fd")).unwrap().count()
     }
 
     /// Waits until something is in the log.

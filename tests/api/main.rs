@@ -21,6 +21,7 @@ mod bad_input;
 mod by_query;
 mod checks;
 mod conversation;
+mod descriptors;
 mod docs;
 mod documents;
 mod eras;
@@ -54,3 +55,4 @@ mod tools;
 mod unknown_tool;
 #[path = "../upstream/mod.rs"]
 mod upstream;
+mod waiting;
