@@ -164,7 +164,7 @@ async fn stop_when_told(
         sleep(delay).await;
     }
     let now = Instant::now();
-    let calls_end = now + (time - FOR_SESSIONS.min(time / 2));
+    let calls_end = now + time.saturating_sub(FOR_SESSIONS).max(time / 2);
     port.turn_away();
     sleep(UNTIL_ACCEPTED).await;
     server.pause().await;

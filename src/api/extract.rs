@@ -385,8 +385,8 @@ async fn collect(
                 return payload.poll_next_unpin(nobody).map(Ok);
             }
             match payload.poll_next_unpin(context) {
+                Poll::Ready(chunk) => Poll::Ready(Ok(chunk)),
                 Poll::Pending => arrival.poll(context).map(Err),
-                ready => ready.map(Ok),
             }
         });
         let chunk = match chunk.await? {

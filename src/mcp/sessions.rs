@@ -396,3 +396,39 @@ impl Drop for Opened {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_much_to_end_is_dropped_and_counted() {
+        let server = Arc::new(Server::http("s", "http://127.0.0.1/mcp".parse().unwrap()));
+        let lane = Lane::to(&server);
+        let leave = || Job::Leave {
+            server: Arc::clone(&server),
+            abandoned: None,
+            session: None,
+        };
+        for _ in 0..WAITING {
+            assert!(lane.admits(&leave()));
+        }
+        assert!(!lane.admits(&leave()));
+        assert!(!lane.admits(&leave()));
+        assert_eq!(lane.dropped.load(Ordering::Relaxed), 2);
+        // Room is made when a turn comes.
+        let turn = lane.leaving.come().now_or_never().flatten();
+        assert!(turn.is_some() && lane.admits(&leave()) && !lane.admits(&leave()));
+    }
+
+    #[test]
+    fn so_many_have_their_turn_at_the_same_time() {
+        let turns = Turns::of(LEAVING);
+        let held: Vec<_> = (0..LEAVING)
+            .map(|_| turns.queue_up().then(|| turns.come().now_or_never()))
+            .collect();
+        assert!(turns.queue_up() && turns.come().now_or_never().is_none());
+        drop(held);
+        assert!(turns.queue_up() && turns.come().now_or_never().is_some());
+    }
+}
