@@ -1,19 +1,26 @@
 //! The running service: built from a listener, settings and servers; run until it is told to stop, then drained.
 
-use std::future::poll_fn;
+use std::future::{poll_fn, ready};
 use std::net::TcpListener;
 use std::process::exit;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use actix_http::HttpService;
+use actix_http::error::DispatchError;
+use actix_rt::net::TcpStream;
 use actix_rt::signal::unix::{Signal, SignalKind, signal};
+use actix_rt::task::JoinHandle;
 use actix_rt::time::sleep;
-use actix_web::dev::{Server, ServerHandle};
-use actix_web::{App, HttpServer, web};
+use actix_server::ServerBuilder;
+use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
+use actix_web::dev::{AppConfig, Extensions, Server, ServerHandle};
+use actix_web::{App, Error, web};
 
 use crate::api::{self, Common, Gateway, Validators};
+use crate::caller_connection::{CallerConnection, HEAD};
 use crate::drain::{Drain, Port};
 use crate::mcp::budget::Budget;
 use crate::mcp::client::{Pool, Queue, Shared};
@@ -29,12 +36,18 @@ const UNTIL_ACCEPTED: Duration = Duration::from_millis(20);
 const UNTIL_OBEYED: Duration = Duration::from_millis(5);
 /// How long connections may take to end with their next answer, before those that have none to come are closed.
 const WINDING_DOWN: Duration = Duration::from_millis(500);
+/// How long an answer that was sent before its request had come whole stays readable before the connection is closed.
+const LINGER: Duration = Duration::from_secs(1);
+/// What is kept of the time for leaving to end sessions in; half of it where it is short.
+const FOR_SESSIONS: Duration = Duration::from_secs(5);
 /// Longer than load balancers keep idle connections (60 s, mostly): whoever closes first must be the one who sends requests.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// The service, ready to run.
 pub struct Application {
     server: Server,
+    /// Ends with the moment by which the process is to end.
+    stopping: JoinHandle<Instant>,
     keeper: Keeper,
 }
 
@@ -49,11 +62,8 @@ impl Application {
         let openapi = api::openapi::document().map_err(std::io::Error::other)?;
         let common = Arc::new(Common::of(&serde_json::from_slice(&openapi)?));
         let budget = Budget::new(settings.limits.buffered_bytes);
-        let (sessions, keeper) = Sessions::start(Transport::new(
-            Arc::clone(&tls),
-            settings.limits,
-            budget.clone(),
-        ));
+        let transport = Transport::new(Arc::clone(&tls), settings.limits, budget.clone());
+        let (sessions, keeper) = Sessions::start(transport, &servers);
         let queue = Queue {
             length: settings.limits.queued,
             patience: settings.queue,
@@ -63,15 +73,12 @@ impl Application {
         let servers = Arc::new(servers);
         let drain = Arc::new(Drain::default());
         let workers = settings.workers;
-        // actix counts in whole seconds.
-        let shutdown_timeout =
-            settings.drain.as_secs() + u64::from(settings.drain.subsec_nanos() > 0);
-        let delay = settings.drain_delay;
+        let time = (settings.drain_delay, settings.drain);
+        let longest_stall = settings.stall;
         // From this moment on, not only once the server runs: whoever has read that it listens may stop it.
         let signals = Signals::listen()?;
         let port = Port::of(&listener)?;
         let draining = Arc::clone(&drain);
-        let counting = Arc::clone(&drain);
 
         let factory = move || {
             let transport = Transport::new(Arc::clone(&tls), settings.limits, budget.clone());
@@ -84,47 +91,67 @@ impl Application {
                 validators: Validators::default(),
                 drain: Arc::clone(&drain),
             });
-            App::new().default_service(web::to(move |request, payload| {
+            let app = App::new().default_service(web::to(move |request, payload| {
                 api::serve(Rc::clone(&gateway), request, payload)
-            }))
+            }));
+            let app = app
+                .into_factory()
+                .map_err(|error: Error| error.error_response());
+            let idle_end = Arc::clone(&drain);
+            let http = HttpService::build()
+                .keep_alive(KEEP_ALIVE)
+                .client_request_timeout(HEAD)
+                .client_disconnect_timeout(LINGER)
+                // A caller that goes away ends its handler: what the handler holds is then cancelled and closed.
+                .h1_allow_half_closed(false)
+                .graceful_shutdown_signal(move || idle_end.idle_ends())
+                .on_connect_ext(|connection: &CallerConnection, to: &mut Extensions| {
+                    to.insert(connection.exchange().clone());
+                })
+                .h1(map_config(app, |()| AppConfig::default()));
+            let counting = Arc::clone(&drain);
+            let accept = move |stream: TcpStream| {
+                let caller = stream.peer_addr().ok();
+                let connection = CallerConnection::new(stream, longest_stall, counting.admit());
+                ready(Ok::<_, DispatchError>((connection, caller)))
+            };
+            fn_service(accept).and_then(http)
         };
-        let mut http = HttpServer::new(factory)
-            .disable_signals()
-            .keep_alive(KEEP_ALIVE)
-            .on_connect(move |_, connection| {
-                connection.insert(counting.admit());
-            })
-            // Without it a streamed answer waits 40 ms for the caller's acknowledgement.
-            .tcp_nodelay(true)
-            // A caller that goes away ends its handler: what the handler holds is then cancelled and closed.
-            .h1_allow_half_closed(false)
-            .shutdown_timeout(shutdown_timeout);
+        // Not actix-web's own server, which takes no connections but TCP streams as they are.
+        let mut server = ServerBuilder::new().disable_signals();
         if workers > 0 {
-            http = http.workers(workers);
+            server = server.workers(workers);
         }
-        let server = http.listen(listener)?.run();
-        let stopping = stop_when_told(signals, draining, port, server.handle(), delay);
-        actix_rt::spawn(stopping);
-        Ok(Self { server, keeper })
+        let server = server.listen("callers", listener, factory)?.run();
+        let stopping = stop_when_told(signals, draining, port, server.handle(), time);
+        let stopping = actix_rt::spawn(stopping);
+        Ok(Self {
+            server,
+            stopping,
+            keeper,
+        })
     }
 
-    /// Runs until SIGTERM or SIGINT; calls in flight finish, and the sessions still open are ended.
+    /// Runs until it is told to stop; calls in flight finish, and the sessions still open are ended.
     pub async fn run(self) -> std::io::Result<()> {
-        let outcome = self.server.await;
-        self.keeper.finish().await;
-        outcome
+        self.server.await?;
+        // The server ends by being stopped and not otherwise.
+        let end = self.stopping.await.map_err(std::io::Error::other)?;
+        self.keeper.finish(end).await;
+        Ok(())
     }
 }
 
-/// Waits for SIGTERM or SIGINT and lets the service leave: at once after SIGINT, for then somebody waits at a terminal. A
-/// second signal ends the process then and there.
+/// Waits for a signal and lets the service leave: at once after SIGINT, for then somebody waits at a terminal; after a
+/// `delay` else. From then on, all is over within `drain`: what returns is the moment. A second signal ends the process
+/// then and there.
 async fn stop_when_told(
     mut signals: Signals,
     drain: Arc<Drain>,
     port: Port,
     server: ServerHandle,
-    delay: Duration,
-) {
+    (delay, time): (Duration, Duration),
+) -> Instant {
     let first = signals.next().await;
     drain.leave();
     log::info!("stopping: calls in flight are finished; a second signal stops at once");
@@ -133,41 +160,53 @@ async fn stop_when_told(
         log::warn!("stopped at once; calls and sessions are left as they are");
         exit(128 + second.as_raw_value());
     });
-    if first == SignalKind::terminate() {
+    if first != SignalKind::interrupt() {
         sleep(delay).await;
     }
+    let now = Instant::now();
+    let calls_end = now + time.saturating_sub(FOR_SESSIONS).max(time / 2);
     port.turn_away();
     sleep(UNTIL_ACCEPTED).await;
     server.pause().await;
     sleep(UNTIL_OBEYED).await;
     port.close();
     drain.close();
-    drain.connections_end(WINDING_DOWN).await;
-    server.stop(true).await;
+    drain
+        .connections_end(calls_end.min(now + WINDING_DOWN))
+        .await;
+    drain.end_idle();
+    drain.connections_end(calls_end).await;
+    // What still runs is dropped, and thereby cancelled.
+    server.stop(false).await;
+    now + time
 }
 
 /// The signals that ask a process to stop.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
+struct Signals(Vec<(SignalKind, Signal)>);
 
 impl Signals {
+    /// SIGHUP asks services to read their configuration anew; as long as this one cannot, it is started anew instead.
     fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
+        let kinds = [
+            SignalKind::terminate(),
+            SignalKind::interrupt(),
+            SignalKind::hangup(),
+        ];
+        let listening = kinds.map(|kind| Ok((kind, signal(kind)?)));
+        listening
+            .into_iter()
+            .collect::<std::io::Result<_>>()
+            .map(Self)
     }
 
     async fn next(&mut self) -> SignalKind {
         poll_fn(|context| {
-            if self.terminate.poll_recv(context).is_ready() {
-                return Poll::Ready(SignalKind::terminate());
+            for (kind, signal) in &mut self.0 {
+                if signal.poll_recv(context).is_ready() {
+                    return Poll::Ready(*kind);
+                }
             }
-            self.interrupt
-                .poll_recv(context)
-                .map(|_| SignalKind::interrupt())
+            Poll::Pending
         })
         .await
     }

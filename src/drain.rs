@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use actix_rt::time::sleep;
 use socket2::SockRef;
+use tokio::sync::watch;
 
 /// How often it is looked whether connections are left.
 const GLANCE: Duration = Duration::from_millis(10);
@@ -20,6 +21,8 @@ const GLANCE: Duration = Duration::from_millis(10);
 pub struct Drain {
     stage: AtomicU8,
     connections: AtomicUsize,
+    /// Whether connections on which nothing is under way are closed.
+    idle_end: watch::Sender<bool>,
 }
 
 const LEAVING: u8 = 1;
@@ -27,7 +30,7 @@ const CLOSING: u8 = 2;
 
 /// A connection from a caller, as long as it is open.
 #[derive(Debug)]
-pub struct Connection(Arc<Drain>);
+pub struct Admitted(Arc<Drain>);
 
 /// The port that is listened on, to take it away from whoever listens.
 #[derive(Debug)]
@@ -56,22 +59,35 @@ impl Drain {
         self.stage.load(Ordering::Relaxed) == CLOSING
     }
 
-    /// Counts a connection until what is returned is dropped.
-    pub fn admit(self: &Arc<Self>) -> Connection {
-        self.connections.fetch_add(1, Ordering::Relaxed);
-        Connection(Arc::clone(self))
+    /// Closes every connection on which nothing is under way, and every other one after its answer.
+    pub fn end_idle(&self) {
+        self.idle_end.send_replace(true);
     }
 
-    /// Waits until no connection is left, or for `patience`.
-    pub async fn connections_end(&self, patience: Duration) {
-        let since = Instant::now();
-        while self.connections.load(Ordering::Relaxed) > 0 && since.elapsed() < patience {
+    /// Waits for [`Drain::end_idle`].
+    pub fn idle_ends(&self) -> impl Future<Output = ()> + use<> {
+        let mut told = self.idle_end.subscribe();
+        async move {
+            // It is told as long as connections are counted.
+            let _ = told.wait_for(|ends| *ends).await;
+        }
+    }
+
+    /// Counts a connection until what is returned is dropped.
+    pub fn admit(self: &Arc<Self>) -> Admitted {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        Admitted(Arc::clone(self))
+    }
+
+    /// Waits until no connection is left, or until `deadline`.
+    pub async fn connections_end(&self, deadline: Instant) {
+        while self.connections.load(Ordering::Relaxed) > 0 && Instant::now() < deadline {
             sleep(GLANCE).await;
         }
     }
 }
 
-impl Drop for Connection {
+impl Drop for Admitted {
     fn drop(&mut self) {
         self.0.connections.fetch_sub(1, Ordering::Relaxed);
     }
@@ -140,8 +156,9 @@ mod tests {
     async fn connections_are_waited_for() {
         let drain = Arc::new(Drain::default());
         let connection = drain.admit();
-        drain.connections_end(Duration::ZERO).await;
+        drain.connections_end(Instant::now()).await;
         actix_rt::spawn(async move { drop(connection) });
-        drain.connections_end(Duration::from_secs(3600)).await;
+        let later = Instant::now() + Duration::from_secs(3600);
+        drain.connections_end(later).await;
     }
 }

@@ -7,13 +7,16 @@
 //! 3. a client of [`mcp`] asks the MCP server, in the era and the session it wants;
 //! 4. and [`api`] answers with the result's own bytes, or with a problem.
 //!
-//! [`drain`] says how far the process is on its way out; [`settings`] and [`servers`] say how this process runs and which servers there are; [`logging`] writes JSON lines and
+//! [`caller_connection`] is what a request comes over, and [`descriptors`] how many of those there can be; [`drain`] says how far the
+//! process is on its way out; [`settings`] and [`servers`] say how this process runs and which servers there are; [`logging`] writes JSON lines and
 //! holds the one redaction; [`demo`] is the MCP server behind `--demo`.
 
 pub mod api;
 pub mod app;
+pub mod caller_connection;
 mod config_file;
 pub mod demo;
+pub mod descriptors;
 pub mod drain;
 mod expand;
 pub mod logging;

@@ -9,7 +9,7 @@ use awc::http::Uri;
 use mcp_rest::app::Application;
 use mcp_rest::servers::Server;
 use mcp_rest::settings::{self, Command, DEMO, Mistakes, Settings, Start};
-use mcp_rest::{demo, logging};
+use mcp_rest::{demo, descriptors, logging};
 
 /// A configuration that cannot be used.
 const UNUSABLE: u8 = 2;
@@ -34,7 +34,12 @@ fn main() -> ExitCode {
         Command::Healthcheck => actix_rt::System::new().block_on(healthcheck(&start.settings)),
         Command::Run => {
             logging::init(start.settings.log_level);
-            actix_rt::System::new().block_on(run(start))
+            descriptors::raise_limit();
+            let system = actix_rt::System::new();
+            let outcome = system.block_on(run(start));
+            // Taken apart, it would wait for the look-ups of names that are under way.
+            std::mem::forget(system);
+            outcome
         }
     };
     match outcome {

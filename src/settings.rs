@@ -100,7 +100,7 @@ pub struct Settings {
     pub log_level: LevelFilter,
     /// Whether to serve the demo server too.
     pub demo: bool,
-    /// How long calls in flight may take at shutdown.
+    /// How long calls in flight and the ends of sessions may take at shutdown, together.
     pub drain: Duration,
     /// How long everything is still served after SIGTERM, while readiness is off.
     pub drain_delay: Duration,
@@ -108,6 +108,8 @@ pub struct Settings {
     pub retries: u32,
     /// How long a call may wait for a place at its server.
     pub queue: Duration,
+    /// How long a caller may take nothing of its answer.
+    pub stall: Duration,
 }
 
 impl Settings {

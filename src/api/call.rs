@@ -13,6 +13,7 @@ use super::checks::Validators;
 use super::error::{About, Error};
 use super::extract::{self, Query};
 use super::typed::Common;
+use crate::caller_connection::Exchange;
 use crate::drain::Drain;
 use crate::mcp::client::{Client, Pool};
 use crate::servers::{Server, Servers};
@@ -42,7 +43,9 @@ pub(super) struct Call<'a> {
     pub gateway: &'a Rc<Gateway>,
     /// The request without its body.
     pub request: &'a HttpRequest,
-    /// The body, until it is read.
+    /// What goes on over its connection.
+    pub exchange: Exchange,
+    /// The body, until it is read to its end.
     pub payload: Option<web::Payload>,
     /// `X-Request-Id`.
     pub id: String,
@@ -89,6 +92,7 @@ impl<'a> Call<'a> {
         Self {
             gateway,
             request,
+            exchange: request.conn_data().cloned().unwrap_or_default(),
             payload: Some(payload),
             id: access::request_id(request),
             started: Instant::now(),

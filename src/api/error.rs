@@ -48,6 +48,8 @@ pub(super) enum Error {
     OtherSite,
     /// The request comes from a page whose origin is not this service's.
     OtherOrigin,
+    /// The body had not come when the deadline passed.
+    RequestTimeout,
     /// The type that is said is not JSON.
     UnsupportedMediaType,
     /// The body is compressed otherwise than is understood here.
@@ -76,6 +78,8 @@ pub(super) enum Error {
     Upstream(Task, Box<Failure>),
     /// This service is about to stop.
     Draining,
+    /// This service has no file descriptors left.
+    Scarce,
     /// A fault of ours.
     Internal,
 }
@@ -335,7 +339,9 @@ impl Error {
         match self {
             Self::Tool { .. } => "upstream",
             Self::Upstream(_, failure) => match failure.error {
-                Cause::Overloaded | Cause::NoRoom | Cause::Internal(_) => "gateway",
+                Cause::Overloaded | Cause::NoRoom | Cause::NoDescriptors | Cause::Internal(_) => {
+                    "gateway"
+                }
                 _ => "upstream",
             },
             _ => "gateway",
@@ -355,12 +361,13 @@ impl Error {
     /// Whether the same request may help later: the cause may pass, and nothing ran, or running it twice does no harm.
     fn is_retryable(&self) -> bool {
         let Self::Upstream(_, failure) = self else {
-            return matches!(self, Self::Draining);
+            return matches!(self, Self::Draining | Self::Scarce | Self::RequestTimeout);
         };
         let may_pass = match &failure.error {
             Cause::Unreachable(_)
             | Cause::Overloaded
             | Cause::NoRoom
+            | Cause::NoDescriptors
             | Cause::Lost(_)
             | Cause::Deadline
             | Cause::Busy { .. }
@@ -460,7 +467,7 @@ impl Error {
                 ACCEPT_ENCODING,
                 HeaderValue::from_static(encoding::ACCEPTED),
             )],
-            Self::Draining => vec![(RETRY_AFTER, HeaderValue::from_static("1"))],
+            Self::Draining | Self::Scarce => vec![(RETRY_AFTER, HeaderValue::from_static("1"))],
             Self::MethodNotAllowed(methods) => {
                 let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
                 HeaderValue::from_str(&names.join(", "))
@@ -472,7 +479,7 @@ impl Error {
                     .iter()
                     .map(|value| (WWW_AUTHENTICATE, value.clone()))
                     .collect(),
-                Cause::Overloaded | Cause::NoRoom => {
+                Cause::Overloaded | Cause::NoRoom | Cause::NoDescriptors => {
                     vec![(RETRY_AFTER, HeaderValue::from_static("1"))]
                 }
                 Cause::Busy { retry_after, .. } => {

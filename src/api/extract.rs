@@ -3,7 +3,7 @@
 //! Everything here refuses rather than guesses: a request that is not what it seems never reaches a server.
 
 use std::future::poll_fn;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use actix_web::http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
@@ -15,6 +15,7 @@ use serde::de::{Deserialize as _, Deserializer, Error as _};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::arrival::Arrival;
 use super::call::Call;
 use super::encoding;
 use super::error::Error;
@@ -192,7 +193,7 @@ pub(super) fn wishes(
         session: session(call)?,
         init,
         close: call.query.flag("close")?,
-        deadline: call.started + timeout(call, server, timeout_ms)?,
+        deadline: call.started + timeout(call, server.timeout, timeout_ms)?,
     })
 }
 
@@ -233,9 +234,13 @@ pub(super) fn single_header<'a>(
     }
 }
 
-/// The server's deadline, or a lower one that the caller asks for.
-fn timeout(call: &Call<'_>, server: &Server, in_body: Option<u64>) -> Result<Duration, Error> {
-    let most = server.timeout.unwrap_or(call.gateway.settings.timeout);
+/// The server's deadline if it has its own, else the gateway's, or a lower one that the caller asks for.
+pub(super) fn timeout(
+    call: &Call<'_>,
+    of_server: Option<Duration>,
+    in_body: Option<u64>,
+) -> Result<Duration, Error> {
+    let most = of_server.unwrap_or(call.gateway.settings.timeout);
     let asked = asked_timeout(call, in_body)?;
     Ok(asked.map_or(most, |asked| asked.min(most)))
 }
@@ -321,16 +326,18 @@ pub(super) fn tool_errors_asked(call: &Call<'_>) -> Result<Option<ToolErrors>, E
 /// The body, within the cap, decompressed. That its type is not another than JSON, `cross_site` has made sure of.
 pub(super) async fn body(call: &mut Call<'_>) -> Result<Bytes, Error> {
     let cap = call.gateway.settings.limits.request_bytes;
-    let Some(payload) = call.payload.take() else {
-        return Ok(Bytes::new());
-    };
     let is_gzip = encoding::is_gzip(call.request.headers())?;
     let announced = single_header(call.request.headers(), &CONTENT_LENGTH)?;
     let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > cap) {
         return Err(Error::PayloadTooLarge(cap));
     }
-    let mut body = collect(payload, cap).await?;
+    let mut arrival = Arrival::of(call, cap)?;
+    let Some(payload) = &mut call.payload else {
+        return Ok(Bytes::new());
+    };
+    let mut body = collect(payload, cap, &mut arrival).await?;
+    call.payload = None;
     if is_gzip {
         body = encoding::gunzip(body, cap).await?;
     }
@@ -354,19 +361,26 @@ pub(super) fn not_too_deep(call: &Call<'_>, json: &[u8], what: &str) -> Result<(
 /// The first look is taken without leaving a waker. actix starts a handler before it hands on the body that it has read
 /// along with the head, and polls the handler again after every such handing on, there and nowhere else; a waker left
 /// at the first look would only make it go through all of a connection's work once more, for a tenth of a call's cost.
-async fn collect(mut payload: web::Payload, cap: usize) -> Result<Bytes, Error> {
+async fn collect(
+    payload: &mut web::Payload,
+    cap: usize,
+    arrival: &mut Arrival,
+) -> Result<Bytes, Error> {
     let mut first_look = true;
     let mut body = Bytes::new();
     let mut pieces = BytesMut::new();
     loop {
         let chunk = poll_fn(|context| {
             if std::mem::take(&mut first_look) {
-                payload.poll_next_unpin(&mut Context::from_waker(Waker::noop()))
-            } else {
-                payload.poll_next_unpin(context)
+                let nobody = &mut Context::from_waker(Waker::noop());
+                return payload.poll_next_unpin(nobody).map(Ok);
+            }
+            match payload.poll_next_unpin(context) {
+                Poll::Ready(chunk) => Poll::Ready(Ok(chunk)),
+                Poll::Pending => arrival.poll(context).map(Err),
             }
         });
-        let chunk = match chunk.await {
+        let chunk = match chunk.await? {
             Some(Ok(chunk)) => chunk,
             Some(Err(broken)) => {
                 log::debug!("a request body broke off: {broken}");

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::call::Call;
 use super::error::Error;
-use super::openapi::{ReadinessProblems, ServiceProblems};
+use super::openapi::{LivenessProblems, ReadinessProblems, ServiceProblems};
 use super::reply;
 use crate::logging;
 
@@ -57,7 +57,7 @@ pub(super) fn health(_: &Call<'_>) -> HttpResponse {
     tag = "service",
     responses(
         (status = 200, description = "The process is alive", body = Probe),
-        ServiceProblems,
+        LivenessProblems,
     ),
 )]
 pub(super) fn live() -> HttpResponse {

@@ -4,6 +4,7 @@
 
 mod accept;
 mod access;
+mod arrival;
 mod base;
 mod batch;
 mod by_query;
@@ -170,6 +171,7 @@ pub async fn serve(
     payload: web::Payload,
 ) -> HttpResponse {
     let mut call = Call::new(&gateway, &request, payload);
+    let under_way = call.exchange.begin();
     let outcome = AssertUnwindSafe(answer(&mut call)).catch_unwind().await;
     let response = match outcome {
         Ok(Ok(response)) => response,
@@ -178,17 +180,23 @@ pub async fn serve(
         Err(_) => Error::Internal.into_response(&mut call),
     };
     let mut response = access::finish(&call, response);
-    if gateway.drain.is_closing() {
+    if gateway.drain.is_closing() || call.exchange.is_scarce() {
         response
             .head_mut()
             .set_connection_type(ConnectionType::Close);
     }
-    response
+    if let Some(unread) = call.payload.take() {
+        call.exchange.leave_unread(unread);
+    }
+    under_way.until_sent(response)
 }
 
 async fn answer(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
     let (route, captures) = find(call.request.method(), call.request.uri().path())?;
     call.route = route.path;
+    if call.exchange.is_scarce() && route.endpoint != Endpoint::Live {
+        return Err(Error::Scarce);
+    }
     cross_site::check(call)?;
     // A browser that opens a page sends no key; what the page shows, it asks for with one.
     if route.path.starts_with("/api/") && route.endpoint != Endpoint::PageOfServer {

@@ -34,9 +34,9 @@ pub(super) use parameters::{
 };
 pub(super) use problems::{
     AssetProblems, BodyProblems, CallProblems, Code, Executed, GatewayProblems, ListProblems,
-    NamedServerProblems, Origin, PageProblems, PromptProblems, ReadProblems, ReadinessProblems,
-    RequestProblems, RpcProblems, ServerProblems, ServiceProblems, SessionProblems, SiteProblems,
-    ToolProblems,
+    LivenessProblems, NamedServerProblems, Origin, PageProblems, PromptProblems, ReadProblems,
+    ReadinessProblems, RequestProblems, RpcProblems, ServerProblems, ServiceProblems,
+    SessionProblems, SiteProblems, ToolProblems,
 };
 
 use parameters::{Appearance, Init, RequestId, ResourceForm, ToolForm};

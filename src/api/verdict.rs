@@ -60,6 +60,12 @@ impl Verdict {
                 "Server not found",
                 format!("Server '{server}' is not configured"),
             ),
+            Error::RequestTimeout => (
+                408,
+                "request_timeout",
+                "Request timeout",
+                "The body had not come when the deadline of the call passed".into(),
+            ),
             Error::PayloadTooLarge(cap) => (
                 413,
                 "payload_too_large",
@@ -124,6 +130,12 @@ impl Verdict {
                 "overloaded",
                 "Not ready",
                 "This service is about to stop: send requests elsewhere".into(),
+            ),
+            Error::Scarce => (
+                503,
+                "overloaded",
+                "Overloaded",
+                "This service has too many connections: it has no file descriptors left".into(),
             ),
             Error::Internal => (
                 500,
@@ -277,6 +289,13 @@ fn upstream(task: Task, failure: &Failure, about: About<'_>) -> Verdict {
             503,
             "overloaded",
             "Too much is being answered at the same time: there was no room for this answer".into(),
+        ),
+        Cause::NoDescriptors => (
+            503,
+            "overloaded",
+            format!(
+                "There are too many connections to make one to server '{server}'; nothing was sent to it"
+            ),
         ),
         Cause::Internal(_) => (
             500,

@@ -16,6 +16,7 @@ use awc::http::uri::Authority;
 use awc::http::{Method, Uri};
 
 use super::socket::{Flight, Socket};
+use crate::descriptors;
 
 /// Node and uvicorn close idle connections after 5 s: ours are given up before that.
 const IDLE: Duration = Duration::from_secs(4);
@@ -93,14 +94,15 @@ impl Pool {
     fn new(tls: &Arc<rustls::ClientConfig>) -> Self {
         // awc leaves Nagle's algorithm on: the last segment of a longer body would wait a round trip, or a delayed
         // acknowledgement, for those before it.
-        let tcp = tcp::Connector::default().service().map(
-            |connection: tcp::Connection<Uri, TcpStream>| {
+        let tcp = tcp::Connector::default().service().and_then(
+            async |connection: tcp::Connection<Uri, TcpStream>| {
                 let (stream, uri) = connection.into_parts();
+                let stream = descriptors::unless_reserved(stream).map_err(tcp::ConnectError::Io)?;
                 if let Err(error) = stream.set_nodelay(true) {
                     log::debug!("a connection keeps Nagle's algorithm: {error}");
                 }
                 let under_tls = uri.scheme_str() == Some("https");
-                tcp::Connection::new(uri, Socket::new(stream, under_tls))
+                Ok(tcp::Connection::new(uri, Socket::new(stream, under_tls)))
             },
         );
         // Calls in flight are not limited here: awc's limit counts over all hosts, so that two slow streams could starve

@@ -47,6 +47,9 @@ pub enum Error {
     /// Too much of other answers is held in memory to take this one; it was sent for.
     #[error("no room for the answer")]
     NoRoom,
+    /// This process has no file descriptor left for a connection; nothing was sent.
+    #[error("no file descriptor is left for a connection")]
+    NoDescriptors,
     /// A legacy server refuses to work without a session, and the caller forbade a handshake. Without a refusal where the
     /// server need not be asked.
     #[error("the server wants a session")]
@@ -202,6 +205,7 @@ impl Error {
             | Self::PromptNotFound { .. }
             | Self::ResourceNotFound { .. }
             | Self::Overloaded
+            | Self::NoDescriptors
             | Self::InputRequired(_) => Executed::No,
             Self::Busy { status, .. } | Self::Status(status) => executed_at(*status),
             Self::Rpc { status, error } => {

@@ -30,6 +30,7 @@ use super::message::{self, Answer, Id};
 use super::outcome::Head;
 use super::socket::Flight;
 use super::watch::Watch;
+use crate::descriptors;
 use crate::servers::Server;
 use crate::settings::Limits;
 
@@ -226,7 +227,8 @@ impl Transport {
                 Ok(response) => return Ok(response),
                 Err(error) => error,
             };
-            if let SendRequestError::Connect(ConnectError::Io(_)) = error
+            if let SendRequestError::Connect(ConnectError::Io(cause)) = &error
+                && !descriptors::are_wanting(cause)
                 && refused < request.server.retries
             {
                 log::debug!(server = request.server.name; "the connection was refused; trying again");
@@ -422,6 +424,9 @@ fn unanswered(error: SendRequestError) -> Error {
         // By its name this comes before the request; awc reports so a server that hangs up instead of answering.
         SendRequestError::Connect(ConnectError::Disconnected) => {
             Error::Lost("the server hung up".into())
+        }
+        SendRequestError::Connect(ConnectError::Io(error)) if descriptors::are_wanting(&error) => {
+            Error::NoDescriptors
         }
         SendRequestError::Connect(error) => Error::Unreachable(error.to_string()),
         SendRequestError::Url(error) => Error::Unreachable(error.to_string()),

@@ -271,6 +271,7 @@ struct Merged {
     drain_delay_ms: u64,
     retries: u32,
     queue_ms: u64,
+    stall_ms: u64,
     log_level: String,
     allow_unauthenticated: bool,
     limits: Limits,
@@ -314,5 +315,6 @@ pub(super) fn merge(layers: Vec<Layer>) -> Result<Settings, Mistakes> {
         drain_delay: Duration::from_millis(merged.drain_delay_ms),
         retries: merged.retries,
         queue: Duration::from_millis(merged.queue_ms),
+        stall: Duration::from_millis(merged.stall_ms),
     })
 }

@@ -189,7 +189,7 @@ pub(super) const SETTINGS: &[Setting] = &[
             most: LONGEST_TIMEOUT_MS,
         },
         "30000",
-        "time for calls in flight at shutdown",
+        "time for shutdown: calls in flight, then the ends of sessions",
     ),
     setting(
         "drainDelayMs",
@@ -220,6 +220,16 @@ pub(super) const SETTINGS: &[Setting] = &[
         },
         "1000",
         "time a call may wait for a place at its server",
+    ),
+    setting(
+        "stallMs",
+        "MCP_REST_STALL_MS",
+        Form::Number {
+            least: 1,
+            most: LONGEST_TIMEOUT_MS,
+        },
+        "30000",
+        "time after which a caller that takes nothing of its answer is closed",
     ),
     setting(
         "limits.requestBytes",

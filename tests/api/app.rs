@@ -51,7 +51,34 @@ impl TestApp {
     /// The same with more arguments and environment variables.
     pub fn spawn_with(config: &Value, args: &[&str], env: &[(&str, &str)]) -> Self {
         let file = ConfigFile::write(config);
-        let mut child = command(&file, args, env).spawn().unwrap();
+        let command = command(&file, args, env);
+        Self::start(command, file)
+    }
+
+    /// The same where a process may have only so many descriptors: `limits` is what `ulimit` is told.
+    pub fn spawn_within(config: &Value, limits: &str, env: &[(&str, &str)]) -> Self {
+        let file = ConfigFile::write(config);
+        let service = command(&file, &[], env);
+        let mut command = Command::new("/bin/sh");
+        command
+            .arg("-c")
+            .arg(format!("ulimit {limits}; exec \"$0\" \"$@\""))
+            .arg(service.get_program())
+            .args(service.get_args())
+            .env_clear()
+            .envs(
+                service
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            )
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        Self::start(command, file)
+    }
+
+    fn start(mut command: Command, file: ConfigFile) -> Self {
+        let mut child = command.spawn().unwrap();
         let logs = Logs::follow(&mut child);
         let Some(address) = logs.address() else {
             child.kill().ok();
@@ -176,10 +203,20 @@ impl TestApp {
 
     /// The most memory the process has held at once, in bytes.
     pub fn peak_memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let status = std::fs::read_to_string(self.proc("status")).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmHWM:"));
         let kilobytes = line.unwrap().split_whitespace().nth(1).unwrap();
         kilobytes.parse::<u64>().unwrap() * 1024
+    }
+
+    /// What the system says of the process, in a file of its own below `/proc`.
+    pub fn proc(&self, file: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/{file}", self.child.id()))
+    }
+
+    /// How many descriptors the process has.
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(self.proc("fd")).unwrap().count()
     }
 
     /// Waits until something is in the log.

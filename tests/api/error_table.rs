@@ -10,7 +10,7 @@ use std::thread;
 use serde_json::{Value, json};
 
 use crate::app::{SERVER, TestApp, config, execute, path};
-use crate::http::{Request, Response};
+use crate::http::{Request, Response, send_raw};
 use crate::upstream::{Part, Reply, Request as Incoming, State, Upstream, event, servers};
 
 /// The request id of every row.
@@ -138,6 +138,30 @@ fn method_not_allowed() {
         }),
     );
     assert_eq!(response.header("allow"), Some("POST"));
+}
+
+#[test]
+fn request_timeout() {
+    let upstream = any();
+    let app = TestApp::over(&upstream);
+    let head = format!(
+        "POST {}?timeoutMs=300 HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nx-request-id: {REQUEST_ID}\r\n",
+        path(SERVER, "tools/echo/execute")
+    );
+    let response = send_raw(
+        app.address,
+        (head + "content-length: 9\r\n\r\n{").as_bytes(),
+    );
+    is(
+        &response,
+        json!({
+            "status": 408, "code": "request_timeout", "title": "Request timeout",
+            "detail": "The body had not come when the deadline of the call passed",
+            "origin": "gateway", "executed": "no", "retryable": true, "server": "s", "tool": "echo",
+        }),
+    );
+    assert_eq!(response.header("connection"), Some("close"));
+    assert_eq!(upstream.requests().len(), 0);
 }
 
 #[test]

@@ -185,7 +185,7 @@ fn the_end_of_the_process_cancels_what_still_runs() {
     let app = TestApp::spawn_with(
         &config(&upstream, json!({"protocol": "legacy"})),
         &[],
-        &[("MCP_REST_DRAIN_MS", "1")],
+        &[("MCP_REST_DRAIN_MS", "4000")],
     );
     let _caller = begin(&app, &execute(SERVER, "echo", "?init=true").json("{}"));
     upstream.wait_for("tools/call", 1);
@@ -207,7 +207,7 @@ fn a_handshake_outlives_its_caller_and_its_worker() {
     let app = TestApp::spawn_with(
         &config(&upstream, json!({"protocol": "legacy"})),
         &[],
-        &[("MCP_REST_DRAIN_MS", "1")],
+        &[("MCP_REST_DRAIN_MS", "4000")],
     );
     let caller = begin(&app, &execute(SERVER, "echo", "?init=true").json("{}"));
     upstream.wait_for("initialize", 1);

@@ -22,6 +22,7 @@ mod by_query;
 mod checks;
 mod conversation;
 mod cross_site;
+mod descriptors;
 mod docs;
 mod documents;
 mod encodings;
@@ -57,3 +58,4 @@ mod tools;
 mod unknown_tool;
 #[path = "../upstream/mod.rs"]
 mod upstream;
+mod waiting;

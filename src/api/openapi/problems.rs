@@ -22,7 +22,7 @@ struct Problem {
     examples: &'static [&'static str],
 }
 
-const PROBLEMS: [Problem; 26] = [
+const PROBLEMS: [Problem; 28] = [
     Problem {
         name: "InvalidRequest",
         status: 400,
@@ -122,6 +122,13 @@ const PROBLEMS: [Problem; 26] = [
         examples: &["not_acceptable"],
     },
     Problem {
+        name: "RequestTimeout",
+        status: 408,
+        description: "`request_timeout`: the body had not come when the deadline passed. The connection is closed",
+        headers: &[],
+        examples: &["request_timeout"],
+    },
+    Problem {
         name: "InputRequired",
         status: 409,
         description: "`input_required`: the server wants input first. Repeat the call through `/call`, with \
@@ -205,16 +212,23 @@ const PROBLEMS: [Problem; 26] = [
         name: "Overloaded",
         status: 503,
         description: "`overloaded`: the server is not ready to answer (`origin: upstream`), or too many calls to it are \
-                      in flight here (`origin: gateway`)",
+                      in flight here, or too many connections open (`origin: gateway`)",
         headers: &["Retry-After"],
         examples: &["overloaded", "overloaded_here"],
     },
     Problem {
         name: "Draining",
         status: 503,
-        description: "`overloaded`: this service is about to stop; send requests elsewhere",
+        description: "`overloaded`: this service is about to stop, or has too many connections; send requests elsewhere",
         headers: &["Retry-After"],
-        examples: &["draining"],
+        examples: &["draining", "scarce"],
+    },
+    Problem {
+        name: "Scarce",
+        status: 503,
+        description: "`overloaded`: this service has too many connections",
+        headers: &["Retry-After"],
+        examples: &["scarce"],
     },
     Problem {
         name: "UpstreamTimeout",
@@ -276,8 +290,10 @@ macro_rules! problem_sets {
 }
 
 problem_sets! {
-    /// Of every route.
-    ServiceProblems: "InvalidRequest", "MethodNotAllowed", "InternalError";
+    /// Of the liveness probe.
+    LivenessProblems: "InvalidRequest", "MethodNotAllowed", "InternalError";
+    /// Of every other route.
+    ServiceProblems extends LivenessProblems: "Scarce";
     /// Of the readiness probe.
     ReadinessProblems extends ServiceProblems: "Draining";
     /// Of the pages of Swagger UI.
@@ -308,7 +324,7 @@ problem_sets! {
     /// Of every route that may run something: none of them is for pages of other sites.
     SiteProblems: "ForbiddenHereOrThere", "UnsupportedMediaType";
     /// Of every route that takes a body.
-    BodyProblems extends SiteProblems: "PayloadTooLarge";
+    BodyProblems extends SiteProblems: "RequestTimeout", "PayloadTooLarge";
 }
 
 /// Of JSON-RPC: the same statuses, but the body is a JSON-RPC response wherever the request got as far as that.
@@ -338,14 +354,19 @@ impl IntoResponses for RpcProblems {
                         .build(),
                 );
             // What is refused before the route is known to be this one.
-            let response = match status.as_str() {
-                "400" | "401" | "403" | "415" => response.content(
+            let before = match status.as_str() {
+                "400" | "401" | "403" | "415" => Some("unauthorized"),
+                "503" => Some("scarce"),
+                _ => None,
+            };
+            let response = match before {
+                Some(name) => response.content(
                     "application/problem+json",
                     schema("Problem")
-                        .examples_from_iter([("unauthorized", unauthorized())])
+                        .examples_from_iter([(name, recorded(name))])
                         .build(),
                 ),
-                _ => response,
+                None => response,
             };
             (status, response.build().into())
         });
@@ -355,10 +376,10 @@ impl IntoResponses for RpcProblems {
     }
 }
 
-/// The recorded problem of a request without a key.
-fn unauthorized() -> Example {
+/// A problem as it was recorded.
+fn recorded(name: &str) -> Example {
     let recorded: Value = serde_json::from_str(include_str!("examples.json")).unwrap_or_default();
-    let problem = recorded.pointer("/problems/unauthorized").cloned();
+    let problem = recorded.pointer(&format!("/problems/{name}")).cloned();
     ExampleBuilder::new().value(problem).build()
 }
 
@@ -392,6 +413,7 @@ pub(in crate::api) enum Code {
     NotAcceptable,
     InputRequired,
     SessionExpired,
+    RequestTimeout,
     PayloadTooLarge,
     UnsupportedMediaType,
     InvalidArguments,
@@ -439,12 +461,13 @@ mod tests {
         let input = "400 401 403 404 405 409 410 422 429 500 501 502 503 504";
         let call = "400 401 403 404 405 406 409 410 422 429 500 501 502 503 504";
         for (set, expected) in [
-            (ServiceProblems::responses(), "400 405 500"),
+            (LivenessProblems::responses(), "400 405 500"),
+            (ServiceProblems::responses(), "400 405 500 503"),
             (ReadinessProblems::responses(), "400 405 500 503"),
-            (AssetProblems::responses(), "400 404 405 500"),
-            (GatewayProblems::responses(), "400 401 405 500"),
+            (AssetProblems::responses(), "400 404 405 500 503"),
+            (GatewayProblems::responses(), "400 401 405 500 503"),
             (ServerProblems::responses(), server),
-            (BodyProblems::responses(), "403 413 415"),
+            (BodyProblems::responses(), "403 408 413 415"),
             (ListProblems::responses(), input),
             (CallProblems::responses(), call),
         ] {

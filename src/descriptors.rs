@@ -1,0 +1,48 @@
+//! The file descriptors of this process: as many as the system allows, and a reserve to say with that there are none left.
+//!
+//! The kernel gives a new descriptor the lowest number that is free. So the number alone says how many are in use at
+//! least, and nothing has to be counted.
+
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::atomic::{AtomicI32, Ordering};
+
+/// `ENFILE` and `EMFILE`: the same numbers on every Unix.
+const ENFILE: i32 = 23;
+const EMFILE: i32 = 24;
+/// Descriptors that no server gets, and in which callers are only told so. A quarter of all where there are few.
+const RESERVE: u64 = 64;
+
+/// The first number of the reserve.
+static RESERVED_FROM: AtomicI32 = AtomicI32::new(RawFd::MAX);
+
+/// Raises the soft limit of this process to the hard one, and sets the reserve aside.
+pub fn raise_limit() {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) => {
+            let reserved_from = limit - RESERVE.min(limit / 4);
+            let reserved_from = RawFd::try_from(reserved_from).unwrap_or(RawFd::MAX);
+            RESERVED_FROM.store(reserved_from, Ordering::Relaxed);
+            log::debug!(limit = limit; "file descriptors");
+        }
+        Err(error) => log::warn!("the limit on file descriptors stays as it is: {error}"),
+    }
+}
+
+/// Whether this descriptor is one of the reserve: all others are in use.
+pub fn is_reserved(descriptor: &impl AsRawFd) -> bool {
+    descriptor.as_raw_fd() >= RESERVED_FROM.load(Ordering::Relaxed)
+}
+
+/// Passes on what was made with a descriptor, unless that is one of the reserve. Then it is closed, as if there had been none.
+pub fn unless_reserved<T: AsRawFd>(made: T) -> io::Result<T> {
+    if is_reserved(&made) {
+        return Err(io::Error::from_raw_os_error(EMFILE));
+    }
+    Ok(made)
+}
+
+/// Whether an error means that there are no descriptors left, for this process or the whole machine.
+pub fn are_wanting(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(EMFILE | ENFILE))
+}
