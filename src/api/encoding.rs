@@ -10,6 +10,8 @@ use bytes::Bytes;
 use flate2::bufread::GzDecoder;
 
 use super::error::Error;
+use super::extract::no_room;
+use crate::mcp::budget::Share;
 
 /// What an answer to another coding names in `Accept-Encoding`.
 pub(super) const ACCEPTED: &str = "gzip";
@@ -29,12 +31,17 @@ pub(super) fn is_gzip(headers: &HeaderMap) -> Result<bool, Error> {
 }
 
 /// What is in a gzip body, if it is not more than `cap` bytes. Off the worker: how long it takes, its length does not tell.
-pub(super) async fn gunzip(body: Bytes, cap: usize) -> Result<Bytes, Error> {
+/// Nor does that tell how much it will be, so `share` has the most it can be meanwhile.
+pub(super) async fn gunzip(body: Bytes, cap: usize, mut share: Share) -> Result<Bytes, Error> {
     if body.is_empty() {
         return Ok(body);
     }
-    let unpacked = web::block(move || unpack(&body, cap)).await;
-    unpacked.unwrap_or_else(|error| {
+    share.hold(cap).map_err(no_room)?;
+    let unpacked = web::block(move || {
+        let unpacked = unpack(&body, cap)?;
+        share.keep(unpacked).map_err(no_room)
+    });
+    unpacked.await.unwrap_or_else(|error| {
         log::error!("a body could not be decompressed: {error}");
         Err(Error::Internal)
     })

@@ -20,11 +20,15 @@ use super::call::Call;
 use super::encoding;
 use super::error::Error;
 use super::openapi::{self, Arguments};
+use crate::mcp::budget::{NoRoom, SMALL, Share};
 use crate::mcp::client::{Init, ToolCall, Wishes};
+use crate::mcp::error::Executed;
 use crate::mcp::header::{SESSION_ID, SessionId};
-use crate::mcp::message::nests_deeper_than;
+use crate::mcp::message::{Members, nests_deeper_than};
 use crate::servers::{Server, ToolErrors};
 
+/// Members of an object whose members are sent on one by one.
+const MOST_MEMBERS: usize = 10_000;
 /// Parameters of one query.
 const MOST_PARAMETERS: usize = 1000;
 const PREFER: HeaderName = HeaderName::from_static("prefer");
@@ -333,13 +337,14 @@ pub(super) async fn body(call: &mut Call<'_>) -> Result<Bytes, Error> {
         return Err(Error::PayloadTooLarge(cap));
     }
     let mut arrival = Arrival::of(call, cap)?;
+    let budget = call.gateway.pool.budget();
     let Some(payload) = &mut call.payload else {
         return Ok(Bytes::new());
     };
-    let mut body = collect(payload, cap, &mut arrival).await?;
+    let mut body = collect(payload, cap, budget.share(), &mut arrival).await?;
     call.payload = None;
     if is_gzip {
-        body = encoding::gunzip(body, cap).await?;
+        body = encoding::gunzip(body, cap, budget.share()).await?;
     }
     not_too_deep(call, &body, "The body")?;
     Ok(body)
@@ -364,6 +369,7 @@ pub(super) fn not_too_deep(call: &Call<'_>, json: &[u8], what: &str) -> Result<(
 async fn collect(
     payload: &mut web::Payload,
     cap: usize,
+    mut share: Share,
     arrival: &mut Arrival,
 ) -> Result<Bytes, Error> {
     let mut first_look = true;
@@ -386,8 +392,17 @@ async fn collect(
                 log::debug!("a request body broke off: {broken}");
                 return Err(Error::invalid("The body could not be read"));
             }
-            None if pieces.is_empty() => return Ok(body),
-            None => return Ok(pieces.freeze()),
+            None => {
+                let body = if pieces.is_empty() {
+                    body
+                } else {
+                    pieces.freeze()
+                };
+                if body.len() <= SMALL {
+                    return Ok(body);
+                }
+                return share.keep(body).map_err(no_room);
+            }
         };
         if body.len().max(pieces.len()) + chunk.len() > cap {
             return Err(Error::PayloadTooLarge(cap));
@@ -399,8 +414,13 @@ async fn collect(
                 pieces.extend_from_slice(&body);
             }
             pieces.extend_from_slice(&chunk);
+            share.hold(pieces.len()).map_err(no_room)?;
         }
     }
+}
+
+pub(super) fn no_room(NoRoom: NoRoom) -> Error {
+    Error::NoRoom(Executed::No)
 }
 
 /// `application/json` and every `+json` type, whatever their case and parameters.
@@ -437,11 +457,28 @@ pub(super) fn envelope(body: &[u8]) -> Result<Envelope<'_>, Error> {
     Ok(envelope)
 }
 
+/// The members of `object`, unless they are so many that the list of them is much larger than they are.
+pub(super) fn members<'a>(object: &'a RawValue, what: &str) -> Result<Members<'a>, Error> {
+    let Ok(members) = Members::of(object.get()) else {
+        return Err(not_an_object(what));
+    };
+    if members.0.len() > MOST_MEMBERS {
+        return Err(Error::invalid(format!(
+            "{what} holds more than {MOST_MEMBERS} members"
+        )));
+    }
+    Ok(members)
+}
+
+fn not_an_object(what: &str) -> Error {
+    Error::invalid(format!("{what} must be a JSON object"))
+}
+
 pub(super) fn require_object(value: &RawValue, what: &str) -> Result<(), Error> {
     if value.get().starts_with('{') {
         return Ok(());
     }
-    Err(Error::invalid(format!("{what} must be a JSON object")))
+    Err(not_an_object(what))
 }
 
 pub(super) fn not_json(error: &serde_json::Error) -> Error {

@@ -13,7 +13,6 @@ use super::reply;
 use super::tools::list_of;
 use crate::mcp::client::PromptCall;
 use crate::mcp::lists::Listing;
-use crate::mcp::message::Members;
 
 /// List a server's prompts
 ///
@@ -60,7 +59,10 @@ pub(super) async fn get(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
     call.note_timing(&mut client);
     let result = outcome.map_err(|failure| Error::upstream(Task::GetPrompt, failure))?;
     let session = client.finish();
-    Ok(reply::with_session(reply::json(result), session.as_ref()))
+    Ok(reply::with_session(
+        reply::passed_on(result),
+        session.as_ref(),
+    ))
 }
 
 /// Complete an argument of a prompt or a variable of a resource template
@@ -82,7 +84,7 @@ pub(super) async fn complete(call: &mut Call<'_>) -> Result<HttpResponse, Error>
     let body = extract::body(call).await?;
     let object = extract::object(&body)?;
     let wishes = extract::wishes(call, server, None)?;
-    let params = Members::of(object.get()).map_err(|error| extract::not_json(&error))?;
+    let params = extract::members(object, "The body")?;
     for name in ["ref", "argument"] {
         if !params
             .get(name)
@@ -103,5 +105,8 @@ pub(super) async fn complete(call: &mut Call<'_>) -> Result<HttpResponse, Error>
     call.note_timing(&mut client);
     let result = outcome.map_err(|failure| Error::upstream(Task::Complete, failure))?;
     let session = client.finish();
-    Ok(reply::with_session(reply::json(result), session.as_ref()))
+    Ok(reply::with_session(
+        reply::passed_on(result),
+        session.as_ref(),
+    ))
 }

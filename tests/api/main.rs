@@ -36,6 +36,7 @@ mod leaving;
 mod legacy;
 mod live;
 mod many;
+mod memory;
 mod modern;
 mod nginx;
 mod openapi;
