@@ -202,11 +202,11 @@ impl TestApp {
     }
 
     /// The most memory the process has held at once, in bytes.
-    pub fn peak_memory(&self) -> u64 {
+    pub fn peak_memory(&self) -> usize {
         let status = std::fs::read_to_string(self.proc("status")).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmHWM:"));
         let kilobytes = line.unwrap().split_whitespace().nth(1).unwrap();
-        kilobytes.parse::<u64>().unwrap() * 1024
+        kilobytes.parse::<usize>().unwrap() * 1024
     }
 
     /// What the system says of the process, in a file of its own below `/proc`.
