@@ -330,12 +330,17 @@ pub(super) async fn body(call: &mut Call<'_>) -> Result<Bytes, Error> {
     if announced.is_some_and(|length| length > cap) {
         return Err(Error::PayloadTooLarge(cap));
     }
-    let mut arrival = Arrival::of(call, cap)?;
-    let Some(payload) = &mut call.payload else {
+    let Some(mut payload) = call.payload.take() else {
         return Ok(Bytes::new());
     };
-    let body = collect(payload, cap, &mut arrival).await?;
-    call.payload = None;
+    let collected = collect(&mut payload, cap, Arrival::of(call, cap)).await;
+    let body = match collected {
+        Ok(body) => body,
+        Err(error) => {
+            call.payload = Some(payload);
+            return Err(error);
+        }
+    };
     let is_json = match single_header(call.request.headers(), &CONTENT_TYPE)? {
         // Without a type, a page of another site can send anything, unasked.
         None => !is_cross_site(call.request.headers()),
@@ -373,7 +378,7 @@ fn is_cross_site(headers: &HeaderMap) -> bool {
 async fn collect(
     payload: &mut web::Payload,
     cap: usize,
-    arrival: &mut Arrival,
+    mut arrival: Arrival<'_>,
 ) -> Result<Bytes, Error> {
     let mut first_look = true;
     let mut body = Bytes::new();
