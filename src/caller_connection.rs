@@ -12,7 +12,7 @@ use std::error::Error;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use actix_rt::net::TcpStream;
@@ -31,8 +31,9 @@ pub const HEAD: Duration = Duration::from_secs(5);
 /// The same where descriptors are scarce, from the moment of the connection.
 const SCARCE_HEAD: Duration = Duration::from_secs(1);
 
-/// What may come ahead of its turn. The HTTP library would take twice that, and then try to go on without a rest.
-const AHEAD: usize = 64 * 1024;
+/// What is read at once, and what is read ahead of its turn beyond that. The HTTP library keeps what it cannot use yet, and
+/// from 128 KiB on it tries again without a rest.
+const BURST: usize = 32 * 1024;
 /// An answer that is sent at once.
 const SHORT: u64 = 16 * 1024;
 /// What of an answer may wait in the system because the caller takes no more: where it takes half of this, it is not stalled.
@@ -43,6 +44,8 @@ const UNSENT: u32 = 128 * 1024;
 pub struct CallerConnection {
     stream: TcpStream,
     exchange: Exchange,
+    /// What was read since there was a chance to use it.
+    burst: usize,
     /// Runs while a head is incomplete.
     head: Clock,
     /// Runs while the caller takes nothing of what is written.
@@ -101,7 +104,10 @@ struct Clock(Option<Pin<Box<Sleep>>>);
 impl Exchange {
     /// A request has come in.
     pub fn begin(&self) -> UnderWay {
-        self.0.phase.set(Phase::UnderWay);
+        // One that begins right after another had come ahead of its turn.
+        if self.0.phase.replace(Phase::UnderWay) != Phase::Idle {
+            self.0.ahead.set(0);
+        }
         self.0.unread.set(None);
         UnderWay(self.clone())
     }
@@ -136,21 +142,20 @@ impl Exchange {
             .received
             .set(state.received.get().saturating_add(more));
         match state.phase.get() {
-            Phase::UnderWay if !state.is_reading.get() => {
-                state.ahead.set(state.ahead.get().saturating_add(bytes));
-            }
-            Phase::UnderWay | Phase::First | Phase::Head => {}
-            Phase::Idle => {
-                state.ahead.set(0);
-                state.phase.set(Phase::Head);
-            }
+            // A body that is still on its way takes up all that came before.
+            Phase::UnderWay if state.is_reading.get() => state.ahead.set(0),
+            Phase::UnderWay => state.ahead.set(state.ahead.get().saturating_add(bytes)),
+            Phase::Idle => state.phase.set(Phase::Head),
+            Phase::First | Phase::Head => {}
         }
     }
 
     /// Whether so much came ahead of its turn that it has to wait in the system.
     fn is_far_ahead(&self) -> bool {
         let state = &self.0;
-        state.ahead.get() > AHEAD && state.phase.get() == Phase::UnderWay && !state.is_reading.get()
+        state.ahead.get() >= BURST
+            && state.phase.get() == Phase::UnderWay
+            && !state.is_reading.get()
     }
 
     fn pause(&self, context: &Context<'_>) {
@@ -227,6 +232,7 @@ impl CallerConnection {
                 is_scarce,
                 ..State::default()
             })),
+            burst: 0,
             head: Clock::default(),
             stall: Clock::default(),
             longest_stall,
@@ -278,13 +284,21 @@ impl AsyncRead for CallerConnection {
             this.exchange.pause(context);
             return Poll::Pending;
         }
+        if this.burst >= BURST {
+            this.burst = 0;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
+        let read = Pin::new(&mut this.stream).poll_read(context, buffer);
         let received = buffer.filled().len().saturating_sub(before);
         if received > 0 {
+            this.burst += received;
             this.exchange.note_received(received);
+        } else {
+            this.burst = 0;
         }
-        Poll::Ready(Ok(()))
+        read
     }
 }
 
