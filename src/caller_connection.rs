@@ -12,7 +12,7 @@ use std::error::Error;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use actix_rt::net::TcpStream;
@@ -31,6 +31,11 @@ pub const HEAD: Duration = Duration::from_secs(5);
 /// The same where descriptors are scarce, from the moment of the connection.
 const SCARCE_HEAD: Duration = Duration::from_secs(1);
 
+/// What is read at once, and what is read ahead of its turn beyond that. The HTTP library keeps what it cannot use yet, and
+/// from 128 KiB on it tries again without a rest.
+const BURST: usize = 32 * 1024;
+/// An answer that is sent at once.
+const SHORT: u64 = 16 * 1024;
 /// What of an answer may wait in the system because the caller takes no more: where it takes half of this, it is not stalled.
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 128 * 1024;
@@ -39,6 +44,8 @@ const UNSENT: u32 = 128 * 1024;
 pub struct CallerConnection {
     stream: TcpStream,
     exchange: Exchange,
+    /// What was read since there was a chance to use it.
+    burst: usize,
     /// Runs while a head is incomplete.
     head: Clock,
     /// Runs while the caller takes nothing of what is written.
@@ -55,6 +62,11 @@ pub struct Exchange(Rc<State>);
 struct State {
     phase: Cell<Phase>,
     received: Cell<u64>,
+    /// What came ahead of its turn while a request is under way, and who is to be woken when reading goes on.
+    ahead: Cell<usize>,
+    paused: Cell<Option<Waker>>,
+    /// The body of the request under way is being read.
+    is_reading: Cell<bool>,
     is_scarce: bool,
     /// See [`Exchange::leave_unread`].
     unread: Cell<Option<Payload>>,
@@ -77,8 +89,8 @@ enum Phase {
 #[derive(Debug)]
 pub struct UnderWay(Exchange);
 
-/// A streamed answer, during which its request is under way.
-struct Streamed {
+/// An answer that is not sent at once; until it is, its request is under way.
+struct Sending {
     body: BoxBody,
     _under_way: UnderWay,
 }
@@ -92,7 +104,10 @@ struct Clock(Option<Pin<Box<Sleep>>>);
 impl Exchange {
     /// A request has come in.
     pub fn begin(&self) -> UnderWay {
-        self.0.phase.set(Phase::UnderWay);
+        // One that begins right after another had come ahead of its turn.
+        if self.0.phase.replace(Phase::UnderWay) != Phase::Idle {
+            self.0.ahead.set(0);
+        }
         self.0.unread.set(None);
         UnderWay(self.clone())
     }
@@ -114,14 +129,42 @@ impl Exchange {
         self.0.unread.set(Some(body));
     }
 
+    /// From now on, what comes is the body of the request under way; or it is that no longer.
+    pub fn set_reading(&self, is_reading: bool) {
+        self.0.is_reading.set(is_reading);
+        self.go_on();
+    }
+
     fn note_received(&self, bytes: usize) {
         let state = &self.0;
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let more = u64::try_from(bytes).unwrap_or(u64::MAX);
         state
             .received
-            .set(state.received.get().saturating_add(bytes));
-        if state.phase.get() == Phase::Idle {
-            state.phase.set(Phase::Head);
+            .set(state.received.get().saturating_add(more));
+        match state.phase.get() {
+            // A body that is still on its way takes up all that came before.
+            Phase::UnderWay if state.is_reading.get() => state.ahead.set(0),
+            Phase::UnderWay => state.ahead.set(state.ahead.get().saturating_add(bytes)),
+            Phase::Idle => state.phase.set(Phase::Head),
+            Phase::First | Phase::Head => {}
+        }
+    }
+
+    /// Whether so much came ahead of its turn that it has to wait in the system.
+    fn is_far_ahead(&self) -> bool {
+        let state = &self.0;
+        state.ahead.get() >= BURST
+            && state.phase.get() == Phase::UnderWay
+            && !state.is_reading.get()
+    }
+
+    fn pause(&self, context: &Context<'_>) {
+        self.0.paused.set(Some(context.waker().clone()));
+    }
+
+    fn go_on(&self) {
+        if let Some(waker) = self.0.paused.take() {
+            waker.wake();
         }
     }
 }
@@ -135,16 +178,17 @@ impl std::fmt::Debug for State {
 // === impl UnderWay ===
 
 impl UnderWay {
-    /// Lets the request end with its answer: at once, or where that is a stream, with it.
+    /// Lets the request end with its answer.
     pub fn until_sent(self, response: HttpResponse) -> HttpResponse {
         match response.body().size() {
-            BodySize::Stream => response.map_body(|_, body| {
-                BoxBody::new(Streamed {
+            BodySize::None => response,
+            BodySize::Sized(length) if length <= SHORT => response,
+            BodySize::Sized(_) | BodySize::Stream => response.map_body(|_, body| {
+                BoxBody::new(Sending {
                     body,
                     _under_way: self,
                 })
             }),
-            _ => response,
         }
     }
 }
@@ -152,10 +196,11 @@ impl UnderWay {
 impl Drop for UnderWay {
     fn drop(&mut self) {
         self.0.0.phase.set(Phase::Idle);
+        self.0.go_on();
     }
 }
 
-impl MessageBody for Streamed {
+impl MessageBody for Sending {
     type Error = Box<dyn Error>;
 
     fn size(&self) -> BodySize {
@@ -187,6 +232,7 @@ impl CallerConnection {
                 is_scarce,
                 ..State::default()
             })),
+            burst: 0,
             head: Clock::default(),
             stall: Clock::default(),
             longest_stall,
@@ -234,13 +280,25 @@ impl AsyncRead for CallerConnection {
             // As if the caller had gone.
             return Poll::Ready(Ok(()));
         }
+        if this.exchange.is_far_ahead() {
+            this.exchange.pause(context);
+            return Poll::Pending;
+        }
+        if this.burst >= BURST {
+            this.burst = 0;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
+        let read = Pin::new(&mut this.stream).poll_read(context, buffer);
         let received = buffer.filled().len().saturating_sub(before);
         if received > 0 {
+            this.burst += received;
             this.exchange.note_received(received);
+        } else {
+            this.burst = 0;
         }
-        Poll::Ready(Ok(()))
+        read
     }
 }
 

@@ -336,13 +336,19 @@ pub(super) async fn body(call: &mut Call<'_>) -> Result<Bytes, Error> {
     if announced.is_some_and(|length| length > cap) {
         return Err(Error::PayloadTooLarge(cap));
     }
-    let mut arrival = Arrival::of(call, cap)?;
     let budget = call.gateway.pool.budget();
-    let Some(payload) = &mut call.payload else {
+    let Some(mut payload) = call.payload.take() else {
         return Ok(Bytes::new());
     };
-    let mut body = collect(payload, cap, budget.share(), &mut arrival).await?;
-    call.payload = None;
+    let arrival = Arrival::of(call, cap);
+    let collected = collect(&mut payload, cap, budget.share(), arrival).await;
+    let mut body = match collected {
+        Ok(body) => body,
+        Err(error) => {
+            call.payload = Some(payload);
+            return Err(error);
+        }
+    };
     if is_gzip {
         body = encoding::gunzip(body, cap, budget.share()).await?;
     }
@@ -370,7 +376,7 @@ async fn collect(
     payload: &mut web::Payload,
     cap: usize,
     mut share: Share,
-    arrival: &mut Arrival,
+    mut arrival: Arrival<'_>,
 ) -> Result<Bytes, Error> {
     let mut first_look = true;
     let mut body = Bytes::new();

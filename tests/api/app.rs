@@ -219,6 +219,14 @@ impl TestApp {
         std::fs::read_dir(self.proc("fd")).unwrap().count()
     }
 
+    /// How much of a processor the process has used, in hundredths of a second.
+    pub fn cpu_ticks(&self) -> u64 {
+        let stat = std::fs::read_to_string(self.proc("stat")).unwrap();
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        let times = fields.split(' ').skip(11).take(2);
+        times.map(|ticks| ticks.parse::<u64>().unwrap()).sum()
+    }
+
     /// Waits until something is in the log.
     pub fn wait_for_log(&self, text: &str) {
         let found = self.logs.wait_while(|written| !written.text.contains(text));

@@ -302,6 +302,51 @@ fn a_request_ahead_of_its_turn_waits_for_it() {
     assert_eq!(said.matches("HTTP/1.1 200").count(), 2, "{said}");
 }
 
+/// A caller that sends far ahead is read from no further, which costs nothing; and then all of it is answered.
+#[test]
+fn many_requests_ahead_of_their_turn_wait_for_it() {
+    const REQUESTS: usize = 20_000;
+    for comes_at_once in [false, true] {
+        let upstream = Upstream::start(|request, state| match request.rpc() {
+            "tools/call" => servers::ts_v1_stateless(request, state).stalled(),
+            _ => servers::ts_v1_stateless(request, state),
+        });
+        let app = TestApp::over(&upstream);
+        let framing = format!("content-length: {}", BODY.len());
+        let first = head("", &framing) + BODY;
+        let request = "GET /livez HTTP/1.1\r\nhost: x\r\n\r\n";
+        let last = "GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        let rest = request.repeat(REQUESTS - 1) + last;
+        let mut caller = connect(app.address);
+        let mut sending = caller.try_clone().unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                if comes_at_once {
+                    sending.write_all((first + &rest).as_bytes()).unwrap();
+                } else {
+                    sending.write_all(first.as_bytes()).unwrap();
+                    upstream.wait_for("tools/call", 1);
+                    sending.write_all(rest.as_bytes()).unwrap();
+                }
+            });
+            upstream.wait_for("tools/call", 1);
+            let pause = Duration::from_secs(2);
+            caller.set_read_timeout(Some(pause)).unwrap();
+            let nothing = caller.read(&mut [0]).unwrap_err();
+            assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
+            let before = app.cpu_ticks();
+            caller.read(&mut [0]).unwrap_err();
+            let spent = app.cpu_ticks() - before;
+            upstream.release();
+            caller.set_read_timeout(Some(PATIENCE)).unwrap();
+            let mut answers = String::new();
+            caller.read_to_string(&mut answers).unwrap();
+            assert_eq!(answers.matches("HTTP/1.1 200").count(), REQUESTS + 1);
+            assert!(spent < 10, "{spent} hundredths of a second");
+        });
+    }
+}
+
 // === Answers ===
 
 /// A service whose callers may take nothing for half a second.
