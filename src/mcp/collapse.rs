@@ -43,6 +43,8 @@ pub struct Collapse {
     events: usize,
     steps: VecDeque<Step>,
     unaddressed: Option<RpcError>,
+    /// Whether a message has come that is not the answer.
+    begun: bool,
     /// Whether an error that names no request is of interest: on a stream that answers one request alone.
     alone: bool,
     /// Whether notifications are of interest.
@@ -63,6 +65,7 @@ impl Collapse {
             events: 0,
             steps: VecDeque::new(),
             unaddressed: None,
+            begun: false,
             alone: true,
             notifications: false,
             last_event_id: None,
@@ -132,6 +135,7 @@ impl Collapse {
     /// From now on the answer to `id` is what the stream is read for.
     pub fn expect(&mut self, id: Id) {
         self.id = id;
+        self.begun = false;
     }
 
     /// The last event id, from which the stream can be resumed (2025-03-26 to 2025-11-25, "Resumability").
@@ -173,11 +177,20 @@ impl Collapse {
         if message::nests_deeper_than(&event.data, self.limits.depth) {
             return Err(Error::TooLarge(Cap::Depth));
         }
+        let after_others = std::mem::replace(&mut self.begun, true);
+        let noted = |error| RpcError {
+            after_others,
+            ..error
+        };
         message::read(&event.data, &self.id, |message| match message {
+            Message::Answer(Answer::Error(error)) => {
+                let answer = Answer::Error(noted(error));
+                self.steps.push_back(Step::Answer(answer));
+            }
             Message::Answer(answer) => self.steps.push_back(Step::Answer(answer)),
             Message::Request(request) => self.steps.push_back(Step::Request(request)),
             Message::Unaddressed(error) => {
-                self.unaddressed = self.alone.then_some(error);
+                self.unaddressed = self.alone.then_some(noted(error));
             }
             Message::Notification(told) => {
                 if self.notifications {

@@ -203,19 +203,9 @@ impl Error {
             | Self::ResourceNotFound { .. }
             | Self::Overloaded
             | Self::InputRequired(_) => Executed::No,
-            Self::Busy { status, .. } | Self::Status(status) => executed_at(*status),
-            Self::Rpc { status, error } => {
-                if status.is_client_error()
-                    || REFUSED_AS_REQUEST.contains(&error.code)
-                    || REFUSED_BEFORE_DISPATCH.contains(&error.code)
-                {
-                    Executed::No
-                } else if error.code == CANCELLED || status.is_server_error() {
-                    Executed::Unknown
-                } else {
-                    Executed::Yes
-                }
-            }
+            // 429 says so itself.
+            Self::Busy { status, .. } if *status == StatusCode::TOO_MANY_REQUESTS => Executed::No,
+            Self::Rpc { status, error } => executed_before(*status, error),
             Self::Lost(_)
             | Self::Deadline
             | Self::ContentType
@@ -224,6 +214,8 @@ impl Error {
             | Self::NoRoom
             | Self::NoAnswer
             | Self::Malformed(_)
+            | Self::Busy { .. }
+            | Self::Status(_)
             | Self::Internal(_) => Executed::Unknown,
         }
     }
@@ -268,12 +260,31 @@ impl Error {
     }
 }
 
-/// A 4xx was refused before dispatch; anything else says nothing.
-fn executed_at(status: StatusCode) -> Executed {
-    if status.is_client_error() {
-        Executed::No
-    } else {
+/// Whether a request was carried out that was answered with this error. Its code says so, unless something came before it:
+/// then the request had been begun.
+fn executed_before(status: StatusCode, error: &RpcError) -> Executed {
+    let is_refused = REFUSED_AS_REQUEST.contains(&error.code) || error.is_refusal_at(status);
+    if is_refused && !error.after_others {
+        return Executed::No;
+    }
+    let says_nothing = is_refused
+        || REFUSED_BEFORE_DISPATCH.contains(&error.code)
+        || error.code == CANCELLED
+        || !status.is_success();
+    if says_nothing {
         Executed::Unknown
+    } else {
+        Executed::Yes
+    }
+}
+
+impl RpcError {
+    /// Whether it is one of those by which a modern server refuses a request before it looks at what is asked (2026-07-28):
+    /// with status 400, and before anything else.
+    pub fn is_refusal_at(&self, status: StatusCode) -> bool {
+        status == StatusCode::BAD_REQUEST
+            && !self.after_others
+            && REFUSED_BEFORE_DISPATCH.contains(&self.code)
     }
 }
 

@@ -123,6 +123,17 @@ pub enum Answer {
     Error(RpcError),
 }
 
+/// What [`find_lone_answer`] finds.
+#[derive(Debug, Clone)]
+pub enum Lone {
+    /// The answer.
+    Answer(Answer),
+    /// The answer to another request.
+    OfAnother,
+    /// No answer to anything.
+    Nothing,
+}
+
 /// A JSON-RPC error object. Codes are not limited to the reserved range (seen: 0, -32800).
 #[derive(Debug, Clone, serde::Deserialize)]
 pub struct RpcError {
@@ -134,6 +145,9 @@ pub struct RpcError {
     /// `data`, untouched.
     #[serde(default)]
     pub data: Option<Box<RawValue>>,
+    /// It came after other messages on the stream of its request, which had therefore been begun.
+    #[serde(skip)]
+    pub after_others: bool,
 }
 
 /// The members of a result that the protocol gives a meaning to.
@@ -395,38 +409,61 @@ pub fn read(event: &Bytes, id: &Id, mut take: impl FnMut(Message)) {
     }
 }
 
-/// The answer in a JSON body that replies to one request alone. An error there is the answer whatever id it
-/// carries: servers send `null`, none, or `"server-error"`.
-pub fn find_lone_answer(body: &Bytes, id: &Id) -> Result<Option<Answer>, NotAMessage> {
+/// What a JSON body holds that replies to one request alone. An error there that names no request is the answer; one that
+/// names another is not.
+pub fn find_lone_answer(body: &Bytes, id: &Id) -> Result<Lone, NotAMessage> {
     if !is_array(body) {
         let message: Incoming<'_> = serde_json::from_slice(body)?;
-        return message.lone_answer(id, body);
+        return message.lone(id, body);
     }
     let batch: Vec<&RawValue> = serde_json::from_slice(body)?;
+    let mut found = Lone::Nothing;
     for raw in batch {
         let message: Incoming<'_> = serde_json::from_str(raw.get())?;
-        if let Some(answer) = message.lone_answer(id, body)? {
-            return Ok(Some(answer));
+        match message.lone(id, body)? {
+            Lone::Nothing => {}
+            Lone::OfAnother => found = Lone::OfAnother,
+            answer @ Lone::Answer(_) => return Ok(answer),
         }
     }
-    Ok(None)
+    Ok(found)
 }
 
 impl Incoming<'_> {
-    fn lone_answer(&self, id: &Id, body: &Bytes) -> Result<Option<Answer>, NotAMessage> {
-        let is_ours = self.id.is_some_and(|raw| id.is(raw))
-            || (self.error.is_some() && self.result.is_none());
-        if is_ours { self.answer(body) } else { Ok(None) }
+    fn lone(&self, id: &Id, body: &Bytes) -> Result<Lone, NotAMessage> {
+        let is_ours = match self.addressee() {
+            Some(raw) => id.is(raw),
+            None => self.error.is_some() && self.result.is_none(),
+        };
+        if !is_ours {
+            return Ok(if self.is_answer() {
+                Lone::OfAnother
+            } else {
+                Lone::Nothing
+            });
+        }
+        Ok(self.answer(body)?.map_or(Lone::Nothing, Lone::Answer))
+    }
+
+    fn is_answer(&self) -> bool {
+        self.result.is_some() || self.error.is_some()
+    }
+
+    /// The id of the request that this is about. Servers that cannot say so write `null`, nothing, or `"server-error"` (Python
+    /// SDK 1).
+    fn addressee(&self) -> Option<&RawValue> {
+        self.id
+            .filter(|raw| self.error.is_none() || raw.get() != r#""server-error""#)
     }
 
     fn concerning(&self, id: &Id, body: &Bytes) -> Option<Message> {
-        let Some(raw) = self.id else {
+        let Some(raw) = self.addressee() else {
             return self.unaddressed().or_else(|| self.notification(body));
         };
         if id.is(raw) {
             return self.answer(body).ok().flatten().map(Message::Answer);
         }
-        let is_answer = self.result.is_some() || self.error.is_some();
+        let is_answer = self.is_answer();
         match self.method {
             Some(method) if !is_answer => Some(Message::Request(ServerRequest {
                 id: raw.to_owned(),
