@@ -65,14 +65,7 @@ impl<'a> Client<'a> {
             Session::Channel(_) => Era::HttpSse,
             _ => Era::Legacy { wants_session },
         });
-        match (&self.session, refusal) {
-            // There are no sessions that it could have been refused for want of.
-            (Session::None, Some(answer)) => {
-                self.clock.enter(Stage::Operation);
-                Err(answer)
-            }
-            _ => self.send_legacy(operation).await,
-        }
+        self.send_legacy(operation).await
     }
 
     /// One request without a session. From what comes of it the server is known to work without one, and asked again

@@ -86,6 +86,9 @@ impl Client<'_> {
             Some(tools) => tools,
             None => match self.fetch_tools().await {
                 Ok(tools) => tools,
+                // The call would fare no better.
+                Err(error @ Error::Unreachable(_)) => return Err(error),
+                Err(error) if era::supported_versions(&error).is_some() => return Err(error),
                 Err(error) => {
                     log::debug!(server = self.server.name; "a call goes without its tool's headers: {error}");
                     return Ok(None);
