@@ -177,20 +177,19 @@ impl Collapse {
         if message::nests_deeper_than(&event.data, self.limits.depth) {
             return Err(Error::TooLarge(Cap::Depth));
         }
-        let after_others = std::mem::replace(&mut self.begun, true);
-        let noted = |error| RpcError {
-            after_others,
-            ..error
-        };
+        let is_doubtful = std::mem::replace(&mut self.begun, true);
         message::read(&event.data, &self.id, |message| match message {
             Message::Answer(Answer::Error(error)) => {
-                let answer = Answer::Error(noted(error));
+                let answer = Answer::Error(RpcError {
+                    is_doubtful,
+                    ..error
+                });
                 self.steps.push_back(Step::Answer(answer));
             }
             Message::Answer(answer) => self.steps.push_back(Step::Answer(answer)),
             Message::Request(request) => self.steps.push_back(Step::Request(request)),
             Message::Unaddressed(error) => {
-                self.unaddressed = self.alone.then_some(noted(error));
+                self.unaddressed = self.alone.then_some(error);
             }
             Message::Notification(told) => {
                 if self.notifications {

@@ -200,7 +200,7 @@ pub fn wants_session(error: &Error, method: &str) -> bool {
 
 /// Whether an error may mean anything: Python SDK 1 says code 0 of every failure, go-sdk of a missing session.
 pub fn says_nothing(error: &Error) -> bool {
-    matches!(error, Error::Rpc { error, .. } if error.code == 0 && !error.after_others)
+    matches!(error, Error::Rpc { error, .. } if error.code == 0 && !error.is_doubtful)
 }
 
 /// Whether a legacy server has looked at a request that was sent without a session. `ping` may be sent before all else.
@@ -232,5 +232,5 @@ pub fn lost_session(error: &Error, method: &str) -> bool {
 /// Code 0 means "not initialised" only where nothing else is known to send it: Python SDK 1 uses it for unknown
 /// resources and prompts.
 fn is_uninitialized(error: &RpcError, method: &str) -> bool {
-    error.code == 0 && !error.after_others && matches!(method, "tools/call" | "tools/list" | "ping")
+    error.code == 0 && !error.is_doubtful && matches!(method, "tools/call" | "tools/list" | "ping")
 }

@@ -260,11 +260,10 @@ impl Error {
     }
 }
 
-/// Whether a request was carried out that was answered with this error. Its code says so, unless something came before it:
-/// then the request had been begun.
+/// Whether a request was carried out that was answered with this error, as far as its code says so.
 fn executed_before(status: StatusCode, error: &RpcError) -> Executed {
-    let is_refused = REFUSED_AS_REQUEST.contains(&error.code) || error.is_refusal_at(status);
-    if is_refused && !error.after_others {
+    let is_refused = REFUSED_AS_REQUEST.contains(&error.code);
+    if error.is_refusal_at(status) || (is_refused && !error.is_doubtful) {
         return Executed::No;
     }
     let says_nothing = is_refused
@@ -280,11 +279,9 @@ fn executed_before(status: StatusCode, error: &RpcError) -> Executed {
 
 impl RpcError {
     /// Whether it is one of those by which a modern server refuses a request before it looks at what is asked (2026-07-28):
-    /// with status 400, and before anything else.
+    /// with status 400, and therefore on no stream. Such a server may not have read whose request it is.
     pub fn is_refusal_at(&self, status: StatusCode) -> bool {
-        status == StatusCode::BAD_REQUEST
-            && !self.after_others
-            && REFUSED_BEFORE_DISPATCH.contains(&self.code)
+        status == StatusCode::BAD_REQUEST && REFUSED_BEFORE_DISPATCH.contains(&self.code)
     }
 }
 

@@ -145,9 +145,10 @@ pub struct RpcError {
     /// `data`, untouched.
     #[serde(default)]
     pub data: Option<Box<RawValue>>,
-    /// It came after other messages on the stream of its request, which had therefore been begun.
+    /// Whatever it says, it does not prove that its request was not carried out: it came after other messages on the stream, or
+    /// it names no request.
     #[serde(skip)]
-    pub after_others: bool,
+    pub is_doubtful: bool,
 }
 
 /// The members of a result that the protocol gives a meaning to.
@@ -442,7 +443,14 @@ impl Incoming<'_> {
                 Lone::Nothing
             });
         }
-        Ok(self.answer(body)?.map_or(Lone::Nothing, Lone::Answer))
+        Ok(match self.answer(body)? {
+            Some(Answer::Error(error)) => Lone::Answer(Answer::Error(RpcError {
+                is_doubtful: self.addressee().is_none(),
+                ..error
+            })),
+            Some(answer) => Lone::Answer(answer),
+            None => Lone::Nothing,
+        })
     }
 
     fn is_answer(&self) -> bool {
@@ -476,7 +484,10 @@ impl Incoming<'_> {
     /// The error of a message whose id is `null` or missing.
     fn unaddressed(&self) -> Option<Message> {
         let error = serde_json::from_str(self.error?.get()).ok()?;
-        Some(Message::Unaddressed(error))
+        Some(Message::Unaddressed(RpcError {
+            is_doubtful: true,
+            ..error
+        }))
     }
 
     fn notification(&self, body: &Bytes) -> Option<Message> {
