@@ -5,7 +5,7 @@
 //! an event says is `message`'s.
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::collections::VecDeque;
 use std::time::Duration;

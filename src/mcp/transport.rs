@@ -2,6 +2,9 @@
 //!
 //! What a reply means is not decided here; see `outcome`. Deadlines are set outside, around whole operations.
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::io;
