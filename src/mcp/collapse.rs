@@ -123,8 +123,10 @@ impl Collapse {
         Ok(self.unaddressed.take().map(Answer::Error).map(Step::Answer))
     }
 
-    /// Another stream follows, which goes on where the last one stopped.
+    /// Another stream follows, which goes on where the last one stopped. A server that does not know where that was may give
+    /// the stream of the whole session instead.
     pub fn resume(&mut self) {
+        self.alone = false;
         self.reader = reader(Limits {
             events: self.limits.events.saturating_sub(self.events),
             ..self.limits

@@ -264,9 +264,25 @@ fn a_call_goes_out_though_the_tools_cannot_be_listed() {
     }
 }
 
-/// A connection without a request on it, as `raw` counts them, is none of a call.
 #[test]
-fn connections_that_end_while_idle_cost_no_call() {
+fn a_tool_that_needs_headers_gets_them_from_the_list_that_its_refusal_brings() {
+    let upstream = Upstream::start(|request, state| match request.rpc() {
+        "tools/list" if state.count("tools/list") == 1 => Reply::empty(500),
+        _ => servers::ts_v2(request, state),
+    });
+    let app = TestApp::over(&upstream);
+    app.execute(SERVER, "deploy", &json!({"region": "us"})).ok();
+    let calls = upstream.received("tools/call");
+    let regions: Vec<_> = calls
+        .iter()
+        .map(|call| call.header("mcp-param-region"))
+        .collect();
+    assert_eq!(regions, [None, Some("us")]);
+    assert_eq!(upstream.executions(), 1);
+}
+
+#[test]
+fn connections_that_say_something_unasked_cost_no_call() {
     let upstream = Raw::start(|wire| {
         let request = wire.call()?;
         wire.answer(&request, "done")?;
