@@ -130,12 +130,11 @@ impl Flight {
         let Some(left) = self.left.take() else {
             return false;
         };
-        let kind = match self.broken.get() {
-            Some(kind) => Some(kind),
-            None => {
-                let reset = timeout(ROUND_TRIP, first_error(&left.stream)).await;
-                reset.ok().flatten()
-            }
+        let kind = if let Some(kind) = self.broken.get() {
+            Some(kind)
+        } else {
+            let reset = timeout(ROUND_TRIP, first_error(&left.stream)).await;
+            reset.ok().flatten()
         };
         kind == Some(io::ErrorKind::BrokenPipe) && nothing_arrived(&left.stream, left.before)
     }

@@ -392,17 +392,16 @@ impl Events {
                 return Ok(Some(step));
             }
             self.share.hold(self.collapse.held())?;
-            match self.chunks.next().await {
-                Some(chunk) => self.collapse.push(chunk.map_err(broken)?)?,
-                None => {
-                    let last = self.collapse.end()?;
-                    if last.is_none() {
-                        // Perhaps it was the stream of another.
-                        self.connection.spoil();
-                    }
-                    return Ok(last);
-                }
+            if let Some(chunk) = self.chunks.next().await {
+                self.collapse.push(chunk.map_err(broken)?)?;
+                continue;
             }
+            let last = self.collapse.end()?;
+            if last.is_none() {
+                // Perhaps it was the stream of another.
+                self.connection.spoil();
+            }
+            return Ok(last);
         }
     }
 
