@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::app::{SERVER, TestApp, config};
+use crate::app::{SERVER, TestApp};
 use crate::http::Response;
 use crate::upstream::raw::{self, Raw, Wire};
 use crate::upstream::{Part, Reply, Request, State, Upstream, event, servers};
