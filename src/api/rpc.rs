@@ -24,7 +24,7 @@ use super::verdict::Verdict;
 use crate::mcp::budget::{Budget, NoRoom, SMALL};
 use crate::mcp::client::{AnyCall, Client, ToolCall};
 use crate::mcp::error::Executed;
-use crate::mcp::message::{Members, Params};
+use crate::mcp::message::Members;
 use crate::mcp::pieces::{Builder, Pieces};
 use crate::servers::Server;
 
@@ -281,28 +281,16 @@ impl<'a> Request<'a> {
     }
 
     async fn any(&self, client: &mut Client<'_>) -> Result<Outcome, Error> {
-        // These two stand in headers as well.
-        let name = (self.method == "prompts/get")
-            .then(|| self.name())
-            .flatten();
-        let uri = (self.method == "resources/read")
-            .then(|| self.text("uri"))
-            .flatten();
-        let sent_by_name = |member: &str| match member {
-            "_meta" => true,
-            "name" => name.is_some(),
-            "uri" => uri.is_some(),
-            _ => false,
+        // A header says it as well.
+        let name = if self.method.starts_with("tasks/") {
+            self.text("taskId")
+        } else {
+            self.name().or_else(|| self.text("uri"))
         };
-        let others = self.params.without(sent_by_name);
         let call = AnyCall {
             method: &self.method,
-            params: Params {
-                name: name.as_deref(),
-                uri: uri.as_deref(),
-                others: (!others.0.is_empty()).then_some(&others),
-                ..Params::default()
-            },
+            params: &self.params.without(|member| member == "_meta"),
+            name: name.as_deref(),
             meta: self.meta,
         };
         match client.any(&call).await {

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use actix_rt::time::timeout;
 use awc::error::PayloadError;
-use awc::http::Version;
 use awc::http::header::{
     CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, TRANSFER_ENCODING,
 };
+use awc::http::{StatusCode, Version};
 use bytes::{Bytes, BytesMut};
 use futures::{FutureExt, Stream, StreamExt};
 
@@ -50,12 +50,22 @@ impl Kind {
 }
 
 /// Whether a response says where its body ends. By HTTP/1.1 it need not: then the body ends with the connection (RFC 9112,
-/// section 6.3). The HTTP client takes such a body for none at all.
+/// section 6.3). The HTTP client takes such a body for none at all, and the connection for one that can be used again.
 pub(super) fn is_framed<S>(response: &awc::ClientResponse<S>) -> bool {
     let headers = response.headers();
     headers.contains_key(CONTENT_LENGTH)
         || headers.contains_key(TRANSFER_ENCODING)
         || response.version() != Version::HTTP_11
+}
+
+/// Whether nothing more comes after a response than it says. After one that is interim (1xx), which the HTTP client takes for
+/// the final one, and after one that is not framed, more may come.
+pub(super) fn is_all<S>(response: &awc::ClientResponse<S>) -> bool {
+    match response.status() {
+        status if status.is_informational() => false,
+        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => true,
+        _ => is_framed(response),
+    }
 }
 
 /// The whole body, without a copy where it came in one piece.

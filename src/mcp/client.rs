@@ -120,7 +120,9 @@ pub struct AnyCall<'a> {
     /// The method.
     pub method: &'a str,
     /// Its parameters, but `_meta`.
-    pub params: Params<'a>,
+    pub params: &'a Members<'a>,
+    /// What it asks for by name, if it does: `params.name`, `params.uri` or the like.
+    pub name: Option<&'a str>,
     /// The caller's `_meta`, an object.
     pub meta: Option<&'a RawValue>,
 }
@@ -396,11 +398,8 @@ impl Client<'_> {
 
     /// Any request but a tool call: the result as it is, be it complete or not.
     pub async fn any(&mut self, call: &AnyCall<'_>) -> Result<Bytes, Failure> {
-        self.bounded(async |client| {
-            let operation = Operation::any(call.method, call.params, call.meta);
-            client.request(&operation).await
-        })
-        .await
+        self.bounded(async |client| client.request(&Operation::any(call)).await)
+            .await
     }
 
     /// From now on, `watch` is told what the server tells before it answers.

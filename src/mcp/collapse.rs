@@ -5,7 +5,7 @@
 //! an event says is `message`'s.
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -52,6 +52,8 @@ pub struct Collapse {
     events: usize,
     steps: VecDeque<Step>,
     unaddressed: Option<RpcError>,
+    /// Whether a message has come that is not the answer.
+    begun: bool,
     /// Whether an error that names no request is of interest: on a stream that answers one request alone.
     alone: bool,
     /// Whether notifications are of interest.
@@ -74,6 +76,7 @@ impl Collapse {
             events: 0,
             steps: VecDeque::new(),
             unaddressed: None,
+            begun: false,
             alone: true,
             notifications: false,
             last_event_id: None,
@@ -135,8 +138,10 @@ impl Collapse {
         Ok(self.unaddressed.take().map(Answer::Error).map(Step::Answer))
     }
 
-    /// Another stream follows, which goes on where the last one stopped.
+    /// Another stream follows, which goes on where the last one stopped. A server that does not know where that was may give
+    /// the stream of the whole session instead.
     pub fn resume(&mut self) {
+        self.alone = false;
         self.reader = reader(Limits {
             events: self.limits.events.saturating_sub(self.events),
             ..self.limits
@@ -147,6 +152,7 @@ impl Collapse {
     /// From now on the answer to `id` is what the stream is read for.
     pub fn expect(&mut self, id: Id) {
         self.id = id;
+        self.begun = false;
     }
 
     /// The last event id, from which the stream can be resumed (2025-03-26 to 2025-11-25, "Resumability").
@@ -187,10 +193,15 @@ impl Collapse {
         if message::nests_deeper_than(&event.data, self.limits.depth) {
             return Err(Error::TooLarge(Cap::Depth));
         }
+        let is_doubtful = std::mem::replace(&mut self.begun, true);
         let (steps, unaddressed) = (&mut self.steps, &mut self.unaddressed);
         let (alone, notifications) = (self.alone, self.notifications);
         message::read(&event.data, &self.id, |message| {
             match message {
+                Message::Answer(Answer::Error(mut error)) => {
+                    error.is_doubtful = is_doubtful;
+                    steps.push_back(Step::Answer(Answer::Error(error)));
+                }
                 Message::Answer(answer) => steps.push_back(Step::Answer(answer)),
                 Message::Request(request) => steps.push_back(Step::Request(request)),
                 Message::Unaddressed(error) => *unaddressed = alone.then_some(error),

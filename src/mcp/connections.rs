@@ -101,8 +101,7 @@ impl Pool {
                 if let Err(error) = stream.set_nodelay(true) {
                     log::debug!("a connection keeps Nagle's algorithm: {error}");
                 }
-                let under_tls = uri.scheme_str() == Some("https");
-                Ok(tcp::Connection::new(uri, Socket::new(stream, under_tls)))
+                Ok(tcp::Connection::new(uri, Socket::new(stream)))
             },
         );
         // Calls in flight are not limited here: awc's limit counts over all hosts, so that two slow streams could starve

@@ -3,9 +3,12 @@
 //! Modern servers (2026-07-28) take requests as they come; legacy ones (2025-03-26 to 2025-11-25) want a handshake,
 //! many of them a session. Finding out is `client`'s part; here is only what an answer says.
 
+use awc::http::StatusCode;
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
 use super::error::Error;
 use super::message::RpcError;
-use serde_json::value::RawValue;
 
 /// The modern revision this client speaks.
 pub const MODERN: &str = "2026-07-28";
@@ -21,8 +24,8 @@ pub enum Era {
     Modern,
     /// With a handshake.
     Legacy {
-        /// The server has refused a call for want of a session.
-        wants_session: bool,
+        /// Whether the server wants a session: it has refused a request for want of one, or it has served one without.
+        wants_session: Option<bool>,
     },
     /// With a handshake on an event stream of its own: HTTP+SSE, the transport of 2024-11-05.
     HttpSse,
@@ -37,12 +40,14 @@ pub enum Discovered {
     AskAgain,
     /// It does not, or does not know the question.
     Legacy,
+    /// It takes no messages there: a handshake finds out whether it speaks HTTP+SSE.
+    NoMessages,
 }
 
 impl Era {
     /// Legacy, nothing known about sessions.
     pub const LEGACY: Self = Self::Legacy {
-        wants_session: false,
+        wants_session: None,
     };
 }
 
@@ -70,6 +75,7 @@ pub fn judge_refused_discover(error: &Error) -> Option<Discovered> {
             })
         }
         Error::Rpc { status, .. } if !status.is_server_error() => Some(Discovered::Legacy),
+        Error::Status(StatusCode::METHOD_NOT_ALLOWED) => Some(Discovered::NoMessages),
         Error::Status(status) if status.is_client_error() && status.as_u16() != 407 => {
             Some(Discovered::Legacy)
         }
@@ -103,16 +109,24 @@ pub struct Supported {
     pub legacy: bool,
 }
 
-/// The revisions in `data.supported` of a -32022; `None` for any other error.
+/// The revisions in `data.supported` of a -32022 that is a refusal; `None` for any other error.
 pub fn supported_versions(error: &Error) -> Option<Supported> {
-    let error = match error {
-        Error::Rpc { error, .. } => error,
+    let (status, error) = match error {
+        Error::Rpc { status, error } => (*status, error),
         Error::SessionRequired(Some(refusal)) | Error::SessionExpired(refusal) => {
-            refusal.error.as_ref()?
+            (refusal.status, refusal.error.as_ref()?)
         }
         _ => return None,
     };
-    (error.code == UNSUPPORTED_VERSION).then(|| supported(error))
+    (error.code == UNSUPPORTED_VERSION && error.is_refusal_at(status)).then(|| supported(error))
+}
+
+/// Whether a modern server refused a request because its headers disagree with its body.
+pub fn headers_mismatch(error: &Error) -> bool {
+    let Error::Rpc { status, error } = error else {
+        return false;
+    };
+    error.code == HEADER_MISMATCH && error.is_refusal_at(*status)
 }
 
 fn supported(error: &RpcError) -> Supported {
@@ -134,27 +148,29 @@ fn supported(error: &RpcError) -> Supported {
     }
 }
 
-/// Whether a modern request was refused in a way no modern server refuses: a 4xx without a JSON-RPC error that
+/// The statuses by which servers refuse what they do not understand, or want a session for. Any other is an answer.
+fn refuses(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 400 | 404 | 422)
+}
+
+/// Whether a modern request was refused in a way no modern server refuses: without a JSON-RPC error that
 /// the modern era gives a meaning to. Then the memory may be wrong.
 pub fn looks_legacy(error: &Error) -> bool {
     match error {
         Error::Rpc { status, error } => {
             let modern =
                 MODERN_CODES.contains(&error.code) || (-32603..=-32601).contains(&error.code);
-            status.is_client_error() && !modern
+            refuses(*status) && !modern
         }
-        Error::Status(status) => status.is_client_error() && status.as_u16() != 407,
+        Error::Status(status) => refuses(*status),
         _ => false,
     }
 }
 
-/// Whether a legacy request was refused in a way that a server without legacy support may refuse it: any 4xx but those
-/// about credentials and rates.
+/// Whether a legacy request was refused in a way that a server without legacy support may refuse it.
 pub fn looks_modern(error: &Error) -> bool {
     match error {
-        Error::Rpc { status, .. } | Error::Status(status) => {
-            status.is_client_error() && status.as_u16() != 407
-        }
+        Error::Rpc { status, .. } | Error::Status(status) => refuses(*status),
         Error::SessionRequired(_) | Error::SessionExpired(_) => true,
         _ => false,
     }
@@ -171,14 +187,29 @@ pub fn may_be_http_sse(error: &Error) -> bool {
     matches!(status.as_u16(), 400 | 404 | 405)
 }
 
-/// Whether a legacy server refused a request sent without a session for want of one: any 4xx but 401, 403, 407 and
-/// 429, or a tool request answered with code 0 (go-sdk, inside a 200).
+/// Whether a legacy server that may want a session refused a request for want of one: with 400, 404 or 422, or a tool request
+/// with code 0 (go-sdk, inside a 200). Of a server that has served a request without a session it says nothing.
 pub fn wants_session(error: &Error, method: &str) -> bool {
     match error {
-        Error::Status(status) => status.is_client_error() && status.as_u16() != 407,
-        Error::Rpc { status, error } => status.is_client_error() || is_uninitialized(error, method),
+        Error::Status(status) => refuses(*status),
+        Error::Rpc { status, error } => refuses(*status) || is_uninitialized(error, method),
         _ => false,
     }
+}
+
+/// Whether an error may mean anything: Python SDK 1 says code 0 of every failure, go-sdk of a missing session.
+pub fn says_nothing(error: &Error) -> bool {
+    matches!(error, Error::Rpc { error, .. } if error.code == 0 && !error.is_doubtful)
+}
+
+/// Whether a legacy server has looked at a request that was sent without a session. `ping` may be sent before all else.
+pub fn served_without_session(outcome: &Result<Bytes, Error>, method: &str) -> bool {
+    let is_served = match outcome {
+        Ok(_) => true,
+        Err(Error::Rpc { status, error }) => status.is_success() && error.code != 0,
+        Err(_) => false,
+    };
+    is_served && method != "ping"
 }
 
 /// Whether a legacy server refused a request because it does not know the session it was sent in. Seen: 404 and 400
@@ -200,5 +231,5 @@ pub fn lost_session(error: &Error, method: &str) -> bool {
 /// Code 0 means "not initialised" only where nothing else is known to send it: Python SDK 1 uses it for unknown
 /// resources and prompts.
 fn is_uninitialized(error: &RpcError, method: &str) -> bool {
-    error.code == 0 && matches!(method, "tools/call" | "tools/list" | "ping")
+    error.code == 0 && !error.is_doubtful && matches!(method, "tools/call" | "tools/list" | "ping")
 }

@@ -215,19 +215,9 @@ impl Error {
             | Self::NoDescriptors
             | Self::NoRoom { sent: false }
             | Self::InputRequired(_) => Executed::No,
-            Self::Busy { status, .. } | Self::Status(status) => executed_at(*status),
-            Self::Rpc { status, error } => {
-                if status.is_client_error()
-                    || REFUSED_AS_REQUEST.contains(&error.code)
-                    || REFUSED_BEFORE_DISPATCH.contains(&error.code)
-                {
-                    Executed::No
-                } else if error.code == CANCELLED || status.is_server_error() {
-                    Executed::Unknown
-                } else {
-                    Executed::Yes
-                }
-            }
+            // 429 says so itself.
+            Self::Busy { status, .. } if *status == StatusCode::TOO_MANY_REQUESTS => Executed::No,
+            Self::Rpc { status, error } => executed_before(*status, error),
             Self::Lost(_)
             | Self::Deadline
             | Self::ContentType
@@ -236,6 +226,8 @@ impl Error {
             | Self::NoRoom { sent: true }
             | Self::NoAnswer
             | Self::Malformed(_)
+            | Self::Busy { .. }
+            | Self::Status(_)
             | Self::Internal(_) => Executed::Unknown,
         }
     }
@@ -280,12 +272,28 @@ impl Error {
     }
 }
 
-/// A 4xx was refused before dispatch; anything else says nothing.
-fn executed_at(status: StatusCode) -> Executed {
-    if status.is_client_error() {
-        Executed::No
-    } else {
+/// Whether a request was carried out that was answered with this error, as far as its code says so.
+fn executed_before(status: StatusCode, error: &RpcError) -> Executed {
+    let is_refused = REFUSED_AS_REQUEST.contains(&error.code);
+    if error.is_refusal_at(status) || (is_refused && !error.is_doubtful) {
+        return Executed::No;
+    }
+    let says_nothing = is_refused
+        || REFUSED_BEFORE_DISPATCH.contains(&error.code)
+        || error.code == CANCELLED
+        || !status.is_success();
+    if says_nothing {
         Executed::Unknown
+    } else {
+        Executed::Yes
+    }
+}
+
+impl RpcError {
+    /// Whether it is one of those by which a modern server refuses a request before it looks at what is asked (2026-07-28):
+    /// with status 400, and therefore on no stream. Such a server may not have read whose request it is.
+    pub fn is_refusal_at(&self, status: StatusCode) -> bool {
+        status == StatusCode::BAD_REQUEST && REFUSED_BEFORE_DISPATCH.contains(&self.code)
     }
 }
 

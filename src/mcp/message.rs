@@ -126,6 +126,17 @@ pub enum Answer {
     Error(RpcError),
 }
 
+/// What [`find_lone_answer`] finds.
+#[derive(Debug, Clone)]
+pub enum Lone {
+    /// The answer.
+    Answer(Answer),
+    /// The answer to another request.
+    OfAnother,
+    /// No answer to anything.
+    Nothing,
+}
+
 /// A JSON-RPC error object. Codes are not limited to the reserved range (seen: 0, -32800).
 #[derive(Debug, Clone)]
 pub struct RpcError {
@@ -135,6 +146,9 @@ pub struct RpcError {
     message: Bytes,
     /// `data`, the same; empty if there is none.
     data: Bytes,
+    /// Whatever it says, it does not prove that its request was not carried out: it came after other messages on the stream, or
+    /// it names no request.
+    pub is_doubtful: bool,
 }
 
 /// The members of a result that the protocol gives a meaning to.
@@ -397,20 +411,25 @@ pub fn read(event: &Bytes, id: &Id, mut take: impl FnMut(Message) -> bool) {
     let _ = for_each_member(event, |member| read_one(member.get().as_bytes()));
 }
 
-/// The answer in a JSON body that replies to one request alone. An error there is the answer whatever id it
-/// carries: servers send `null`, none, or `"server-error"`.
-pub fn find_lone_answer(body: &Bytes, id: &Id) -> Result<Option<Answer>, NotAMessage> {
+/// What a JSON body holds that replies to one request alone. An error there that names no request is the answer; one that
+/// names another is not.
+pub fn find_lone_answer(body: &Bytes, id: &Id) -> Result<Lone, NotAMessage> {
     if !is_array(body) {
         let message: Incoming<'_> = serde_json::from_slice(body)?;
-        return message.lone_answer(id, body);
+        return message.lone(id, body);
     }
-    let mut found = Ok(None);
+    let mut found = Ok(Lone::Nothing);
     for_each_member(body, |member| {
-        if matches!(found, Ok(None)) {
-            let message = serde_json::from_str::<Incoming<'_>>(member.get());
-            found = message
-                .map_err(NotAMessage::from)
-                .and_then(|message| message.lone_answer(id, body));
+        if matches!(found, Err(_) | Ok(Lone::Answer(_))) {
+            return;
+        }
+        let message = serde_json::from_str::<Incoming<'_>>(member.get());
+        match message
+            .map_err(NotAMessage::from)
+            .and_then(|message| message.lone(id, body))
+        {
+            Ok(Lone::Nothing) => {}
+            other => found = other,
         }
     })?;
     found
@@ -439,20 +458,47 @@ pub fn for_each_member<'a>(
 }
 
 impl Incoming<'_> {
-    fn lone_answer(&self, id: &Id, body: &Bytes) -> Result<Option<Answer>, NotAMessage> {
-        let is_ours = self.id.is_some_and(|raw| id.is(raw))
-            || (self.error.is_some() && self.result.is_none());
-        if is_ours { self.answer(body) } else { Ok(None) }
+    fn lone(&self, id: &Id, body: &Bytes) -> Result<Lone, NotAMessage> {
+        let is_ours = match self.addressee() {
+            Some(raw) => id.is(raw),
+            None => self.error.is_some() && self.result.is_none(),
+        };
+        if !is_ours {
+            return Ok(if self.is_answer() {
+                Lone::OfAnother
+            } else {
+                Lone::Nothing
+            });
+        }
+        Ok(match self.answer(body)? {
+            Some(Answer::Error(error)) => Lone::Answer(Answer::Error(RpcError {
+                is_doubtful: self.addressee().is_none(),
+                ..error
+            })),
+            Some(answer) => Lone::Answer(answer),
+            None => Lone::Nothing,
+        })
+    }
+
+    fn is_answer(&self) -> bool {
+        self.result.is_some() || self.error.is_some()
+    }
+
+    /// The id of the request that this is about. Servers that cannot say so write `null`, nothing, or `"server-error"` (Python
+    /// SDK 1).
+    fn addressee(&self) -> Option<&RawValue> {
+        self.id
+            .filter(|raw| self.error.is_none() || raw.get() != r#""server-error""#)
     }
 
     fn concerning(&self, id: &Id, body: &Bytes) -> Option<Message> {
-        let Some(raw) = self.id else {
+        let Some(raw) = self.addressee() else {
             return self.unaddressed(body).or_else(|| self.notification(body));
         };
         if id.is(raw) {
             return self.answer(body).ok().flatten().map(Message::Answer);
         }
-        let is_answer = self.result.is_some() || self.error.is_some();
+        let is_answer = self.is_answer();
         match self.method {
             // No client is asked by a name as long as that, and the answer would repeat it.
             Some(method) if !is_answer && raw.get().len() <= LONGEST_ID => {
@@ -467,7 +513,8 @@ impl Incoming<'_> {
 
     /// The error of a message whose id is `null` or missing.
     fn unaddressed(&self, body: &Bytes) -> Option<Message> {
-        let error = RpcError::read(self.error?, body).ok()?;
+        let mut error = RpcError::read(self.error?, body).ok()?;
+        error.is_doubtful = true;
         Some(Message::Unaddressed(error))
     }
 
@@ -514,6 +561,7 @@ impl RpcError {
             code: object.code,
             message: object.message.map_or_else(Bytes::new, |text| slice(text.0)),
             data: object.data.map_or_else(Bytes::new, slice),
+            is_doubtful: false,
         })
     }
 

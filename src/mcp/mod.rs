@@ -17,6 +17,7 @@ pub mod budget;
 pub mod client;
 pub mod collapse;
 pub mod connections;
+mod counts;
 pub mod era;
 pub mod error;
 mod gate;

@@ -1,15 +1,23 @@
-//! The TCP connections below the HTTP client, watched closely enough to say of a request that got no answer whether it
-//! can have reached the server.
+//! The TCP connections below the HTTP client, watched closely enough to say two things: of a request that got no answer,
+//! whether it can have reached the server; and of what is read, whether it can be the answer to the request that was written.
 //!
-//! The question comes up with pooled connections: a server closes one that has been idle, and at the same moment a
+//! The first comes up with pooled connections: a server closes one that has been idle, and at the same moment a
 //! request is written into it. Sending that request again could run a tool twice, if it had arrived after all; not
-//! sending it again would show the caller an error for nothing. TCP knows. Whoever has closed a connection answers data
-//! that comes after that with a reset, and a reset on a connection that the other side had ended before is reported as
-//! `EPIPE`, not as `ECONNRESET` (Linux, `tcp_reset` in the state CLOSE-WAIT). So `EPIPE` says: the other side had closed
-//! before all of the request had arrived, and whatever it had read of it was not a whole request.
+//! sending it again would show the caller an error for nothing. TCP knows. A connection whose end has arrived is not written
+//! to at all. Where the two cross, the server answers the request with a reset, and a reset after an end is reported as
+//! `EPIPE`, not as `ECONNRESET` (Linux, `tcp_reset` in the state CLOSE-WAIT). That alone proves nothing: a server may also
+//! read, run, end and reset. But whatever a server sends says how much it has received, its end included; so if the kernel has
+//! then seen none of the request's bytes acknowledged, the server ended the connection before any of them was there.
+//!
+//! The second comes up with servers that send more than they were asked for. What a server had sent before it received the
+//! first byte of a request is no answer to it, and the same counters tell.
 //!
 //! A [`Flight`] is one request on its way. It is a task local while the HTTP client works on the request, which is how
-//! a connection learns what it carries without the client knowing of either, through TLS as well.
+//! a connection learns what it carries without the client knowing of either, through TLS as well. A [`Connection`] is what
+//! the answer leads back to, for those who find out that no other must be read from where it came.
+
+#[cfg(test)]
+mod tests;
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -22,6 +30,8 @@ use std::time::{Duration, Instant};
 use actix_rt::net::{ActixStream, Ready, TcpStream};
 use actix_rt::time::timeout;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+
+use super::counts::counts;
 
 /// How long a reset is waited for: a round trip to wherever servers are.
 const ROUND_TRIP: Duration = Duration::from_millis(500);
@@ -37,25 +47,47 @@ pub(super) struct Flight {
     begun: Instant,
     /// When a connection was last used that was to carry this request too, and had been closed by the server.
     found_closed: Cell<Option<Instant>>,
-    /// Something was written for it.
+    /// Something of it was written.
     written: Cell<bool>,
-    /// And something was read after that, which can only be an answer.
+    /// And something was read after that which can be an answer.
     answered: Cell<bool>,
     /// What went wrong first on its connection.
     broken: Cell<Option<io::ErrorKind>>,
-    /// Its connection, once the HTTP client has given it up.
-    left: RefCell<Option<TcpStream>>,
+    /// Its connection.
+    connection: RefCell<Connection>,
+    /// The same once the HTTP client has given it up.
+    left: RefCell<Option<Left>>,
+}
+
+/// A connection, for those who read answers from it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Connection {
+    spoilt: Rc<Cell<bool>>,
+}
+
+/// A connection that the HTTP client has given up.
+#[derive(Debug)]
+struct Left {
+    stream: TcpStream,
+    /// The bytes that were written to it before the request.
+    before: u64,
 }
 
 /// A TCP connection.
 #[derive(Debug)]
 pub(super) struct Socket {
     stream: Option<TcpStream>,
-    /// What is read need not be an answer: it may be the goodbye of TLS.
-    under_tls: bool,
+    connection: Connection,
     flight: Weak<Flight>,
     /// When the last request was begun that it carried.
     used: Option<Instant>,
+    /// Bytes written to it, and those of them that came before that request.
+    written: u64,
+    before: u64,
+    /// Bytes read from it.
+    read: u64,
+    /// None of them since the request was written.
+    waiting: bool,
 }
 
 // === impl Flight ===
@@ -69,6 +101,7 @@ impl Flight {
             written: Cell::new(false),
             answered: Cell::new(false),
             broken: Cell::new(None),
+            connection: RefCell::default(),
             left: RefCell::new(None),
         })
     }
@@ -84,7 +117,12 @@ impl Flight {
         FLIGHT.scope(Rc::clone(self), request).await
     }
 
-    /// Whether a request that got no answer is known not to have reached the server whole.
+    /// The connection it was sent over.
+    pub(super) fn connection(&self) -> Connection {
+        self.connection.borrow().clone()
+    }
+
+    /// Whether of a request that got no answer nothing at all is known to have reached the server.
     pub(super) async fn never_arrived(&self) -> bool {
         if !self.written.get() {
             return true;
@@ -92,14 +130,16 @@ impl Flight {
         if self.answered.get() {
             return false;
         }
-        if let Some(kind) = self.broken.get() {
-            return kind == io::ErrorKind::BrokenPipe;
-        }
-        let Some(stream) = self.left.take() else {
+        let Some(left) = self.left.take() else {
             return false;
         };
-        let reset = timeout(ROUND_TRIP, first_error(&stream)).await;
-        reset.is_ok_and(|kind| kind == Some(io::ErrorKind::BrokenPipe))
+        let kind = if let Some(kind) = self.broken.get() {
+            Some(kind)
+        } else {
+            let reset = timeout(ROUND_TRIP, first_error(&left.stream)).await;
+            reset.ok().flatten()
+        };
+        kind == Some(io::ErrorKind::BrokenPipe) && nothing_arrived(&left.stream, left.before)
     }
 }
 
@@ -113,16 +153,35 @@ async fn first_error(stream: &TcpStream) -> Option<io::ErrorKind> {
     }
 }
 
+/// Whether the other side is known to have acknowledged nothing of what was written after the first `before` bytes.
+fn nothing_arrived(stream: &TcpStream, before: u64) -> bool {
+    // The beginning of the connection counts as one.
+    counts(stream).is_some_and(|counts| counts.acknowledged <= before + 1)
+}
+
+// === impl Connection ===
+
+impl Connection {
+    /// What else comes over it may belong to another request than the one it was asked for: it is not used again.
+    pub(super) fn spoil(&self) {
+        self.spoilt.set(true);
+    }
+}
+
 // === impl Socket ===
 
 impl Socket {
     /// Takes over a connection.
-    pub(super) fn new(stream: TcpStream, under_tls: bool) -> Self {
+    pub(super) fn new(stream: TcpStream) -> Self {
         Self {
             stream: Some(stream),
-            under_tls,
+            connection: Connection::default(),
             flight: Weak::new(),
             used: None,
+            written: 0,
+            before: 0,
+            read: 0,
+            waiting: false,
         }
     }
 
@@ -131,30 +190,62 @@ impl Socket {
         stream.ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
-    /// Notes that something is written for the request that is being worked on.
+    /// Notes that something is about to be written for the request that is being worked on. With its first byte, a
+    /// connection is spoilt that has ended, or on which something has come that nobody asked for.
     fn board(&mut self) {
         // Outside of any request only a goodbye is written.
         let _ = FLIGHT.try_with(|flight| {
-            flight.written.set(true);
+            if self.carries(flight) {
+                return;
+            }
             self.flight = Rc::downgrade(flight);
             self.used = Some(flight.begun);
+            self.before = self.written;
+            self.waiting = true;
+            flight.connection.replace(self.connection.clone());
+            let counts = self.stream.as_ref().and_then(counts);
+            if counts.is_some_and(|counts| counts.received > self.read) {
+                self.connection.spoil();
+            }
         });
+    }
+
+    fn carries(&self, flight: &Rc<Flight>) -> bool {
+        std::ptr::eq(self.flight.as_ptr(), Rc::as_ptr(flight))
     }
 
     /// Notes that the other side has closed, if this connection was just looked at to see whether it can be used again.
     fn note_end(&self) {
         // Outside of any request nobody wants to know.
         let _ = FLIGHT.try_with(|flight| {
-            if !std::ptr::eq(self.flight.as_ptr(), Rc::as_ptr(flight)) {
+            if !self.carries(flight) {
                 flight.found_closed.set(self.used);
             }
         });
     }
 
-    fn note_answer(&self) {
+    fn note_written(&mut self, bytes: usize) {
+        self.written = self.written.saturating_add(as_count(bytes));
+        if let Some(flight) = self.flight.upgrade() {
+            flight.written.set(true);
+        }
+    }
+
+    /// Notes that something was read; `false` if it cannot be what it was read for, and must not be looked at.
+    fn note_read(&mut self, bytes: usize) -> bool {
+        self.read = self.read.saturating_add(as_count(bytes));
+        if !std::mem::take(&mut self.waiting) {
+            return true;
+        }
+        let stream = self.stream.as_ref();
+        if stream.is_some_and(|stream| nothing_arrived(stream, self.before)) {
+            self.connection.spoil();
+            return false;
+        }
         if let Some(flight) = self.flight.upgrade() {
             flight.answered.set(true);
         }
+        true
     }
 
     fn note(&self, error: &io::Error) {
@@ -163,22 +254,37 @@ impl Socket {
             flight.broken.set(Some(first));
         }
     }
+
+    fn is_spoilt(&self) -> bool {
+        self.connection.spoilt.get()
+    }
+}
+
+/// No machine has more bytes to write at once than this can count.
+fn as_count(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
         if let Some(flight) = self.flight.upgrade() {
-            flight.left.replace(self.stream.take());
+            let before = self.before;
+            let left = self.stream.take().map(|stream| Left { stream, before });
+            flight.left.replace(left);
         }
     }
 }
 
 impl AsyncRead for Socket {
+    /// A connection that is spoilt has ended for whoever reads from it.
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.is_spoilt() {
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         let read = self.stream()?.poll_read(context, buffer);
         match &read {
@@ -187,8 +293,12 @@ impl AsyncRead for Socket {
                 self.note_end();
             }
             Poll::Ready(Ok(())) if buffer.filled().len() == before => self.note_end(),
-            Poll::Ready(Ok(())) if !self.under_tls => self.note_answer(),
-            _ => {}
+            Poll::Ready(Ok(())) => {
+                if !self.note_read(buffer.filled().len() - before) {
+                    buffer.set_filled(before);
+                }
+            }
+            Poll::Pending => {}
         }
         read
     }
@@ -203,10 +313,17 @@ impl AsyncWrite for Socket {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.board();
-        let written = self.stream()?.poll_write(context, bytes);
-        if let Poll::Ready(Err(error)) = &written {
-            self.note(error);
+        if self.is_spoilt() {
             return Poll::Ready(Ok(bytes.len()));
+        }
+        let written = self.stream()?.poll_write(context, bytes);
+        match &written {
+            Poll::Ready(Ok(written)) => self.note_written(*written),
+            Poll::Ready(Err(error)) => {
+                self.note(error);
+                return Poll::Ready(Ok(bytes.len()));
+            }
+            Poll::Pending => {}
         }
         written
     }
@@ -235,101 +352,5 @@ impl ActixStream for Socket {
                 .map_ok(|()| Ready::WRITABLE),
             None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::{Read, Write};
-    use std::net::TcpListener;
-
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-    use super::*;
-
-    const REQUEST: &[u8] = b"POST / HTTP/1.1\r\n\r\n";
-
-    /// A connection, and the end of it that a server has.
-    async fn connection() -> (Socket, std::net::TcpStream) {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let address = listener.local_addr().unwrap();
-        let ours = TcpStream::connect(address).await.unwrap();
-        let (theirs, _) = listener.accept().unwrap();
-        (Socket::new(ours, false), theirs)
-    }
-
-    /// What is known of a request to a server that does this before the request and that after it.
-    async fn never_arrived(
-        before: impl FnOnce(&mut std::net::TcpStream) -> bool,
-        after: impl FnOnce(std::net::TcpStream),
-    ) -> bool {
-        let (mut socket, mut theirs) = connection().await;
-        let theirs = before(&mut theirs).then_some(theirs);
-        let flight = Flight::begin(Instant::now());
-        let exchange = async {
-            socket.write_all(REQUEST).await.unwrap();
-            theirs.map(after);
-            let mut answer = Vec::new();
-            let _ = socket.read_to_end(&mut answer).await;
-            assert!(answer.is_empty());
-            drop(socket);
-        };
-        flight.carry(exchange).await;
-        flight.never_arrived().await
-    }
-
-    #[actix_rt::test]
-    async fn a_request_into_a_connection_that_was_closed_did_not_arrive() {
-        assert!(never_arrived(|_| false, |_| {}).await);
-    }
-
-    #[actix_rt::test]
-    async fn a_request_that_was_read_may_have_been_carried_out() {
-        let read = |mut theirs: std::net::TcpStream| {
-            theirs.read_exact(&mut [0; REQUEST.len()]).unwrap();
-        };
-        assert!(!never_arrived(|_| true, read).await);
-    }
-
-    #[actix_rt::test]
-    async fn a_request_that_met_a_reset_may_have_been_carried_out() {
-        // Closed with the request unread, which is a reset without an end.
-        assert!(!never_arrived(|_| true, drop).await);
-    }
-
-    #[actix_rt::test]
-    async fn a_request_after_the_end_of_the_answers_may_have_been_carried_out() {
-        let half = |theirs: &mut std::net::TcpStream| {
-            theirs.shutdown(std::net::Shutdown::Write).unwrap();
-            true
-        };
-        let read = |mut theirs: std::net::TcpStream| {
-            theirs.read_exact(&mut [0; REQUEST.len()]).unwrap();
-        };
-        assert!(!never_arrived(half, read).await);
-    }
-
-    #[actix_rt::test]
-    async fn a_request_of_which_nothing_was_written_did_not_arrive() {
-        let flight = Flight::begin(Instant::now());
-        assert!(flight.never_arrived().await);
-    }
-
-    #[actix_rt::test]
-    async fn an_answer_is_read_though_the_request_could_not_be_written() {
-        let (mut socket, mut theirs) = connection().await;
-        theirs.write_all(b"HTTP/1.1 413 \r\n\r\n").unwrap();
-        drop(theirs);
-        let flight = Flight::begin(Instant::now());
-        let exchange = async {
-            // The first write meets the closed end, the others the reset.
-            for _ in 0..100 {
-                socket.write_all(&[b'x'; 4096]).await.unwrap();
-            }
-            let mut answer = Vec::new();
-            let _ = socket.read_to_end(&mut answer).await;
-            answer
-        };
-        assert_eq!(flight.carry(exchange).await, b"HTTP/1.1 413 \r\n\r\n");
     }
 }

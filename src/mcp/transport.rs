@@ -2,6 +2,9 @@
 //!
 //! What a reply means is not decided here; see `outcome`. Deadlines are set outside, around whole operations.
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::io;
@@ -20,16 +23,16 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use url::Url;
 
-use super::body::{Kind, broken, drain_in_background, is_framed, read_body};
+use super::body::{Kind, broken, drain_in_background, is_all, is_framed, read_body};
 use super::budget::{Budget, SMALL};
 use super::collapse::{Collapse, Step};
 use super::connections::Connections;
 use super::error::{Cap, Error};
 use super::header::{self, ACCEPT_BOTH, SessionId};
-use super::message::{self, Answer, Id};
+use super::message::{self, Answer, Id, Lone};
 use super::outcome::Head;
 use super::pieces::Pieces;
-use super::socket::Flight;
+use super::socket::{Connection, Flight};
 use super::unpack::unpacked;
 use super::watch::Watch;
 use crate::descriptors;
@@ -91,6 +94,7 @@ pub struct Events {
     chunks: Pin<Box<dyn Stream<Item = Result<Bytes, PayloadError>>>>,
     /// What it is read with.
     pub collapse: Collapse,
+    connection: Connection,
 }
 
 /// What is asked of HTTP.
@@ -126,7 +130,7 @@ impl Transport {
 
     /// Sends a message and reads the reply to it, up to the first event of a stream.
     pub async fn post(&self, post: Post<'_>) -> Result<Reply, Error> {
-        let response = self
+        let (response, connection) = self
             .send(&Request {
                 method: Method::POST,
                 server: post.server,
@@ -137,7 +141,7 @@ impl Transport {
             .await?;
         let head = head_of(&response);
         let body = if let Some(id) = post.id {
-            self.read(response, id).await?
+            self.read(response, connection, id).await?
         } else {
             drain_in_background(response);
             Body::Read(None)
@@ -153,7 +157,7 @@ impl Transport {
         headers: &[(HeaderName, HeaderValue)],
         id: Id,
     ) -> Result<(StatusCode, Option<Box<Events>>), Error> {
-        let response = self
+        let (response, connection) = self
             .send(&Request {
                 method: Method::GET,
                 server,
@@ -166,7 +170,7 @@ impl Transport {
         if !status.is_success() || Kind::of(response.headers()) != Kind::EventStream {
             return Ok((status, None));
         }
-        let mut events = self.events(response, id);
+        let mut events = self.events(response, connection, id);
         events.collapse = events.collapse.among_others();
         Ok((status, Some(Box::new(events))))
     }
@@ -174,7 +178,7 @@ impl Transport {
     /// Ends a session. Every status is fine: 405 means that the server does not allow it, 404 that it is gone.
     pub async fn delete(&self, server: &Server, session: &SessionId) -> Result<StatusCode, Error> {
         let headers = [(header::SESSION_ID, session.header())];
-        let response = self
+        let (response, _) = self
             .send(&Request {
                 method: Method::DELETE,
                 server,
@@ -193,16 +197,22 @@ impl Transport {
         &self,
         request: &Request<'_>,
     ) -> Result<
-        awc::ClientResponse<impl Stream<Item = Result<Bytes, PayloadError>> + Unpin + use<>>,
+        (
+            awc::ClientResponse<impl Stream<Item = Result<Bytes, PayloadError>> + Unpin + use<>>,
+            Connection,
+        ),
         Error,
     > {
         let mut target = Cow::Borrowed(request.target);
         let mut redirects = 0;
         loop {
-            let response = self.send_until_it_arrives(request, &target).await?;
+            let (response, connection) = self.send_until_it_arrives(request, &target).await?;
+            if !is_all(&response) {
+                connection.spoil();
+            }
             let status = response.status();
             if !status.is_redirection() {
-                return Ok(response);
+                return Ok((response, connection));
             }
             redirects += 1;
             let elsewhere = redirected(&target, status, response.headers())
@@ -219,7 +229,10 @@ impl Transport {
         request: &Request<'_>,
         target: &Uri,
     ) -> Result<
-        awc::ClientResponse<impl Stream<Item = Result<Bytes, PayloadError>> + Unpin + use<>>,
+        (
+            awc::ClientResponse<impl Stream<Item = Result<Bytes, PayloadError>> + Unpin + use<>>,
+            Connection,
+        ),
         Error,
     > {
         let (mut refused, mut stale) = (0, 0);
@@ -230,7 +243,7 @@ impl Transport {
             let sent = flight.carry(send(sending, request.body)).await;
             self.connections.learn_from(&flight, target, now);
             let error = match sent {
-                Ok(response) => return Ok(unpacked(response)),
+                Ok(response) => return Ok((unpacked(response), flight.connection())),
                 Err(error) => error,
             };
             if let SendRequestError::Connect(ConnectError::Io(cause)) = &error
@@ -282,7 +295,14 @@ impl Transport {
         outgoing.no_decompress()
     }
 
-    async fn read<S>(&self, mut response: awc::ClientResponse<S>, id: &Id) -> Result<Body, Error>
+    /// Reads a response, unless it is a stream. Whoever gets the answer to another may see everybody's answers shifted: then
+    /// the connection is not used again.
+    async fn read<S>(
+        &self,
+        mut response: awc::ClientResponse<S>,
+        connection: Connection,
+        id: &Id,
+    ) -> Result<Body, Error>
     where
         S: Stream<Item = Result<Bytes, PayloadError>> + Unpin + 'static,
     {
@@ -290,36 +310,58 @@ impl Transport {
             return Err(Error::Unframed);
         }
         let kind = Kind::of(response.headers());
-        let answer = match (response.status().is_success(), kind) {
-            (true, Kind::EventStream) => {
-                return Ok(Body::Events(Box::new(self.events(response, id.clone()))));
-            }
-            (true, Kind::Json) => {
-                let cap = self.limits.response_bytes;
-                let body = read_body(&mut response, cap, self.budget.share()).await?;
-                if message::nests_deeper_than(&body, self.limits.depth) {
-                    return Err(Error::TooLarge(Cap::Depth));
-                }
-                message::find_lone_answer(&body, id)?
-            }
-            (true, Kind::Other) => return Err(Error::ContentType),
+        if (response.status().is_success(), kind) == (true, Kind::EventStream) {
+            let events = self.events(response, connection, id.clone());
+            return Ok(Body::Events(Box::new(events)));
+        }
+        let found = self.read_lone(&mut response, kind, id).await;
+        if matches!(found, Err(_) | Ok(Lone::OfAnother)) {
+            connection.spoil();
+        }
+        Ok(Body::Read(match found? {
+            Lone::Answer(answer) => Some(answer),
+            Lone::OfAnother | Lone::Nothing => None,
+        }))
+    }
+
+    async fn read_lone<S>(
+        &self,
+        response: &mut awc::ClientResponse<S>,
+        kind: Kind,
+        id: &Id,
+    ) -> Result<Lone, Error>
+    where
+        S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
+    {
+        if !response.status().is_success() {
             // The status alone says enough; a body that cannot be read or is no JSON-RPC error adds nothing.
-            (false, _) => match read_body(&mut response, ERROR_BODY, self.budget.share()).await {
-                Ok(body) => message::find_lone_answer(&body, id).unwrap_or(None),
-                Err(_) => None,
-            },
-        };
-        Ok(Body::Read(answer))
+            let body = read_body(response, ERROR_BODY, self.budget.share()).await;
+            let found = body
+                .ok()
+                .and_then(|body| message::find_lone_answer(&body, id).ok());
+            return Ok(found.unwrap_or(Lone::Nothing));
+        }
+        if kind == Kind::Other {
+            return Err(Error::ContentType);
+        }
+        let cap = self.limits.response_bytes;
+        let body = read_body(response, cap, self.budget.share()).await?;
+        if message::nests_deeper_than(&body, self.limits.depth) {
+            return Err(Error::TooLarge(Cap::Depth));
+        }
+        Ok(message::find_lone_answer(&body, id)?)
     }
 
     fn events(
         &self,
         chunks: impl Stream<Item = Result<Bytes, PayloadError>> + 'static,
+        connection: Connection,
         id: Id,
     ) -> Events {
         Events {
             chunks: Box::pin(chunks),
             collapse: Collapse::new(id, self.limits, self.budget.clone()),
+            connection,
         }
     }
 }
@@ -366,10 +408,16 @@ impl Events {
             if let Some(step) = self.collapse.next_step()? {
                 return Ok(Some(step));
             }
-            match self.chunks.next().await {
-                Some(chunk) => self.collapse.push(chunk.map_err(broken)?)?,
-                None => return self.collapse.end(),
+            if let Some(chunk) = self.chunks.next().await {
+                self.collapse.push(chunk.map_err(broken)?)?;
+                continue;
             }
+            let last = self.collapse.end()?;
+            if last.is_none() {
+                // Perhaps it was the stream of another.
+                self.connection.spoil();
+            }
+            return Ok(last);
         }
     }
 
@@ -394,6 +442,7 @@ impl Events {
     /// Goes on with another stream of the same answer.
     pub fn resume(&mut self, stream: Box<Self>) {
         self.chunks = stream.chunks;
+        self.connection = stream.connection;
         self.collapse.resume();
     }
 

@@ -662,7 +662,12 @@ fn upstream_error_for_want_of_a_capability() {
 
 #[test]
 fn upstream_error_of_http() {
-    for (status, executed) in [(402, "no"), (418, "no"), (500, "unknown"), (599, "unknown")] {
+    for (status, executed) in [
+        (402, "unknown"),
+        (418, "unknown"),
+        (500, "unknown"),
+        (599, "unknown"),
+    ] {
         let upstream = answering(move |_, _| Reply::typed(status, "text/html", "<h1>PAGE</h1>"));
         is(
             &called(&upstream),

@@ -235,3 +235,38 @@ fn a_tool_call_keeps_all_of_its_members() {
         );
     }
 }
+
+#[test]
+fn whatever_is_asked_for_by_name_is_named_in_a_header() {
+    let upstream = Upstream::start(|request, state| match request.rpc() {
+        "server/discover" => servers::ts_v2(request, state),
+        _ => Reply::json(200, request.result("{}")),
+    });
+    let app = TestApp::over(&upstream);
+    for (method, params, name) in [
+        ("prompts/get", r#"{"name":"greet"}"#, Some("greet")),
+        ("resources/read", r#"{"uri":"a://b"}"#, Some("a://b")),
+        (
+            "resources/subscribe",
+            r#"{"x":1,"uri":"a://c"}"#,
+            Some("a://c"),
+        ),
+        ("vendor/thing", r#"{"uri":"a://d","name":"e"}"#, Some("e")),
+        ("tasks/get", r#"{"taskId":"t-1","name":"no"}"#, Some("t-1")),
+        (
+            "tasks/cancel",
+            r#"{"taskId":"\u00fc"}"#,
+            Some("=?base64?w7w=?="),
+        ),
+        ("tasks/list", r#"{"cursor":"x"}"#, None),
+        ("vendor/other", r#"{"name":7,"taskId":"t"}"#, None),
+    ] {
+        let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
+        assert_eq!(send(&app, &body).status, 200, "{method}");
+        let sent = upstream.only(method);
+        assert_eq!(sent.header("mcp-name"), name, "{method}");
+        // As it was written, before what the revision demands.
+        let written = params.strip_suffix('}').unwrap();
+        assert!(sent.body.contains(written), "{}", sent.body);
+    }
+}

@@ -16,6 +16,7 @@
 pub mod faults;
 pub mod legacy;
 pub mod modern;
+pub mod raw;
 mod reply;
 pub mod servers;
 pub mod tools;

@@ -32,9 +32,14 @@ impl Client<'_> {
             found = self.discover().await?;
         }
         self.detected = true;
-        let era = match found {
-            Discovered::Modern => Era::Modern,
-            Discovered::Legacy | Discovered::AskAgain => Era::LEGACY,
+        let era = match (found, self.remembered()) {
+            (Discovered::Modern, _) => Era::Modern,
+            (Discovered::NoMessages, _) => Era::Legacy {
+                wants_session: Some(true),
+            },
+            // This does not ask for sessions.
+            (_, Some(legacy @ Era::Legacy { .. })) => legacy,
+            (Discovered::Legacy | Discovered::AskAgain, _) => Era::LEGACY,
         };
         self.remember(era);
         Ok(era)

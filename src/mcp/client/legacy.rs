@@ -1,5 +1,8 @@
 //! Requests to a legacy server (2024-11-05 to 2025-11-25): in the caller's session, without one, or after a handshake.
 
+use std::time::Duration;
+
+use actix_rt::time::timeout;
 use awc::http::header::{HeaderName, HeaderValue};
 use bytes::Bytes;
 
@@ -8,8 +11,12 @@ use super::{Client, Init, Operation, Session};
 use crate::mcp::era::{self, Era};
 use crate::mcp::error::{Error, Refusal, Stage};
 use crate::mcp::header;
+use crate::mcp::lists::Listing;
 use crate::mcp::message::{Id, Meta, Params};
 use crate::mcp::watch::Watch;
+
+/// How long a server may take to say whether it has come to want sessions, while its answer waits.
+const ASKING: Duration = Duration::from_secs(2);
 
 impl<'a> Client<'a> {
     /// One request to a legacy server: in the session there is, or without one, or after a handshake, whichever the
@@ -17,7 +24,7 @@ impl<'a> Client<'a> {
     pub(super) async fn legacy(
         &mut self,
         operation: &Operation<'_>,
-        wants_session: bool,
+        wants_session: Option<bool>,
     ) -> Result<Bytes, Error> {
         if let Session::Callers(_) = self.session {
             return match self.send_legacy(operation).await {
@@ -32,30 +39,77 @@ impl<'a> Client<'a> {
         }
         let handshake_first = match self.init {
             Init::Always => true,
-            Init::Auto => wants_session,
+            Init::Auto => wants_session == Some(true),
             Init::Never => false,
         };
-        if !handshake_first {
-            match self.send_legacy(operation).await {
-                Err(error) if era::wants_session(&error, operation.method) => {
-                    if self.init == Init::Never {
-                        return Err(Error::SessionRequired(Some(Refusal::of(error))));
-                    }
+        let mut refusal = if handshake_first {
+            None
+        } else {
+            match self.without_session(operation, wants_session).await {
+                Err(error) if self.is_for_want_of_session(&error, operation, wants_session) => {
+                    Some(error)
                 }
-                // Python SDK 1 says so of unknown names, go-sdk of a missing session; both have run nothing.
-                Err(error) if error.rpc_code() == Some(0) && self.init == Init::Auto => {}
                 outcome => return outcome,
             }
+        };
+        if let Some(refusal) = refusal.take_if(|_| self.init == Init::Never) {
+            return Err(Error::SessionRequired(Some(Refusal::of(refusal))));
         }
         self.handshake().await?;
+        let wants_session = match self.session {
+            Session::Opened(_) if refusal.is_some() => Some(true),
+            Session::Opened(_) => wants_session,
+            _ => Some(false),
+        };
         self.remember(match self.session {
             Session::Channel(_) => Era::HttpSse,
-            _ => Era::Legacy {
-                wants_session: matches!(self.session, Session::Opened(_))
-                    && (wants_session || !handshake_first),
-            },
+            _ => Era::Legacy { wants_session },
         });
         self.send_legacy(operation).await
+    }
+
+    /// One request without a session. From what comes of it the server is known to work without one, and asked again
+    /// where it does not seem to any more: with a request that runs nothing.
+    async fn without_session(
+        &mut self,
+        operation: &Operation<'_>,
+        wants_session: Option<bool>,
+    ) -> Result<Bytes, Error> {
+        let outcome = self.send_legacy(operation).await;
+        let is_refused = |outcome: &Result<Bytes, Error>| {
+            outcome
+                .as_ref()
+                .is_err_and(|error| era::wants_session(error, "tools/list"))
+        };
+        if wants_session != Some(false) {
+            if era::served_without_session(&outcome, operation.method) {
+                self.remember(Era::Legacy {
+                    wants_session: Some(false),
+                });
+            }
+        } else if is_refused(&outcome) {
+            let list = Operation::list(Listing::Tools, None);
+            let asked = timeout(ASKING, Box::pin(self.send_legacy(&list))).await;
+            if asked.is_ok_and(|asked| is_refused(&asked)) {
+                self.remember(Era::Legacy {
+                    wants_session: Some(true),
+                });
+            }
+        }
+        outcome
+    }
+
+    /// Whether a request was refused, and not carried out, because it was sent without a session.
+    fn is_for_want_of_session(
+        &self,
+        error: &Error,
+        operation: &Operation<'_>,
+        wants_session: Option<bool>,
+    ) -> bool {
+        let is_refusal = era::wants_session(error, operation.method)
+            // A handshake finds out.
+            || (self.init == Init::Auto && era::says_nothing(error));
+        wants_session != Some(false) && is_refusal
     }
 
     /// One request over HTTP+SSE, after a handshake: the stream that answers it is this client's own.

@@ -14,19 +14,20 @@ impl Client<'_> {
     /// One request to a modern server; a tool call with its annotated arguments mirrored into headers. Once more with
     /// a fresh tool list if the headers disagree (-32020).
     pub(super) async fn modern(&mut self, operation: &Operation<'_>) -> Result<Bytes, Error> {
-        let mirrored = self.mirrored(operation).await?;
+        let mirrored = self.mirrored(operation).await?.unwrap_or_default();
         self.clock.enter(Stage::Operation);
         let outcome = self.send_modern(operation, &mirrored).await;
         match &outcome {
-            Err(error)
-                if error.rpc_code() == Some(era::HEADER_MISMATCH)
-                    && operation.params.name.is_some() => {}
+            Err(error) if era::headers_mismatch(error) && operation.params.name.is_some() => {}
             _ => return outcome,
         }
         self.pool.shared.tools.forget(&self.server.identity);
-        let mirrored = self.mirrored(operation).await?;
+        let mirrored = self.mirrored(operation).await;
         self.clock.enter(Stage::Operation);
-        self.send_modern(operation, &mirrored).await
+        match mirrored? {
+            Some(mirrored) => self.send_modern(operation, &mirrored).await,
+            None => outcome,
+        }
     }
 
     /// Sends a request with all that 2026-07-28 demands. Once more if the server names the very version it refuses.
@@ -41,7 +42,7 @@ impl Client<'_> {
             HeaderValue::from_static(era::MODERN),
         ));
         headers.push((header::METHOD, operation.method_header()?));
-        if let Some(name) = operation.params.name.or(operation.params.uri) {
+        if let Some(name) = operation.name {
             headers.push((header::NAME, encode_value(name)));
         }
         headers.extend_from_slice(mirrored);
@@ -68,29 +69,39 @@ impl Client<'_> {
     }
 
     /// The `Mcp-Param-*` headers of a tool call. They need the tool's schema, so the list is asked for where it is not
-    /// known; a server that has no list gets none.
+    /// known; a server that has no list gets none. `None` if it could not be had: most tools need no headers, and a server
+    /// that misses some says so.
     async fn mirrored(
         &mut self,
         operation: &Operation<'_>,
-    ) -> Result<Vec<(HeaderName, HeaderValue)>, Error> {
+    ) -> Result<Option<Vec<(HeaderName, HeaderValue)>>, Error> {
         let (Some(name), Some(arguments)) = (operation.params.name, operation.params.arguments)
         else {
-            return Ok(Vec::new());
+            return Ok(Some(Vec::new()));
         };
         if operation.method != "tools/call" {
-            return Ok(Vec::new());
+            return Ok(Some(Vec::new()));
         }
         let tools = match self.known_tools() {
             Some(tools) => tools,
-            None => self.fetch_tools().await?,
+            None => match self.fetch_tools().await {
+                Ok(tools) => tools,
+                // The call would fare no better.
+                Err(error @ Error::Unreachable(_)) => return Err(error),
+                Err(error) if era::supported_versions(&error).is_some() => return Err(error),
+                Err(error) => {
+                    log::debug!(server = self.server.name; "a call goes without its tool's headers: {error}");
+                    return Ok(None);
+                }
+            },
         };
         match tools.get(name) {
-            Some(tool) if tool.is_usable() => Ok(tool.headers(arguments)),
+            Some(tool) if tool.is_usable() => Ok(Some(tool.headers(arguments))),
             Some(_) => Err(Error::ToolNotFound {
                 did_you_mean: vec![],
                 said: None,
             }),
-            None => Ok(Vec::new()),
+            None => Ok(Some(Vec::new())),
         }
     }
 }

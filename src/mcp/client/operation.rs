@@ -3,7 +3,7 @@
 use awc::http::header::HeaderValue;
 use serde_json::value::RawValue;
 
-use super::{PromptCall, ToolCall};
+use super::{AnyCall, PromptCall, ToolCall};
 use crate::mcp::error::Error;
 use crate::mcp::lists::Listing;
 use crate::mcp::message::{Members, Params};
@@ -15,6 +15,8 @@ pub(super) struct Operation<'a> {
     /// The same for a modern server.
     pub(super) modern_method: &'a str,
     pub(super) params: Params<'a>,
+    /// What is asked for, which a header says too: `Mcp-Name`.
+    pub(super) name: Option<&'a str>,
     pub(super) meta: Option<&'a RawValue>,
     /// It runs something on the server that may ask its client back, or tell it how far it is.
     pub(super) may_ask: bool,
@@ -26,6 +28,7 @@ impl<'a> Operation<'a> {
             method,
             modern_method: method,
             params,
+            name: params.name.or(params.uri),
             meta: None,
             may_ask: false,
         }
@@ -86,18 +89,19 @@ impl<'a> Operation<'a> {
     }
 
     /// Any method with any parameters.
-    pub(super) fn any(method: &'a str, params: Params<'a>, meta: Option<&'a RawValue>) -> Self {
+    pub(super) fn any(call: &AnyCall<'a>) -> Self {
         Self {
-            meta,
+            name: call.name,
+            meta: call.meta,
             may_ask: true,
-            ..Self::new(method, params)
+            ..Self::others(call.method, call.params)
         }
     }
 
-    /// The same as other members, under their own names.
+    /// Parameters under their own names.
     pub(super) fn others(method: &'a str, others: &'a Members<'a>) -> Self {
         let params = Params {
-            others: Some(others),
+            others: (!others.0.is_empty()).then_some(others),
             ..Params::default()
         };
         Self::new(method, params)

@@ -117,7 +117,8 @@ impl Client<'_> {
         match self.era {
             Some(Era::Modern) => self.send_modern(&operation, &[]).await,
             Some(Era::HttpSse) => self.over_http_sse(&operation).await,
-            Some(Era::Legacy { .. }) | None => self.legacy(&operation, false).await,
+            Some(Era::Legacy { wants_session }) => self.legacy(&operation, wants_session).await,
+            None => self.legacy(&operation, None).await,
         }
     }
 

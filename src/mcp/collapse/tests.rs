@@ -5,7 +5,8 @@ use proptest::sample::{Index, select};
 
 use super::*;
 
-const LIMITS: Limits = Limits {
+/// Small ones.
+pub(in crate::mcp) const LIMITS: Limits = Limits {
     request_bytes: 0,
     response_bytes: 1 << 20,
     event_bytes: 1 << 16,

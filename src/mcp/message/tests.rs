@@ -82,7 +82,7 @@ fn requests_of_the_server_get_an_answer_with_their_own_id() {
 
 #[test]
 fn an_error_without_an_id_may_be_the_answer() {
-    for id in [r#""id":null,"#, ""] {
+    for id in [r#""id":null,"#, r#""id":"server-error","#, ""] {
         let event = format!(r#"{{{id}"error":{{"code":-32600,"message":"m"}}}}"#);
         assert!(matches!(
             &messages("7", &event)[..],
@@ -93,11 +93,22 @@ fn an_error_without_an_id_may_be_the_answer() {
 }
 
 #[test]
-fn a_lone_error_is_ours_whatever_its_id() {
-    for id in [r#""id":null,"#, r#""id":"server-error","#, ""] {
+fn a_lone_error_is_ours_unless_it_names_another() {
+    let find = |id: &str| {
         let body = format!(r#"{{{id}"error":{{"code":-32600,"message":"m"}}}}"#);
-        let found = find_lone_answer(&Bytes::from(body), &"7".into()).unwrap();
-        assert!(matches!(found, Some(Answer::Error(error)) if error.code == -32600));
+        find_lone_answer(&Bytes::from(body), &"7".into()).unwrap()
+    };
+    for id in [
+        r#""id":null,"#,
+        r#""id":"server-error","#,
+        r#""id":"7","#,
+        "",
+    ] {
+        let found = find(id);
+        assert!(matches!(found, Lone::Answer(Answer::Error(error)) if error.code == -32600));
+    }
+    for id in [r#""id":"8","#, r#""id":7,"#, r#""id":"","#] {
+        assert!(matches!(find(id), Lone::OfAnother), "{id}");
     }
 }
 
