@@ -6,6 +6,7 @@
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
+use mcp_rest::mcp::budget::Budget;
 use mcp_rest::mcp::collapse::{Collapse, Step};
 use mcp_rest::mcp::error::Error;
 use mcp_rest::mcp::message::Answer;
@@ -38,7 +39,7 @@ fuzz_target!(|input: &[u8]| {
 
 /// What a stream comes to, up to the answer or the end.
 fn steps<'a>(limits: Limits, pieces: impl Iterator<Item = &'a [u8]>) -> Result<Vec<String>, Error> {
-    let mut collapse = Collapse::new("1".into(), limits);
+    let mut collapse = Collapse::new("1".into(), limits, Budget::new(1 << 20));
     let mut found = Vec::new();
     for piece in pieces {
         collapse.push(Bytes::copy_from_slice(piece))?;

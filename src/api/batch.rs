@@ -1,21 +1,33 @@
-//! `POST /api/batch`: several calls at once, to any servers, side by side, within one deadline. Each has its own status and body.
+//! `POST /api/batch`: several calls at once, to any servers, side by side, within one deadline. Each has its own status and body,
+//! and is written as soon as it can be; all together are as large as one answer may be.
 
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
+use actix_rt::task::JoinHandle;
 use actix_web::HttpResponse;
-use futures::future::join_all;
+use bytes::Bytes;
+use futures::{FutureExt, Stream, StreamExt};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::call::Call;
-use super::error::{About, Error};
+use super::call::{Call, Gateway};
+use super::error::{About, Error, Task};
+use super::extract;
 use super::openapi::{self, Arguments, BodyProblems, Deadline, GatewayProblems, OnToolError};
 use super::tools::checked_call;
-use super::{extract, reply};
-use crate::mcp::client::{ToolCall, Wishes};
+use crate::mcp::budget::{NoRoom, SMALL};
+use crate::mcp::client::{ToolCall, ToolResult, Wishes};
+use crate::mcp::error::{Cap, Error as Cause, Executed, Failure, Stage};
 use crate::mcp::header::SessionId;
+use crate::mcp::pieces::{Builder, Pieces};
 use crate::servers::{Server, ToolErrors};
 
 /// Calls to be made side by side.
@@ -54,16 +66,17 @@ pub(super) struct BatchCall<'a> {
 }
 
 /// What the calls came to.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct BatchResults {
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "it describes what is written piece by piece")]
+pub(super) struct BatchResults<'a> {
     /// In the order of the calls.
-    results: Vec<BatchResult>,
+    results: Vec<BatchResult<'a>>,
 }
 
 /// What one call came to.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct BatchResult {
+pub(super) struct BatchResult<'a> {
     /// The status the call would have had by itself.
     status: u16,
     /// Whether the tool reported an error of its own.
@@ -72,7 +85,7 @@ pub(super) struct BatchResult {
     tool_error: bool,
     /// The tool's result, or a problem.
     #[schema(value_type = Object)]
-    body: Box<RawValue>,
+    body: &'a RawValue,
 }
 
 /// Call several tools at once
@@ -86,7 +99,7 @@ pub(super) struct BatchResult {
     params(OnToolError, Deadline),
     request_body(content = Batch<'_>, description = "The calls"),
     responses(
-        (status = 200, description = "What the calls came to, in their order", body = BatchResults),
+        (status = 200, description = "What the calls came to, in their order", body = BatchResults<'_>),
         GatewayProblems,
         BodyProblems,
     ),
@@ -96,7 +109,8 @@ pub(super) async fn batch(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
     let object = extract::object(&body)?;
     let batch: Batch<'_> = serde_json::from_str(object.get())
         .map_err(|error| Error::invalid(format!("The body is no batch: {error}")))?;
-    let most = call.gateway.settings.limits.batch;
+    let limits = call.gateway.settings.limits;
+    let most = limits.batch;
     if batch.calls.len() > most {
         return Err(Error::invalid(format!(
             "A batch holds {most} calls at most, this one {}",
@@ -106,35 +120,206 @@ pub(super) async fn batch(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
     let tool_errors = extract::tool_errors_asked(call)?;
     let configured = call.gateway.settings.timeout;
     let asked = extract::asked_timeout(call, batch.timeout_ms)?;
-    let deadline = call.started + asked.map_or(configured, |asked| asked.min(configured));
-    let call = &*call;
-    let made = batch
-        .calls
-        .iter()
-        .map(|written| run(call, written, deadline, tool_errors));
-    let results = join_all(made).await;
-    Ok(reply::of(&BatchResults { results }))
+    let job = Rc::new(Job {
+        gateway: Rc::clone(call.gateway),
+        request_id: call.id.clone(),
+        route: call.route,
+        started: call.started,
+        deadline: call.started + asked.map_or(configured, |asked| asked.min(configured)),
+        tool_errors,
+        bytes_left: Cell::new(limits.response_bytes),
+    });
+    let calls = batch.calls.iter().map(|written| {
+        let written = body.slice_ref(written.get().as_bytes());
+        actix_rt::spawn(Rc::clone(&job).run(written))
+    });
+    let results = Results {
+        calls: calls.collect(),
+        current: Pieces::of(Bytes::from_static(b"{\"results\":[")),
+        is_first: true,
+        is_done: false,
+        job,
+    };
+    Ok(HttpResponse::Ok()
+        .content_type("application/json")
+        .streaming(results.map(Ok::<_, actix_web::Error>)))
 }
 
-/// Makes one call. What it is about, as far as that is known, goes into its problem.
-async fn run(
-    call: &Call<'_>,
-    written: &RawValue,
+/// What the calls have in common.
+struct Job {
+    gateway: Rc<Gateway>,
+    request_id: String,
+    route: &'static str,
+    started: Instant,
     deadline: Instant,
     tool_errors: Option<ToolErrors>,
-) -> BatchResult {
-    let item = match read(written) {
-        Ok(item) => item,
-        Err(error) => return problem(call, &error, None),
-    };
-    match made(call, &item, deadline, tool_errors).await {
-        Ok(result) => result,
-        Err(error) => problem(call, &error, Some(&item)),
+    /// How large all results that are still to come may be together.
+    bytes_left: Cell<usize>,
+}
+
+/// The answer: each result is written as soon as it and those before it are there. Dropping it, as actix does when the caller has
+/// gone, cancels the calls.
+struct Results {
+    /// Tasks of their own, which come to their deadlines also while the caller does not read.
+    calls: VecDeque<JoinHandle<Pieces>>,
+    /// What is being written.
+    current: Pieces,
+    is_first: bool,
+    is_done: bool,
+    job: Rc<Job>,
+}
+
+impl Stream for Results {
+    type Item = Bytes;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            if let Some(piece) = self.current.next_piece() {
+                return Poll::Ready(Some(piece));
+            }
+            if let Some(call) = self.calls.front_mut() {
+                // It ends without a word only where it panicked, and the panic hook has written why.
+                let result = ready!(call.poll_unpin(context)).unwrap_or_else(|_| nothing());
+                self.calls.pop_front();
+                if !std::mem::take(&mut self.is_first) {
+                    self.current.push(Bytes::from_static(b","));
+                }
+                self.current.append(result);
+            } else if std::mem::replace(&mut self.is_done, true) {
+                return Poll::Ready(None);
+            } else {
+                self.job.log_end();
+                self.current.push(Bytes::from_static(b"]}"));
+            }
+        }
     }
 }
 
-fn read(written: &RawValue) -> Result<BatchCall<'_>, Error> {
-    let item: BatchCall<'_> = serde_json::from_str(written.get())
+impl Drop for Results {
+    fn drop(&mut self) {
+        for call in &self.calls {
+            call.abort();
+        }
+    }
+}
+
+/// What still makes an answer of valid JSON.
+fn nothing() -> Pieces {
+    Pieces::of(Bytes::from_static(b"null"))
+}
+
+impl Job {
+    /// Makes one call, and writes what it comes to.
+    async fn run(self: Rc<Self>, written: Bytes) -> Pieces {
+        let item = match read(&written) {
+            Ok(item) => item,
+            Err(error) => return self.problem(&error, None),
+        };
+        let made = AssertUnwindSafe(self.call(&item)).catch_unwind().await;
+        let made = made.unwrap_or(Err(Error::Internal));
+        match made.and_then(|result| self.written(&result)) {
+            Ok(written) => written,
+            Err(error) => self.problem(&error, Some(&item)),
+        }
+    }
+
+    async fn call(&self, item: &BatchCall<'_>) -> Result<ToolResult, Error> {
+        let gateway = &self.gateway;
+        let server: &Arc<Server> = gateway
+            .servers
+            .get(&item.server)
+            .ok_or(Error::ServerNotFound)?;
+        let own = server.timeout.map(|timeout| self.started + timeout);
+        let mut wishes = Wishes::within(own.map_or(self.deadline, |own| own.min(self.deadline)));
+        wishes.session = session(item.session_id.as_deref())?;
+        let nothing = extract::object(b"{}")?;
+        let tool_call = ToolCall {
+            meta: item.meta,
+            ..ToolCall::of(&item.tool, item.arguments.unwrap_or(nothing))
+        };
+        let mut client = gateway.pool.client(server, wishes);
+        let result = checked_call(gateway, server, &mut client, &tool_call).await?;
+        client.finish();
+        if result.is_error && self.tool_errors.unwrap_or(server.tool_errors) == ToolErrors::Status {
+            return Err(Error::Tool {
+                result: result.bytes,
+                session: None,
+            });
+        }
+        Ok(result)
+    }
+
+    fn written(&self, result: &ToolResult) -> Result<Pieces, Error> {
+        self.take(result.bytes.len(), Executed::Yes)?;
+        let body = serde_json::from_slice(&result.bytes).map_err(|error| {
+            log::error!("a result is no JSON: {error}");
+            Error::Internal
+        })?;
+        let written = BatchResult {
+            status: 200,
+            tool_error: result.is_error,
+            body,
+        };
+        let sources = [result.bytes.clone()];
+        Pieces::json(&written, &sources, self.gateway.pool.budget())
+            .map_err(|NoRoom| Error::NoRoom(Executed::Yes))
+    }
+
+    /// What went wrong. What the call is about goes into it, as far as that is known.
+    fn problem(&self, error: &Error, item: Option<&BatchCall<'_>>) -> Pieces {
+        let about = About {
+            request_id: &self.request_id,
+            server: item.map(|item| item.server.as_str()),
+            tool: item.map(|item| item.tool.as_str()),
+            prompt: None,
+        };
+        let budget = self.gateway.pool.budget();
+        let (verdict, problem) = error.problem(about, budget);
+        // That it is too large can always be said.
+        if problem.len() > SMALL
+            && let Err(too_large) = self.take(problem.len(), error.executed())
+        {
+            return self.problem(&too_large, item);
+        }
+        let mut written = Builder::new(&[], budget);
+        written.text(format!("{{\"status\":{}", verdict.status.as_u16()).as_bytes());
+        if matches!(error, Error::Tool { .. }) {
+            written.text(b",\"toolError\":true");
+        }
+        written.text(b",\"body\":");
+        written.pieces(problem);
+        written.text(b"}");
+        written.finish().unwrap_or_else(|NoRoom| nothing())
+    }
+
+    /// Takes so much of what all results may have together.
+    fn take(&self, bytes: usize, executed: Executed) -> Result<(), Error> {
+        let Some(left) = self.bytes_left.get().checked_sub(bytes) else {
+            let failure = Failure {
+                error: Cause::TooLarge(Cap::BatchBytes),
+                stage: Stage::Operation,
+                executed,
+                idempotent: false,
+            };
+            return Err(Error::upstream(Task::CallTool, failure));
+        };
+        self.bytes_left.set(left);
+        Ok(())
+    }
+
+    fn log_end(&self) {
+        log::info!(
+            target: "mcp_rest::access",
+            request_id = self.request_id.as_str(),
+            route = self.route,
+            micros = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+            "batch ended"
+        );
+    }
+}
+
+fn read(written: &[u8]) -> Result<BatchCall<'_>, Error> {
+    let item: BatchCall<'_> = serde_json::from_slice(written)
         .map_err(|error| Error::invalid(format!("This is no call: {error}")))?;
     for (name, value) in [("arguments", item.arguments), ("_meta", item.meta)] {
         if let Some(value) = value {
@@ -144,60 +329,6 @@ fn read(written: &RawValue) -> Result<BatchCall<'_>, Error> {
     Ok(item)
 }
 
-async fn made(
-    call: &Call<'_>,
-    item: &BatchCall<'_>,
-    deadline: Instant,
-    tool_errors: Option<ToolErrors>,
-) -> Result<BatchResult, Error> {
-    let gateway = call.gateway;
-    let server: &Arc<Server> = gateway
-        .servers
-        .get(&item.server)
-        .ok_or(Error::ServerNotFound)?;
-    let own = server.timeout.map(|timeout| call.started + timeout);
-    let mut wishes = Wishes::within(own.map_or(deadline, |own| own.min(deadline)));
-    wishes.session = session(item.session_id.as_deref())?;
-    let nothing = extract::object(b"{}")?;
-    let tool_call = ToolCall {
-        meta: item.meta,
-        ..ToolCall::of(&item.tool, item.arguments.unwrap_or(nothing))
-    };
-    let mut client = gateway.pool.client(server, wishes);
-    let result = checked_call(gateway, server, &mut client, &tool_call).await?;
-    client.finish();
-    if result.is_error && tool_errors.unwrap_or(server.tool_errors) == ToolErrors::Status {
-        return Err(Error::Tool {
-            result: result.bytes,
-            session: None,
-        });
-    }
-    let body = serde_json::from_slice(&result.bytes).map_err(|error| {
-        log::error!("a result is no JSON: {error}");
-        Error::Internal
-    })?;
-    Ok(BatchResult {
-        status: 200,
-        tool_error: result.is_error,
-        body,
-    })
-}
-
 fn session(written: Option<&str>) -> Result<Option<SessionId>, Error> {
     extract::session_id(written.unwrap_or_default().as_bytes())
-}
-
-fn problem(call: &Call<'_>, error: &Error, item: Option<&BatchCall<'_>>) -> BatchResult {
-    let about = About {
-        server: item.map(|item| item.server.as_str()),
-        tool: item.map(|item| item.tool.as_str()),
-        ..call.about()
-    };
-    let verdict = error.verdict(about);
-    let body = error.body(about, &verdict);
-    BatchResult {
-        status: verdict.status.as_u16(),
-        tool_error: matches!(error, Error::Tool { .. }),
-        body: serde_json::from_slice(&body).unwrap_or_default(),
-    }
 }

@@ -135,6 +135,11 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// Whether a server was asked for the answer.
+    pub(super) fn has_asked(&self) -> bool {
+        self.timing.get() != (Duration::ZERO, Duration::ZERO)
+    }
+
     /// Notes where a client's time went.
     pub(super) fn note_timing(&self, client: &mut Client<'_>) {
         self.timing.set(client.timing());

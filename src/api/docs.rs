@@ -1,5 +1,6 @@
 //! OpenAPI documents, of this service and of servers' tools, and Swagger UI over them. The assets are part of the binary.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION};
@@ -54,7 +55,7 @@ pub(super) fn openapi(call: &Call<'_>) -> Result<HttpResponse, Error> {
     let url = Base::of(call).url();
     let committed = Bytes::clone(&call.gateway.openapi);
     if url == "/" {
-        return Ok(reply::json(committed));
+        return Ok(reply::passed_on(committed));
     }
     let mut document: Value = serde_json::from_slice(&committed).map_err(|error| {
         log::error!("our own document cannot be read: {error}");
@@ -241,7 +242,13 @@ fn page(root: &str, document: &str) -> HttpResponse {
 fn vendored(file: &str) -> Result<HttpResponse, Error> {
     let config = Arc::new(utoipa_swagger_ui::Config::from("openapi.json"));
     match utoipa_swagger_ui::serve(file, config) {
-        Ok(Some(found)) => Ok(asset(&found.content_type, found.bytes.into_owned().into())),
+        Ok(Some(found)) => Ok(asset(
+            &found.content_type,
+            match found.bytes {
+                Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+                Cow::Owned(bytes) => bytes.into(),
+            },
+        )),
         Ok(None) => Err(Error::RouteNotFound),
         Err(error) => {
             log::error!("an asset of Swagger UI could not be made: {error}");

@@ -11,10 +11,10 @@
 use std::borrow::Cow;
 
 use actix_web::HttpResponse;
-use actix_web::http::Method;
 use actix_web::http::header::{
     ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
+use actix_web::http::{Method, StatusCode};
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -24,9 +24,11 @@ use super::call::Call;
 use super::openapi;
 use super::reply;
 use super::verdict::Verdict;
+use crate::mcp::budget::{Budget, NoRoom};
 use crate::mcp::error::{Error as Cause, Executed, Failure, Refusal};
 use crate::mcp::header::SessionId;
 use crate::mcp::message::{Members, RpcError};
+use crate::mcp::pieces::Pieces;
 
 /// Why a request is not answered with a result.
 #[derive(Debug)]
@@ -67,6 +69,8 @@ pub(super) enum Error {
     InvalidArguments(Vec<Misfit>),
     /// The server gave no result.
     Upstream(Task, Box<Failure>),
+    /// Too much is held in memory at the same time for the request or its answer.
+    NoRoom(Executed),
     /// This service is about to stop.
     Draining,
     /// A fault of ours.
@@ -208,7 +212,8 @@ struct JsonRpc<'a> {
     /// The error code.
     code: i64,
     /// What the server says.
-    message: &'a str,
+    #[schema(value_type = String)]
+    message: &'a RawValue,
     /// What it adds; `null` if nothing.
     #[schema(value_type = Value)]
     data: Option<&'a RawValue>,
@@ -229,10 +234,9 @@ impl Error {
 
     /// The answer for the caller. What happened inside goes to the log.
     pub(super) fn into_response(self, call: &mut Call<'_>) -> HttpResponse {
-        let verdict = self.verdict(call.about());
+        let (verdict, body) = self.problem(call.about(), call.gateway.pool.budget());
         call.code = Some(verdict.code);
-        let body = self.body(call.about(), &verdict);
-        let mut response = HttpResponse::with_body(verdict.status, body).map_into_boxed_body();
+        let mut response = reply::of_pieces(verdict.status, body);
         let headers = response.headers_mut();
         headers.insert(
             CONTENT_TYPE,
@@ -240,6 +244,9 @@ impl Error {
         );
         for (name, value) in self.headers() {
             headers.append(name, value);
+        }
+        if verdict.status == StatusCode::SERVICE_UNAVAILABLE && !headers.contains_key(RETRY_AFTER) {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         match &self {
             Self::Tool { session, .. } | Self::NotAcceptable { session, .. } => {
@@ -270,8 +277,18 @@ impl Error {
         verdict
     }
 
+    /// Status, code and words, and the problem as JSON. Where there is no room for what it would hold, it says that.
+    pub(super) fn problem(&self, about: About<'_>, budget: &Budget) -> (Verdict, Pieces) {
+        let verdict = self.verdict(about);
+        match self.body(about, &verdict, budget) {
+            Ok(body) => (verdict, body),
+            Err(NoRoom) if matches!(self, Self::NoRoom(_)) => (verdict, Pieces::default()),
+            Err(NoRoom) => Self::NoRoom(self.executed()).problem(about, budget),
+        }
+    }
+
     /// The problem, as JSON.
-    pub(super) fn body(&self, about: About<'_>, verdict: &Verdict) -> Vec<u8> {
+    fn body(&self, about: About<'_>, verdict: &Verdict, budget: &Budget) -> Result<Pieces, NoRoom> {
         let wanted = self
             .input_required()
             .map(|result| std::str::from_utf8(result));
@@ -317,10 +334,22 @@ impl Error {
             input_requests: members.get("inputRequests"),
             request_state: members.get("requestState"),
         };
-        serde_json::to_vec(&problem).unwrap_or_else(|error| {
-            log::error!(request_id = about.request_id; "a problem could not be written: {error}");
-            b"{}".to_vec()
-        })
+        Pieces::json(&problem, &self.sources(), budget)
+    }
+
+    /// What came from the server and goes into the problem as it is.
+    pub(super) fn sources(&self) -> Vec<Bytes> {
+        match self {
+            Self::Tool { result, .. }
+            | Self::NotAcceptable {
+                result: Some(result),
+                ..
+            } => vec![result.clone()],
+            _ => {
+                let said = self.rpc().map(RpcError::slices).into_iter().flatten();
+                said.chain(self.input_required().cloned()).collect()
+            }
+        }
     }
 
     /// Who refused: this service, or the server.
@@ -328,17 +357,17 @@ impl Error {
         match self {
             Self::Tool { .. } => "upstream",
             Self::Upstream(_, failure) => match failure.error {
-                Cause::Overloaded | Cause::NoRoom | Cause::Internal(_) => "gateway",
+                Cause::Overloaded | Cause::NoRoom { .. } | Cause::Internal(_) => "gateway",
                 _ => "upstream",
             },
             _ => "gateway",
         }
     }
 
-    fn executed(&self) -> Executed {
+    pub(super) fn executed(&self) -> Executed {
         match self {
             Self::Tool { .. } => Executed::Yes,
-            Self::NotAcceptable { executed, .. } => *executed,
+            Self::NotAcceptable { executed, .. } | Self::NoRoom(executed) => *executed,
             Self::Upstream(_, failure) => failure.executed,
             Self::Internal => Executed::Unknown,
             _ => Executed::No,
@@ -348,12 +377,12 @@ impl Error {
     /// Whether the same request may help later: the cause may pass, and nothing ran, or running it twice does no harm.
     fn is_retryable(&self) -> bool {
         let Self::Upstream(_, failure) = self else {
-            return matches!(self, Self::Draining);
+            return matches!(self, Self::Draining | Self::NoRoom(Executed::No));
         };
         let may_pass = match &failure.error {
             Cause::Unreachable(_)
             | Cause::Overloaded
-            | Cause::NoRoom
+            | Cause::NoRoom { .. }
             | Cause::Lost(_)
             | Cause::Deadline
             | Cause::Busy { .. }
@@ -449,7 +478,9 @@ impl Error {
                 WWW_AUTHENTICATE,
                 HeaderValue::from_static("Bearer realm=\"mcp-rest\""),
             )],
-            Self::Draining => vec![(RETRY_AFTER, HeaderValue::from_static("1"))],
+            Self::Draining | Self::NoRoom(_) => {
+                vec![(RETRY_AFTER, HeaderValue::from_static("1"))]
+            }
             Self::MethodNotAllowed(methods) => {
                 let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
                 HeaderValue::from_str(&names.join(", "))
@@ -461,7 +492,7 @@ impl Error {
                     .iter()
                     .map(|value| (WWW_AUTHENTICATE, value.clone()))
                     .collect(),
-                Cause::Overloaded | Cause::NoRoom => {
+                Cause::Overloaded | Cause::NoRoom { .. } => {
                     vec![(RETRY_AFTER, HeaderValue::from_static("1"))]
                 }
                 Cause::Busy { retry_after, .. } => {
@@ -481,8 +512,8 @@ impl<'a> JsonRpc<'a> {
     fn of(error: &'a RpcError) -> Self {
         Self {
             code: error.code,
-            message: &error.message,
-            data: error.data.as_deref(),
+            message: error.message(),
+            data: error.data(),
         }
     }
 }

@@ -18,7 +18,9 @@ use utoipa::ToSchema;
 use super::call::Call;
 use super::error::Error;
 use super::openapi::{self, Arguments};
+use crate::mcp::budget::{NoRoom, SMALL, Share};
 use crate::mcp::client::{Init, ToolCall, Wishes};
+use crate::mcp::error::Executed;
 use crate::mcp::header::{SESSION_ID, SessionId};
 use crate::mcp::message::nests_deeper_than;
 use crate::servers::{Server, ToolErrors};
@@ -328,7 +330,8 @@ pub(super) async fn body(call: &mut Call<'_>) -> Result<Bytes, Error> {
     if announced.is_some_and(|length| length > cap) {
         return Err(Error::PayloadTooLarge(cap));
     }
-    let body = collect(payload, cap).await?;
+    let share = call.gateway.pool.budget().share();
+    let body = collect(payload, cap, share).await?;
     let is_json = match single_header(call.request.headers(), &CONTENT_TYPE)? {
         // Without a type, a page of another site can send anything, unasked.
         None => !is_cross_site(call.request.headers()),
@@ -363,7 +366,7 @@ fn is_cross_site(headers: &HeaderMap) -> bool {
 /// The first look is taken without leaving a waker. actix starts a handler before it hands on the body that it has read
 /// along with the head, and polls the handler again after every such handing on, there and nowhere else; a waker left
 /// at the first look would only make it go through all of a connection's work once more, for a tenth of a call's cost.
-async fn collect(mut payload: web::Payload, cap: usize) -> Result<Bytes, Error> {
+async fn collect(mut payload: web::Payload, cap: usize, mut share: Share) -> Result<Bytes, Error> {
     let mut first_look = true;
     let mut body = Bytes::new();
     let mut pieces = BytesMut::new();
@@ -381,8 +384,17 @@ async fn collect(mut payload: web::Payload, cap: usize) -> Result<Bytes, Error> 
                 log::debug!("a request body broke off: {broken}");
                 return Err(Error::invalid("The body could not be read"));
             }
-            None if pieces.is_empty() => return Ok(body),
-            None => return Ok(pieces.freeze()),
+            None => {
+                let body = if pieces.is_empty() {
+                    body
+                } else {
+                    pieces.freeze()
+                };
+                if body.len() <= SMALL {
+                    return Ok(body);
+                }
+                return share.keep(body).map_err(no_room);
+            }
         };
         if body.len().max(pieces.len()) + chunk.len() > cap {
             return Err(Error::PayloadTooLarge(cap));
@@ -394,8 +406,13 @@ async fn collect(mut payload: web::Payload, cap: usize) -> Result<Bytes, Error> 
                 pieces.extend_from_slice(&body);
             }
             pieces.extend_from_slice(&chunk);
+            share.hold(pieces.len()).map_err(no_room)?;
         }
     }
+}
+
+fn no_room(NoRoom: NoRoom) -> Error {
+    Error::NoRoom(Executed::No)
 }
 
 /// `application/json` and every `+json` type, whatever their case and parameters.

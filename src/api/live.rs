@@ -23,11 +23,15 @@ use super::call::{Call, Gateway};
 use super::error::{About, Error};
 use super::results::{LINES, LIVE};
 use super::tools::checked_call;
+use super::verdict::Verdict;
 use super::{extract, rpc};
+use crate::mcp::budget::{Budget, NoRoom, SMALL};
 use crate::mcp::client::{Client, Kept, ToolCall, Wishes};
+use crate::mcp::error::Executed;
 use crate::mcp::header::SessionId;
 use crate::mcp::message::Notification;
-use crate::mcp::watch::Watch;
+use crate::mcp::pieces::Pieces;
+use crate::mcp::watch::{Told, Watch};
 use crate::servers::{Server, ToolErrors};
 
 /// Keeps nginx from holding events back.
@@ -59,17 +63,26 @@ pub(super) enum Job {
 /// The body of a live answer.
 struct Live {
     frame: Frame,
-    notifications: mpsc::Receiver<Notification>,
+    notifications: mpsc::Receiver<Told>,
     /// The request, which goes on and comes to its deadline also while the caller does not read.
     work: JoinHandle<Vec<Last>>,
     is_done: bool,
+    /// What is being written, and what holds on until it is.
+    current: Option<(Event, Option<Told>)>,
     last: VecDeque<Last>,
     silence: Interval,
 }
 
+/// An event on its way out.
+struct Event {
+    before: Bytes,
+    json: Pieces,
+    after: &'static [u8],
+}
+
 /// One of the events after which nothing comes; that which names a session, with the session, for it is the caller's only once
 /// the caller is told.
-type Last = (Bytes, Option<Kept>);
+type Last = (Event, Option<Kept>);
 
 /// What an answer is about, kept for longer than the request.
 struct Subject {
@@ -105,13 +118,14 @@ pub(super) fn stream(
         // A tool's own error is no failure of the call.
         let is_answered = matches!(outcome, Ok(_) | Err((Error::Tool { .. }, _)));
         let session = if is_answered { client.keep() } else { None };
-        subject.last_events(frame, outcome, session)
+        subject.last_events(frame, outcome, session, gateway.pool.budget())
     };
     let live = Live {
         frame,
         notifications,
         work: actix_rt::spawn(work),
         is_done: false,
+        current: None,
         last: VecDeque::new(),
         silence: interval_at(actix_rt::time::Instant::now() + SIGN_OF_LIFE, SIGN_OF_LIFE),
     };
@@ -127,7 +141,7 @@ pub(super) fn stream(
 }
 
 /// What a job came to: the JSON of the last event, or the error and how it is put.
-type Outcome = Result<Bytes, (Error, Put)>;
+type Outcome = Result<Pieces, (Error, Put)>;
 
 /// How an error is put.
 enum Put {
@@ -153,13 +167,19 @@ impl Job {
             } => {
                 let to = (gateway, server, client);
                 let outcome = call_tool(to, subject, body, *is_envelope, *tool_errors).await;
-                outcome.map_err(|error| (error, Put::Problem))
+                outcome
+                    .map(Pieces::of)
+                    .map_err(|error| (error, Put::Problem))
             }
             Self::Rpc { request: body } => {
                 let answered = match rpc::Request::read(body) {
                     Ok(request) => {
                         let sent = request.send(gateway, server, client).await;
-                        sent.map(|outcome| rpc::response_to(&request, &outcome))
+                        sent.and_then(|outcome| {
+                            let written =
+                                rpc::response_to(&request, &outcome, gateway.pool.budget());
+                            written.map_err(|NoRoom| Error::NoRoom(Executed::Yes))
+                        })
                     }
                     // It was read once before.
                     Err((_, error, _)) => Err(error),
@@ -171,12 +191,12 @@ impl Job {
 }
 
 impl Put {
-    fn write(&self, problem: Vec<u8>, error: &Error, message: &str) -> Vec<u8> {
+    fn write(&self, error: &Error, about: About<'_>, budget: &Budget) -> (Verdict, Pieces) {
         match self {
-            Self::Problem => problem,
+            Self::Problem => error.problem(about, budget),
             Self::Response(body) => {
                 let id = rpc::Request::read(body).ok().map(|request| request.id);
-                rpc::error_response(&problem, error, rpc::OURS, message, id)
+                rpc::error_response(error, about, rpc::OURS, id, budget)
             }
         }
     }
@@ -212,7 +232,13 @@ async fn call_tool(
 
 impl Subject {
     /// The events that end a stream, and the line in the log.
-    fn last_events(&self, frame: Frame, outcome: Outcome, session: Option<Kept>) -> Vec<Last> {
+    fn last_events(
+        &self,
+        frame: Frame,
+        outcome: Outcome,
+        session: Option<Kept>,
+        budget: &Budget,
+    ) -> Vec<Last> {
         let about = About {
             request_id: &self.request_id,
             server: Some(&self.server),
@@ -223,17 +249,16 @@ impl Subject {
         if let Some(session) = session {
             let id = session.id().map(SessionId::as_str);
             let named = serde_json::json!({"sessionId": id}).to_string();
-            events.push((frame.write("session", named.as_bytes()), Some(session)));
+            let named = Pieces::of(named.into());
+            events.push((frame.event("session", named), Some(session)));
         }
         let mut code = None;
         match outcome {
-            Ok(result) => events.push((frame.write("result", &result), None)),
+            Ok(result) => events.push((frame.event("result", result), None)),
             Err((error, put)) => {
-                let verdict = error.verdict(about);
+                let (verdict, written) = put.write(&error, about, budget);
                 code = Some(verdict.code);
-                let problem = error.body(about, &verdict);
-                let written = put.write(problem, &error, &verdict.detail);
-                events.push((frame.write("error", &written), None));
+                events.push((frame.event("error", written), None));
             }
         }
         log::info!(
@@ -254,43 +279,59 @@ impl Subject {
 
 impl Frame {
     /// One event: its name, and JSON.
-    fn write(self, name: &str, json: &[u8]) -> Bytes {
-        let mut event = BytesMut::with_capacity(name.len() + json.len() + 32);
-        let (before, between, after): (&[u8], &[u8], &[u8]) = match self {
-            Self::Events => (b"event: ", b"\ndata: ", b"\n\n"),
-            Self::Lines => (b"{\"event\":\"", b"\",\"data\":", b"}\n"),
+    fn event(self, name: &str, json: Pieces) -> Event {
+        let (before, between, after): (_, _, &[u8]) = match self {
+            Self::Events => ("event: ", "\ndata: ", b"\n\n"),
+            Self::Lines => ("{\"event\":\"", "\",\"data\":", b"}\n"),
         };
-        event.put_slice(before);
-        event.put_slice(name.as_bytes());
-        event.put_slice(between);
-        // JSON has line breaks between its tokens only, where a space means the same.
-        let one_line = json.trim_ascii().iter().map(|byte| match byte {
-            b'\n' | b'\r' => b' ',
-            other => *other,
-        });
-        event.extend(one_line);
-        event.put_slice(after);
-        event.freeze()
+        Event {
+            before: format!("{before}{name}{between}").into(),
+            json,
+            after,
+        }
     }
 
-    fn notification(self, told: &Notification) -> Bytes {
-        let params: &[u8] = if told.params.is_empty() {
-            b"{}"
-        } else {
-            &told.params
+    fn notification(self, told: &Notification) -> Event {
+        let params = match told.params.clone() {
+            none if none.is_empty() => Bytes::from_static(b"{}"),
+            params => params,
         };
         match &told.method[..] {
-            b"notifications/progress" => self.write("progress", params),
-            b"notifications/message" => self.write("log", params),
-            method => {
-                let mut whole = b"{\"method\":\"".to_vec();
-                whole.extend_from_slice(method);
-                whole.extend_from_slice(b"\",\"params\":");
-                whole.extend_from_slice(params);
-                whole.push(b'}');
-                self.write("notification", &whole)
+            b"notifications/progress" => self.event("progress", Pieces::of(params)),
+            b"notifications/message" => self.event("log", Pieces::of(params)),
+            _ => {
+                let mut whole = Pieces::of(Bytes::from_static(b"{\"method\":\""));
+                whole.push(told.method.clone());
+                whole.push(Bytes::from_static(b"\",\"params\":"));
+                whole.push(params);
+                whole.push(Bytes::from_static(b"}"));
+                self.event("notification", whole)
             }
         }
+    }
+}
+
+// === impl Event ===
+
+impl Event {
+    /// The next part of it: all of an event that is small, else as much as is written at once.
+    fn next_part(&mut self) -> Option<Bytes> {
+        if self.after.is_empty() {
+            return None;
+        }
+        let mut part = BytesMut::from(&*std::mem::take(&mut self.before));
+        while let Some(piece) = self.json.next_piece() {
+            // JSON has line breaks between its tokens only, where a space means the same.
+            part.extend(piece.iter().map(|byte| match byte {
+                b'\n' | b'\r' => b' ',
+                other => *other,
+            }));
+            if part.len() >= SMALL {
+                return Some(part.freeze());
+            }
+        }
+        part.put_slice(std::mem::take(&mut self.after));
+        Some(part.freeze())
     }
 }
 
@@ -308,20 +349,29 @@ impl Stream for Live {
             // It ends without a word only where it panicked, and the panic hook has written why.
             this.last = ended.unwrap_or_default().into();
         }
-        // What is still on its way comes before the last events; the way ends with the work.
-        match this.notifications.poll_next_unpin(context) {
-            Poll::Ready(Some(told)) => {
-                this.silence.reset();
-                return Poll::Ready(Some(this.frame.notification(&told)));
+        loop {
+            if let Some((event, _)) = &mut this.current {
+                if let Some(part) = event.next_part() {
+                    return Poll::Ready(Some(part));
+                }
+                this.current = None;
             }
-            Poll::Ready(None) if this.is_done => {
-                let last = this.last.pop_front();
-                return Poll::Ready(last.map(|(event, session)| {
+            // What is still on its way comes before the last events; the way ends with the work.
+            match this.notifications.poll_next_unpin(context) {
+                Poll::Ready(Some(told)) => {
+                    this.silence.reset();
+                    let event = this.frame.notification(&told.notification);
+                    this.current = Some((event, Some(told)));
+                }
+                Poll::Ready(None) if this.is_done => {
+                    let Some((event, session)) = this.last.pop_front() else {
+                        return Poll::Ready(None);
+                    };
                     session.and_then(Kept::hand_out);
-                    event
-                }));
+                    this.current = Some((event, None));
+                }
+                Poll::Ready(None) | Poll::Pending => break,
             }
-            Poll::Ready(None) | Poll::Pending => {}
         }
         if this.frame == Frame::Events && this.silence.poll_tick(context).is_ready() {
             return Poll::Ready(Some(Bytes::from_static(b":\n\n")));
@@ -343,14 +393,31 @@ mod tests {
 
     #[test]
     fn an_event_is_one_line_of_data() {
-        let json = b"{\n  \"a\": 1.10\r\n}\n";
-        assert_eq!(
-            Frame::Events.write("result", json),
-            "event: result\ndata: {   \"a\": 1.10  }\n\n"
-        );
-        assert_eq!(
-            Frame::Lines.write("result", json),
-            "{\"event\":\"result\",\"data\":{   \"a\": 1.10  }}\n"
-        );
+        for (frame, expected) in [
+            (Frame::Events, "event: result\ndata: {   \"a\": 1.10  }\n\n"),
+            (
+                Frame::Lines,
+                "{\"event\":\"result\",\"data\":{   \"a\": 1.10  }}\n",
+            ),
+        ] {
+            let json = Pieces::of(Bytes::from_static(b"{\n  \"a\": 1.10\r\n}"));
+            let mut event = frame.event("result", json);
+            assert_eq!(event.next_part().unwrap(), expected);
+            assert!(event.next_part().is_none());
+        }
+    }
+
+    #[test]
+    fn a_large_event_is_written_in_parts() {
+        let json = Bytes::from(format!("[\n\"{}\"]", "x".repeat(5 * SMALL)));
+        let mut event = Frame::Events.event("result", Pieces::of(json.clone()));
+        let mut written = Vec::new();
+        while let Some(part) = event.next_part() {
+            assert!(part.len() <= 2 * SMALL);
+            written.extend_from_slice(&part);
+        }
+        let line = String::from_utf8_lossy(&json).replace('\n', " ");
+        let expected = format!("event: result\ndata: {line}\n\n");
+        assert!(written == expected.as_bytes());
     }
 }

@@ -45,6 +45,9 @@ pub use checks::Validators;
 use error::Error;
 pub use typed::Common;
 
+use crate::mcp::error::Executed;
+use crate::mcp::header::SESSION_ID;
+
 /// What answers a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Endpoint {
@@ -175,11 +178,33 @@ pub async fn serve(
         // The panic hook has written what happened; without this the caller would see a dropped connection.
         Err(_) => Error::Internal.into_response(&mut call),
     };
+    let response = in_pieces(&mut call, response);
     let mut response = access::finish(&call, response);
     if gateway.drain.is_closing() {
         response
             .head_mut()
             .set_connection_type(ConnectionType::Close);
+    }
+    response
+}
+
+/// A large answer is written in pieces, and counts until the caller has taken them all.
+fn in_pieces(call: &mut Call<'_>, response: HttpResponse) -> HttpResponse {
+    let head = match reply::in_pieces(call.gateway.pool.budget(), response) {
+        Ok(response) => return response,
+        Err(head) => head,
+    };
+    // There is an answer: whoever was asked for it has given it.
+    let executed = if call.has_asked() {
+        Executed::Yes
+    } else {
+        Executed::No
+    };
+    let mut response = Error::NoRoom(executed).into_response(call);
+    // The session is the caller's all the same.
+    if let Some(session) = head.headers().get(SESSION_ID) {
+        let session = session.clone();
+        response.headers_mut().insert(SESSION_ID, session);
     }
     response
 }

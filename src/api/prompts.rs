@@ -60,7 +60,10 @@ pub(super) async fn get(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
     call.note_timing(&mut client);
     let result = outcome.map_err(|failure| Error::upstream(Task::GetPrompt, failure))?;
     let session = client.finish();
-    Ok(reply::with_session(reply::json(result), session.as_ref()))
+    Ok(reply::with_session(
+        reply::passed_on(result),
+        session.as_ref(),
+    ))
 }
 
 /// Complete an argument of a prompt or a variable of a resource template
@@ -103,5 +106,8 @@ pub(super) async fn complete(call: &mut Call<'_>) -> Result<HttpResponse, Error>
     call.note_timing(&mut client);
     let result = outcome.map_err(|failure| Error::upstream(Task::Complete, failure))?;
     let session = client.finish();
-    Ok(reply::with_session(reply::json(result), session.as_ref()))
+    Ok(reply::with_session(
+        reply::passed_on(result),
+        session.as_ref(),
+    ))
 }

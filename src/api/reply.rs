@@ -1,7 +1,7 @@
 //! From an MCP result to an HTTP response. The bytes of a result are the body; nothing is printed anew.
 
 use actix_web::HttpResponse;
-use actix_web::body::MessageBody as _;
+use actix_web::body::{BodySize, MessageBody as _};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
@@ -12,12 +12,68 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
 use bytes::Bytes;
 
 use super::call::Call;
-use crate::mcp::lists::Freshness;
-
+use crate::mcp::budget::{Budget, NoRoom, SMALL};
 use crate::mcp::header::{SESSION_ID, SessionId};
+use crate::mcp::lists::Freshness;
+use crate::mcp::pieces::Pieces;
 
 const TOOL_ERROR: HeaderName = HeaderName::from_static("mcp-tool-error");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// The body of a response that has its share of the budget.
+struct Counted;
+
+/// 200 with a server's own JSON as the body.
+pub(super) fn passed_on(body: Bytes) -> HttpResponse {
+    let is_large = body.len() > SMALL;
+    let mut response = json(body);
+    if is_large {
+        response.extensions_mut().insert(Counted);
+    }
+    response
+}
+
+/// A body of these pieces.
+pub(super) fn of_pieces(status: StatusCode, pieces: Pieces) -> HttpResponse {
+    if pieces.len() <= SMALL {
+        return HttpResponse::with_body(status, pieces.into_bytes()).map_into_boxed_body();
+    }
+    HttpResponse::with_body(status, pieces).map_into_boxed_body()
+}
+
+/// JSON in pieces.
+pub(super) fn json_in_pieces(status: StatusCode, pieces: Pieces) -> HttpResponse {
+    let mut response = of_pieces(status, pieces);
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    response
+}
+
+/// The same response, with a large body in pieces, which counts until the last of them is taken. Without its body if there is no room
+/// for that.
+pub(super) fn in_pieces(
+    budget: &Budget,
+    response: HttpResponse,
+) -> Result<HttpResponse, HttpResponse<()>> {
+    let large = u64::try_from(SMALL).unwrap_or(u64::MAX);
+    if !matches!(response.body().size(), BodySize::Sized(length) if length > large) {
+        return Ok(response);
+    }
+    let is_counted = response.extensions().contains::<Counted>();
+    let (head, body) = response.into_parts();
+    let body = match body.try_into_bytes() {
+        Ok(body) => body,
+        Err(in_pieces) => return Ok(head.set_body(in_pieces)),
+    };
+    let kept = if is_counted {
+        Ok(body)
+    } else {
+        budget.keep(body)
+    };
+    match kept {
+        Ok(body) => Ok(head.set_body(Pieces::of(body)).map_into_boxed_body()),
+        Err(NoRoom) => Err(head),
+    }
+}
 
 /// 200 with a JSON body.
 pub(super) fn json(body: Bytes) -> HttpResponse {

@@ -136,7 +136,7 @@ pub(super) async fn read(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
     let freshness = freshness_of(&result);
     let accept = Accept::of(call.request.headers());
     let response = match choose(&result, &accept, only_content) {
-        Ok(None) => reply::json(result),
+        Ok(None) => reply::passed_on(result),
         Ok(Some(content)) => content.into_response(&uri),
         Err(error) => {
             client.give_up();

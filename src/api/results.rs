@@ -128,7 +128,7 @@ impl Wanted {
     }
 
     fn form(&self, bytes: &Bytes) -> Option<HttpResponse> {
-        let whole = || Some(reply::json(bytes.clone()));
+        let whole = || Some(reply::passed_on(bytes.clone()));
         let accept = match self {
             Self::Mcp | Self::Live(_) => return whole(),
             Self::Structured => return Parts::of(bytes).structured_content(),
@@ -213,7 +213,7 @@ impl<'a> Parts<'a> {
 
     fn structured_content(&self) -> Option<HttpResponse> {
         let bytes = self.whole.slice_ref(self.structured?.get().as_bytes());
-        Some(of_type(bytes, STRUCTURED))
+        Some(reply::in_sandbox(reply::passed_on(bytes), STRUCTURED))
     }
 
     fn text(&self) -> Option<HttpResponse> {

@@ -4,13 +4,14 @@
 //! problem that other routes answer with. The HTTP status is the same as there.
 
 use actix_web::HttpResponse;
-use bytes::{BufMut, Bytes, BytesMut};
+use actix_web::http::StatusCode;
+use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::accept::Accept;
 use super::call::{Call, Gateway};
-use super::error::{Error, Task};
+use super::error::{About, Error, Task};
 use super::extract;
 use super::live::{self, Frame, Job};
 use super::openapi::{
@@ -19,10 +20,12 @@ use super::openapi::{
 use super::reply;
 use super::results::{LINES, LIVE};
 use super::tools::checked_call;
+use super::verdict::Verdict;
+use crate::mcp::budget::{Budget, NoRoom, SMALL};
 use crate::mcp::client::{AnyCall, Client, ToolCall};
 use crate::mcp::error::Executed;
-use crate::mcp::header::SessionId;
 use crate::mcp::message::{Members, Params};
+use crate::mcp::pieces::{Builder, Pieces};
 use crate::servers::Server;
 
 /// Nothing that JSON-RPC or MCP gives a meaning to: the status and `data` say what happened.
@@ -98,7 +101,14 @@ pub(super) async fn rpc(call: &mut Call<'_>) -> HttpResponse {
     match outcome {
         Ok(result) => {
             let session = client.finish();
-            success(&request, &result, session.as_ref())
+            let written = response_to(&request, &result, call.gateway.pool.budget());
+            let response = if let Ok(body) = written {
+                success(body, result.is_error)
+            } else {
+                let error = Error::NoRoom(Executed::Yes);
+                refusal(call, &error, OURS, Some(request.id))
+            };
+            reply::with_session(response, session.as_ref())
         }
         Err(error) => refusal(call, &error, OURS, Some(request.id)),
     }
@@ -316,20 +326,23 @@ fn about_notification(method: &str) -> &'static str {
 }
 
 /// The result as a JSON-RPC response.
-pub(super) fn response_to(request: &Request<'_>, outcome: &Outcome) -> Bytes {
-    let id = request.id.get();
-    let mut body = BytesMut::with_capacity(outcome.bytes.len() + id.len() + 40);
-    body.put_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
-    body.put_slice(id.as_bytes());
-    body.put_slice(b",\"result\":");
-    body.put_slice(&outcome.bytes);
-    body.put_u8(b'}');
-    body.freeze()
+pub(super) fn response_to(
+    request: &Request<'_>,
+    outcome: &Outcome,
+    budget: &Budget,
+) -> Result<Pieces, NoRoom> {
+    let mut body = Builder::new(&[], budget);
+    body.text(b"{\"jsonrpc\":\"2.0\",\"id\":");
+    body.text(request.id.get().as_bytes());
+    body.text(b",\"result\":");
+    body.slice(outcome.bytes.clone());
+    body.text(b"}");
+    body.finish()
 }
 
-fn success(request: &Request<'_>, outcome: &Outcome, session: Option<&SessionId>) -> HttpResponse {
-    let response = reply::with_session(reply::json(response_to(request, outcome)), session);
-    if outcome.is_error {
+fn success(body: Pieces, is_error: bool) -> HttpResponse {
+    let response = reply::json_in_pieces(StatusCode::OK, body);
+    if is_error {
         return reply::with_tool_error(response);
     }
     response
@@ -337,12 +350,12 @@ fn success(request: &Request<'_>, outcome: &Outcome, session: Option<&SessionId>
 
 /// An error as a JSON-RPC response: the server's own where it gave one. `code` is for what this service refuses.
 pub(super) fn error_response(
-    problem: &[u8],
     error: &Error,
+    about: About<'_>,
     code: i64,
-    message: &str,
     id: Option<&RawValue>,
-) -> Vec<u8> {
+    budget: &Budget,
+) -> (Verdict, Pieces) {
     #[derive(Serialize)]
     struct Response<'a> {
         jsonrpc: &'static str,
@@ -352,20 +365,26 @@ pub(super) fn error_response(
     #[derive(Serialize)]
     struct Object<'a> {
         code: i64,
-        message: &'a str,
+        message: &'a RawValue,
         #[serde(skip_serializing_if = "Option::is_none")]
         data: Option<&'a RawValue>,
     }
+    let (verdict, problem) = error.problem(about, budget);
+    let message = serde_json::value::to_raw_value(&verdict.detail).unwrap_or_default();
+    let problem = match error.rpc() {
+        Some(_) => Bytes::new(),
+        None => problem.into_bytes(),
+    };
     let object = match error.rpc() {
         Some(said) => Object {
             code: said.code,
-            message: &said.message,
-            data: said.data.as_deref(),
+            message: said.message(),
+            data: said.data(),
         },
         None => Object {
             code,
-            message,
-            data: serde_json::from_slice(problem).ok(),
+            message: &message,
+            data: serde_json::from_slice(&problem).ok(),
         },
     };
     let response = Response {
@@ -373,16 +392,20 @@ pub(super) fn error_response(
         id,
         error: object,
     };
-    serde_json::to_vec(&response).unwrap_or_default()
+    if let Ok(body) = Pieces::json(&response, &error.sources(), budget) {
+        return (verdict, body);
+    }
+    let no_room = Error::NoRoom(error.executed());
+    // Without an id there is always room for that.
+    let id = id.filter(|id| id.get().len() <= SMALL / 2);
+    error_response(&no_room, about, code, id, budget)
 }
 
 fn refusal(call: &mut Call<'_>, error: &Error, code: i64, id: Option<&RawValue>) -> HttpResponse {
-    let verdict = error.verdict(call.about());
-    let problem = error.body(call.about(), &verdict);
+    let budget = call.gateway.pool.budget();
+    let (verdict, body) = error_response(error, call.about(), code, id, budget);
     call.code = Some(verdict.code);
-    let body = error_response(&problem, error, code, &verdict.detail, id);
-    let mut response = reply::json(body.into());
-    *response.status_mut() = verdict.status;
+    let mut response = reply::json_in_pieces(verdict.status, body);
     for (name, value) in error.headers() {
         response.headers_mut().append(name, value);
     }

@@ -69,7 +69,10 @@ pub(super) async fn list_of(
     call.note_timing(&mut client);
     let list = listed.map_err(|failure| Error::upstream(task, failure))?;
     let session = client.finish();
-    Ok(reply::with_session(reply::json(list), session.as_ref()))
+    Ok(reply::with_session(
+        reply::passed_on(list),
+        session.as_ref(),
+    ))
 }
 
 /// Describe one tool

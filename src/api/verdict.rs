@@ -96,6 +96,12 @@ impl Verdict {
                 "Not ready",
                 "This service is about to stop: send requests elsewhere".into(),
             ),
+            Error::NoRoom(_) => (
+                503,
+                "overloaded",
+                "Not enough room",
+                "Too much is held in memory at the same time: there was no room for this request or its answer".into(),
+            ),
             Error::Internal => (
                 500,
                 "internal_error",
@@ -244,10 +250,17 @@ fn upstream(task: Task, failure: &Failure, about: About<'_>) -> Verdict {
             "overloaded",
             format!("Too many calls to server '{server}' are in flight; nothing was sent to it"),
         ),
-        Cause::NoRoom => (
+        Cause::NoRoom { sent } => (
             503,
             "overloaded",
-            "Too much is being answered at the same time: there was no room for this answer".into(),
+            format!(
+                "Too much is held in memory at the same time: there was no room for {}",
+                if *sent {
+                    "this answer"
+                } else {
+                    "this request, and nothing was sent"
+                }
+            ),
         ),
         Cause::Internal(_) => (
             500,

@@ -13,7 +13,7 @@ use awc::http::header::{
 use bytes::{Bytes, BytesMut};
 use futures::{FutureExt, Stream, StreamExt};
 
-use super::budget::Share;
+use super::budget::{SMALL, Share};
 use super::error::{Cap, Error};
 use super::header;
 
@@ -92,6 +92,9 @@ where
     // awc takes a body that ends before its announced length for a whole one.
     if announced.is_some_and(|length| length != body.len()) {
         return Err(Error::Lost("the body was cut short".into()));
+    }
+    if body.len() > SMALL {
+        body = share.keep(body)?;
     }
     Ok(body)
 }

@@ -29,6 +29,7 @@ use clock::Clock;
 use http_sse::Channel;
 use operation::Operation;
 
+use super::budget::Budget;
 use super::era::Era;
 use super::error::{Error, Executed, Failure, Stage};
 use super::gate::Gate;
@@ -225,6 +226,11 @@ impl Pool {
         Self { transport, shared }
     }
 
+    /// What bodies share.
+    pub fn budget(&self) -> &Budget {
+        self.transport.budget()
+    }
+
     /// A client for one request to `server`.
     pub fn client<'a>(&'a self, server: &'a Arc<Server>, wishes: Wishes) -> Client<'a> {
         let session = match wishes.session {
@@ -293,7 +299,8 @@ impl Client<'_> {
             if listing == Listing::Tools {
                 client.learn(&pages)?;
             }
-            client.listable(listing, lists::joined(listing, &pages)?)
+            let budget = client.pool.transport.budget();
+            client.listable(listing, lists::joined(listing, &pages, budget)?)
         })
         .await
     }
@@ -596,16 +603,25 @@ impl Client<'_> {
         watch: Option<&Watch>,
     ) -> Result<Bytes, Error> {
         let id = Id::random();
-        let body = message::encode(Some(&id), method, params)
-            .map_err(|error| Error::unwritable(&error))?;
         let post = Post {
             server: self.server,
             target: &self.server.url,
             headers,
-            body: body.into(),
+            body: self.written(&id, method, params)?,
             id: Some(&id),
         };
         self.pool.transport.post(post).await?.outcome(watch).await
+    }
+}
+
+impl Client<'_> {
+    /// A request as it is sent.
+    fn written(&self, id: &Id, method: &str, params: &Params<'_>) -> Result<Bytes, Error> {
+        let body =
+            message::encode(Some(id), method, params).map_err(|error| Error::unwritable(&error))?;
+        let budget = self.pool.transport.budget();
+        let no_room = |_| Error::NoRoom { sent: false };
+        budget.keep(body.into()).map_err(no_room)
     }
 }
 

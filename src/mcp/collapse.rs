@@ -13,10 +13,16 @@ use std::time::Duration;
 use awc::http::header::HeaderValue;
 use bytes::Bytes;
 
+use super::budget::{Budget, SMALL, Share};
 use super::error::{Cap, Error};
 use super::message::{self, Answer, Id, Message, Notification, RpcError, ServerRequest};
 use super::sse;
 use crate::settings::Limits;
+
+/// An event id over this is not kept: a stream cannot be resumed from it.
+const LONGEST_ID: usize = 4096;
+/// Messages of interest in one event that is an array of them.
+const MOST_MESSAGES: usize = 1000;
 
 /// What a stream holds that somebody must look at.
 #[derive(Debug)]
@@ -37,6 +43,9 @@ pub enum Step {
 pub struct Collapse {
     id: Id,
     limits: Limits,
+    budget: Budget,
+    /// What the event holds that has begun and not ended.
+    share: Share,
     reader: sse::Reader,
     chunk: Bytes,
     bytes_left: usize,
@@ -53,10 +62,12 @@ pub struct Collapse {
 
 impl Collapse {
     /// Ready for the first byte of a stream that is to answer `id`.
-    pub fn new(id: Id, limits: Limits) -> Self {
+    pub fn new(id: Id, limits: Limits, budget: Budget) -> Self {
         Self {
             id,
             limits,
+            share: budget.share(),
+            budget,
             reader: reader(limits),
             chunk: Bytes::new(),
             bytes_left: limits.response_bytes,
@@ -90,7 +101,8 @@ impl Collapse {
             .bytes_left
             .checked_sub(chunk.len())
             .ok_or(Error::TooLarge(Cap::ResponseBytes))?;
-        self.chunk = chunk;
+        // One that was compressed may be large.
+        self.chunk = self.budget.keep(chunk)?;
         Ok(())
     }
 
@@ -102,7 +114,10 @@ impl Collapse {
             }
             match self.reader.next_event(&mut self.chunk) {
                 Ok(Some(event)) => self.read(event)?,
-                Ok(None) => return Ok(None),
+                Ok(None) => {
+                    self.share.hold(self.reader.held())?;
+                    return Ok(None);
+                }
                 Err(cap) => return Err(too_large(cap)),
             }
         }
@@ -144,27 +159,26 @@ impl Collapse {
         self.retry
     }
 
-    /// Bytes that are held for an event whose end has not come.
-    pub fn held(&self) -> usize {
-        self.reader.held()
-    }
-
     /// Events read so far that said anything at all, on all streams.
     pub fn events(&self) -> usize {
         self.events
     }
 
-    fn read(&mut self, event: sse::Event) -> Result<(), Error> {
+    fn read(&mut self, mut event: sse::Event) -> Result<(), Error> {
         self.events += 1;
         if let Some(id) = event.id {
             let id = HeaderValue::from_maybe_shared(id).ok();
-            self.last_event_id = id.filter(|id| !id.is_empty());
+            self.last_event_id = id.filter(|id| (1..=LONGEST_ID).contains(&id.len()));
         }
         if let Some(milliseconds) = event.retry {
             self.retry = Some(Duration::from_millis(milliseconds));
         }
         if event.data.is_empty() {
             return Ok(());
+        }
+        if event.data.len() > SMALL {
+            let share = std::mem::replace(&mut self.share, self.budget.share());
+            event.data = share.keep(event.data)?;
         }
         if event.name.as_deref() == Some(b"endpoint") {
             self.steps.push_back(Step::Endpoint(event.data));
@@ -173,18 +187,23 @@ impl Collapse {
         if message::nests_deeper_than(&event.data, self.limits.depth) {
             return Err(Error::TooLarge(Cap::Depth));
         }
-        message::read(&event.data, &self.id, |message| match message {
-            Message::Answer(answer) => self.steps.push_back(Step::Answer(answer)),
-            Message::Request(request) => self.steps.push_back(Step::Request(request)),
-            Message::Unaddressed(error) => {
-                self.unaddressed = self.alone.then_some(error);
-            }
-            Message::Notification(told) => {
-                if self.notifications {
-                    self.steps.push_back(Step::Notification(told));
+        let (steps, unaddressed) = (&mut self.steps, &mut self.unaddressed);
+        let (alone, notifications) = (self.alone, self.notifications);
+        message::read(&event.data, &self.id, |message| {
+            match message {
+                Message::Answer(answer) => steps.push_back(Step::Answer(answer)),
+                Message::Request(request) => steps.push_back(Step::Request(request)),
+                Message::Unaddressed(error) => *unaddressed = alone.then_some(error),
+                Message::Notification(told) if notifications => {
+                    steps.push_back(Step::Notification(told));
                 }
+                Message::Notification(_) => {}
             }
+            steps.len() < MOST_MESSAGES
         });
+        if self.steps.len() >= MOST_MESSAGES {
+            return Err(Error::TooLarge(Cap::Events));
+        }
         Ok(())
     }
 }

@@ -121,8 +121,7 @@ fn supported(error: &RpcError) -> Supported {
         supported: Vec<String>,
     }
     let data: Data = error
-        .data
-        .as_deref()
+        .data()
         .map(RawValue::get)
         .and_then(|raw| serde_json::from_str(raw).ok())
         .unwrap_or_default();

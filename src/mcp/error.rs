@@ -7,6 +7,7 @@ use awc::http::StatusCode;
 use awc::http::header::HeaderValue;
 use bytes::Bytes;
 
+use super::budget::NoRoom;
 use super::message::{NotAMessage, RpcError};
 
 /// Why there is no result.
@@ -44,9 +45,12 @@ pub enum Error {
     /// All places at the server are taken, and so is the queue; nothing was sent.
     #[error("too many calls are in flight")]
     Overloaded,
-    /// Too much of other answers is held in memory to take this one; it was sent for.
-    #[error("no room for the answer")]
-    NoRoom,
+    /// Too much is held in memory already to take the answer too, or to send the request at all.
+    #[error("no room for {}", if *.sent { "the answer" } else { "the request" })]
+    NoRoom {
+        /// The request was sent.
+        sent: bool,
+    },
     /// A legacy server refuses to work without a session, and the caller forbade a handshake. Without a refusal where the
     /// server need not be asked.
     #[error("the server wants a session")]
@@ -137,6 +141,9 @@ pub enum Cap {
     /// `limits.depth`.
     #[error("nesting depth")]
     Depth,
+    /// `limits.responseBytes`, for all calls of a batch together.
+    #[error("response bytes of one batch")]
+    BatchBytes,
     /// Pages of one list.
     #[error("pages of one list")]
     Pages,
@@ -202,6 +209,7 @@ impl Error {
             | Self::PromptNotFound { .. }
             | Self::ResourceNotFound { .. }
             | Self::Overloaded
+            | Self::NoRoom { sent: false }
             | Self::InputRequired(_) => Executed::No,
             Self::Busy { status, .. } | Self::Status(status) => executed_at(*status),
             Self::Rpc { status, error } => {
@@ -221,7 +229,7 @@ impl Error {
             | Self::ContentType
             | Self::Unframed
             | Self::TooLarge(_)
-            | Self::NoRoom
+            | Self::NoRoom { sent: true }
             | Self::NoAnswer
             | Self::Malformed(_)
             | Self::Internal(_) => Executed::Unknown,
@@ -240,7 +248,7 @@ impl Error {
             Self::Lost(_)
                 | Self::NoAnswer
                 | Self::TooLarge(_)
-                | Self::NoRoom
+                | Self::NoRoom { sent: true }
                 | Self::Malformed(_)
                 | Self::ContentType
                 | Self::Unframed
@@ -274,6 +282,13 @@ fn executed_at(status: StatusCode) -> Executed {
         Executed::No
     } else {
         Executed::Unknown
+    }
+}
+
+impl From<NoRoom> for Error {
+    /// An answer that cannot be taken.
+    fn from(NoRoom: NoRoom) -> Self {
+        Self::NoRoom { sent: true }
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
+use super::budget::Budget;
 use super::error::Error;
 use super::message::Members;
 use super::tools_cache::Tool;
@@ -131,7 +132,7 @@ pub fn text_member<'a>(item: &'a RawValue, name: &str) -> Option<Cow<'a, str>> {
 
 /// The page without the tools a client must not use (2026-07-28: an invalid `x-mcp-header`). The same bytes when
 /// there are none, as nearly always.
-pub(super) fn without_unusable(result: Bytes) -> Result<Bytes, Error> {
+pub(super) fn without_unusable(result: Bytes, budget: &Budget) -> Result<Bytes, Error> {
     let page = Page::read(Listing::Tools, &result)?;
     let usable = |tool: &&&RawValue| Tool::read(tool).is_none_or(|(_, facts)| facts.is_usable());
     let kept: Vec<&RawValue> = page.items.iter().filter(usable).copied().collect();
@@ -142,11 +143,11 @@ pub(super) fn without_unusable(result: Bytes) -> Result<Bytes, Error> {
         dropped = page.items.len() - kept.len();
         "tools with an invalid x-mcp-header left out of a list"
     );
-    rewritten(Listing::Tools, &result, &kept, true)
+    Ok(budget.keep(rewritten(Listing::Tools, &result, &kept, true)?)?)
 }
 
 /// One list out of all pages: the first page's members, every page's items, no cursor.
-pub(super) fn joined(listing: Listing, pages: &[Bytes]) -> Result<Bytes, Error> {
+pub(super) fn joined(listing: Listing, pages: &[Bytes], budget: &Budget) -> Result<Bytes, Error> {
     let [first, rest @ ..] = pages else {
         return Err(Error::Internal("no page to join".into()));
     };
@@ -154,7 +155,7 @@ pub(super) fn joined(listing: Listing, pages: &[Bytes]) -> Result<Bytes, Error> 
     for page in rest {
         items.extend(Page::read(listing, page)?.items);
     }
-    rewritten(listing, first, &items, false)
+    Ok(budget.keep(rewritten(listing, first, &items, false)?)?)
 }
 
 /// `result` with other items, and with or without its cursor.
@@ -175,9 +176,13 @@ fn rewritten(
         out.push(if out.is_empty() { '{' } else { ',' });
         let quoted = serde_json::to_string(name)?;
         if name == listing.member() {
-            let list: Vec<&str> = items.iter().map(|item| item.get()).collect();
             // Writing into a string cannot fail.
-            let _ = write!(out, "{quoted}:[{}]", list.join(","));
+            let _ = write!(out, "{quoted}:[");
+            for (at, item) in items.iter().enumerate() {
+                out.push_str(if at > 0 { "," } else { "" });
+                out.push_str(item.get());
+            }
+            out.push(']');
         } else {
             let _ = write!(out, "{quoted}:{}", value.get());
         }
@@ -193,7 +198,8 @@ mod tests {
     #[test]
     fn a_list_of_usable_tools_keeps_its_bytes() {
         let result = Bytes::from_static(br#"{ "x":1e400, "tools":[{"name" : "a"}] }"#);
-        assert_eq!(without_unusable(result.clone()).unwrap(), result);
+        let budget = Budget::new(0);
+        assert_eq!(without_unusable(result.clone(), &budget).unwrap(), result);
     }
 
     #[test]
@@ -201,7 +207,7 @@ mod tests {
         let bad = r#"{"name":"b","inputSchema":{"properties":{"x":{"type":"number","x-mcp-header":"X"}}}}"#;
         let result = format!(r#"{{"tools":[{{"name":"a"}},{bad}],"nextCursor":"","_meta":{{}}}}"#);
         assert_eq!(
-            without_unusable(Bytes::from(result)).unwrap(),
+            without_unusable(Bytes::from(result), &Budget::new(0)).unwrap(),
             r#"{"tools":[{"name":"a"}],"nextCursor":"","_meta":{}}"#
         );
     }
@@ -214,7 +220,7 @@ mod tests {
             Bytes::from_static(br#"{"prompts":[{"name":"b","n":1.10}]}"#),
         ];
         assert_eq!(
-            joined(Listing::Prompts, &pages).unwrap(),
+            joined(Listing::Prompts, &pages, &Budget::new(0)).unwrap(),
             r#"{"ttlMs":5,"prompts":[{"name":"a"},{"name":"b","n":1.10}]}"#
         );
     }

@@ -12,9 +12,12 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 use memchr::{memchr2, memchr2_iter, memmem};
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
+
+/// Requests of a server whose ids are longer, in JSON, are not answered.
+const LONGEST_ID: usize = 1024;
 
 /// The JSON-RPC id of one request: 128 random bits in hex.
 ///
@@ -124,16 +127,14 @@ pub enum Answer {
 }
 
 /// A JSON-RPC error object. Codes are not limited to the reserved range (seen: 0, -32800).
-#[derive(Debug, Clone, serde::Deserialize)]
+#[derive(Debug, Clone)]
 pub struct RpcError {
     /// `code`.
     pub code: i64,
-    /// `message`; never used to decide anything.
-    #[serde(default)]
-    pub message: String,
-    /// `data`, untouched.
-    #[serde(default)]
-    pub data: Option<Box<RawValue>>,
+    /// `message` as the slice of the body it arrived in, a JSON string; empty if there is none. Never used to decide anything.
+    message: Bytes,
+    /// `data`, the same; empty if there is none.
+    data: Bytes,
 }
 
 /// The members of a result that the protocol gives a meaning to.
@@ -378,21 +379,22 @@ pub fn cancelled(id: &Id) -> Vec<u8> {
 // === decoding ===
 
 /// What an event holds that concerns the request `id`: one message, or an array of them (2025-03-26). Answers to other
-/// requests, and what is no message at all are passed over.
-pub fn read(event: &Bytes, id: &Id, mut take: impl FnMut(Message)) {
+/// requests, and what is no message at all are passed over. Reading goes on for as long as `take` wants more.
+pub fn read(event: &Bytes, id: &Id, mut take: impl FnMut(Message) -> bool) {
+    let mut wants_more = true;
     let mut read_one = |raw: &[u8]| {
-        let message = serde_json::from_slice::<Incoming<'_>>(raw).ok();
-        if let Some(message) = message.and_then(|incoming| incoming.concerning(id, event)) {
-            take(message);
+        if !wants_more {
+            return;
         }
+        let message = serde_json::from_slice::<Incoming<'_>>(raw).ok();
+        let message = message.and_then(|incoming| incoming.concerning(id, event));
+        wants_more = message.is_none_or(&mut take);
     };
     if !is_array(event) {
         return read_one(event);
     }
-    let members: Vec<&RawValue> = serde_json::from_slice(event).unwrap_or_default();
-    for member in members {
-        read_one(member.get().as_bytes());
-    }
+    // What is no array is no message either.
+    let _ = for_each_member(event, |member| read_one(member.get().as_bytes()));
 }
 
 /// The answer in a JSON body that replies to one request alone. An error there is the answer whatever id it
@@ -402,14 +404,38 @@ pub fn find_lone_answer(body: &Bytes, id: &Id) -> Result<Option<Answer>, NotAMes
         let message: Incoming<'_> = serde_json::from_slice(body)?;
         return message.lone_answer(id, body);
     }
-    let batch: Vec<&RawValue> = serde_json::from_slice(body)?;
-    for raw in batch {
-        let message: Incoming<'_> = serde_json::from_str(raw.get())?;
-        if let Some(answer) = message.lone_answer(id, body)? {
-            return Ok(Some(answer));
+    let mut found = Ok(None);
+    for_each_member(body, |member| {
+        if matches!(found, Ok(None)) {
+            let message = serde_json::from_str::<Incoming<'_>>(member.get());
+            found = message
+                .map_err(NotAMessage::from)
+                .and_then(|message| message.lone_answer(id, body));
+        }
+    })?;
+    found
+}
+
+/// Goes through an array without a list of its members, which may be millions. One that is broken anywhere has none.
+fn for_each_member<'a>(
+    array: &'a [u8],
+    visit: impl FnMut(&'a RawValue),
+) -> Result<(), serde_json::Error> {
+    struct Each<F>(F);
+    impl<'de, F: FnMut(&'de RawValue)> Visitor<'de> for Each<F> {
+        type Value = ();
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an array")
+        }
+        fn visit_seq<A: SeqAccess<'de>>(mut self, mut members: A) -> Result<(), A::Error> {
+            while let Some(member) = members.next_element()? {
+                (self.0)(member);
+            }
+            Ok(())
         }
     }
-    Ok(None)
+    serde_json::from_slice::<&RawValue>(array)?;
+    serde_json::Deserializer::from_slice(array).deserialize_seq(Each(visit))
 }
 
 impl Incoming<'_> {
@@ -421,24 +447,27 @@ impl Incoming<'_> {
 
     fn concerning(&self, id: &Id, body: &Bytes) -> Option<Message> {
         let Some(raw) = self.id else {
-            return self.unaddressed().or_else(|| self.notification(body));
+            return self.unaddressed(body).or_else(|| self.notification(body));
         };
         if id.is(raw) {
             return self.answer(body).ok().flatten().map(Message::Answer);
         }
         let is_answer = self.result.is_some() || self.error.is_some();
         match self.method {
-            Some(method) if !is_answer => Some(Message::Request(ServerRequest {
-                id: raw.to_owned(),
-                is_ping: method.get() == r#""ping""#,
-            })),
+            // No client is asked by a name as long as that, and the answer would repeat it.
+            Some(method) if !is_answer && raw.get().len() <= LONGEST_ID => {
+                Some(Message::Request(ServerRequest {
+                    id: raw.to_owned(),
+                    is_ping: method.get() == r#""ping""#,
+                }))
+            }
             _ => None,
         }
     }
 
     /// The error of a message whose id is `null` or missing.
-    fn unaddressed(&self) -> Option<Message> {
-        let error = serde_json::from_str(self.error?.get()).ok()?;
+    fn unaddressed(&self, body: &Bytes) -> Option<Message> {
+        let error = RpcError::read(self.error?, body).ok()?;
         Some(Message::Unaddressed(error))
     }
 
@@ -458,11 +487,62 @@ impl Incoming<'_> {
 
     fn answer(&self, body: &Bytes) -> Result<Option<Answer>, NotAMessage> {
         if let Some(error) = self.error {
-            return Ok(Some(Answer::Error(serde_json::from_str(error.get())?)));
+            return Ok(Some(Answer::Error(RpcError::read(error, body)?)));
         }
         Ok(self
             .result
             .map(|raw| Answer::Result(body.slice_ref(raw.get().as_bytes()))))
+    }
+}
+
+// === impl RpcError ===
+
+impl RpcError {
+    /// The error object `raw` of a message in `body`.
+    fn read(raw: &RawValue, body: &Bytes) -> Result<Self, serde_json::Error> {
+        #[derive(serde::Deserialize)]
+        struct Object<'a> {
+            code: i64,
+            #[serde(borrow)]
+            message: Option<Text<'a>>,
+            #[serde(borrow)]
+            data: Option<&'a RawValue>,
+        }
+        let object: Object<'_> = serde_json::from_str(raw.get())?;
+        let slice = |raw: &RawValue| body.slice_ref(raw.get().as_bytes());
+        Ok(Self {
+            code: object.code,
+            message: object.message.map_or_else(Bytes::new, |text| slice(text.0)),
+            data: object.data.map_or_else(Bytes::new, slice),
+        })
+    }
+
+    /// What the server says: a JSON string.
+    pub fn message(&self) -> &RawValue {
+        static EMPTY: LazyLock<Box<RawValue>> =
+            LazyLock::new(|| RawValue::from_string("\"\"".into()).unwrap_or_default());
+        serde_json::from_slice(&self.message).unwrap_or(&EMPTY)
+    }
+
+    /// What it adds, untouched.
+    pub fn data(&self) -> Option<&RawValue> {
+        serde_json::from_slice(&self.data).ok()
+    }
+
+    /// The bytes that both lie in.
+    pub fn slices(&self) -> [Bytes; 2] {
+        [self.message.clone(), self.data.clone()]
+    }
+}
+
+/// A JSON string as it is written.
+struct Text<'a>(&'a RawValue);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(deserializer)?;
+        let text = serde_json::from_str::<Cow<'_, str>>(raw.get());
+        text.map(|_| Self(raw)).map_err(serde::de::Error::custom)
     }
 }
 

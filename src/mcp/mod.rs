@@ -25,6 +25,7 @@ pub mod lists;
 mod memory;
 pub mod message;
 pub mod outcome;
+pub mod pieces;
 pub mod sessions;
 mod socket;
 pub mod sse;

@@ -21,13 +21,14 @@ use futures::{Stream, StreamExt};
 use url::Url;
 
 use super::body::{Kind, broken, drain_in_background, is_framed, read_body};
-use super::budget::{Budget, Share};
+use super::budget::{Budget, SMALL};
 use super::collapse::{Collapse, Step};
 use super::connections::Connections;
 use super::error::{Cap, Error};
 use super::header::{self, ACCEPT_BOTH, SessionId};
 use super::message::{self, Answer, Id};
 use super::outcome::Head;
+use super::pieces::Pieces;
 use super::socket::Flight;
 use super::watch::Watch;
 use crate::servers::Server;
@@ -88,7 +89,6 @@ pub struct Events {
     chunks: Pin<Box<dyn Stream<Item = Result<Bytes, PayloadError>>>>,
     /// What it is read with.
     pub collapse: Collapse,
-    share: Share,
 }
 
 /// What is asked of HTTP.
@@ -110,6 +110,11 @@ impl Transport {
             limits,
             budget,
         }
+    }
+
+    /// What bodies share.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     /// The caps on answers.
@@ -220,7 +225,7 @@ impl Transport {
             let now = Instant::now();
             let flight = Flight::begin(now);
             let sending = self.request(request, target, now);
-            let sent = flight.carry(sending.send_body(request.body.clone())).await;
+            let sent = flight.carry(send(sending, request.body)).await;
             self.connections.learn_from(&flight, target, now);
             let error = match sent {
                 Ok(response) => return Ok(response),
@@ -310,9 +315,17 @@ impl Transport {
     ) -> Events {
         Events {
             chunks: Box::pin(chunks),
-            collapse: Collapse::new(id, self.limits),
-            share: self.budget.share(),
+            collapse: Collapse::new(id, self.limits, self.budget.clone()),
         }
+    }
+}
+
+/// A large body is written in pieces: awc copies what it is given at once.
+fn send(request: awc::ClientRequest, body: &Bytes) -> awc::SendClientRequest {
+    if body.len() <= SMALL {
+        request.send_body(body.clone())
+    } else {
+        request.send_body(Pieces::of(body.clone()))
     }
 }
 
@@ -349,7 +362,6 @@ impl Events {
             if let Some(step) = self.collapse.next_step()? {
                 return Ok(Some(step));
             }
-            self.share.hold(self.collapse.held())?;
             match self.chunks.next().await {
                 Some(chunk) => self.collapse.push(chunk.map_err(broken)?)?,
                 None => return self.collapse.end(),

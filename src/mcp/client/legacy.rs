@@ -8,7 +8,7 @@ use super::{Client, Init, Operation, Session};
 use crate::mcp::era::{self, Era};
 use crate::mcp::error::{Error, Refusal, Stage};
 use crate::mcp::header;
-use crate::mcp::message::{self, Id, Meta, Params};
+use crate::mcp::message::{Id, Meta, Params};
 use crate::mcp::watch::Watch;
 
 impl<'a> Client<'a> {
@@ -83,17 +83,14 @@ impl<'a> Client<'a> {
             ..operation.params
         };
         let id = Id::random();
-        let body = message::encode(Some(&id), operation.method, &params)
-            .map_err(|error| Error::unwritable(&error))?;
+        let body = self.written(&id, operation.method, &params)?;
         if !(operation.may_ask && self.may_have_standalone_stream()) {
-            return self
-                .converse(id, body.into(), Standalone::Absent, watch)
-                .await;
+            return self.converse(id, body, Standalone::Absent, watch).await;
         }
         self.clock.enter(Stage::Preparing);
         let standalone = self.standalone_stream(&id).await;
         let has_none = matches!(standalone, Standalone::Absent);
-        let outcome = self.converse(id, body.into(), standalone, watch).await;
+        let outcome = self.converse(id, body, standalone, watch).await;
         if has_none && outcome.is_ok() {
             self.remember_no_standalone_stream();
         }

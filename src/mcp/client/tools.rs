@@ -150,7 +150,8 @@ impl Client<'_> {
                 return Err(Error::TooLarge(Cap::ResponseBytes));
             }
             seen.push(cursor);
-            pages.push(page);
+            // Pages that are small come in numbers.
+            pages.push(self.pool.transport.budget().share().keep(page)?);
         }
         Ok(pages)
     }
@@ -177,7 +178,7 @@ impl Client<'_> {
         if self.era != Some(Era::Modern) || listing != Listing::Tools {
             return Ok(page);
         }
-        lists::without_unusable(page)
+        lists::without_unusable(page, self.pool.transport.budget())
     }
 
     /// A result that is one: a modern server may want input instead, or answer with something that nobody knows.

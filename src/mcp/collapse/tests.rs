@@ -21,7 +21,7 @@ const LIMITS: Limits = Limits {
 const ID: &str = "\"0123abcd\"";
 
 fn collapse(limits: Limits) -> Collapse {
-    Collapse::new("0123abcd".into(), limits)
+    Collapse::new("0123abcd".into(), limits, Budget::new(usize::MAX))
 }
 
 /// The steps of a stream cut at these places, up to the answer or the end.
@@ -47,7 +47,7 @@ fn steps(collapse: &mut Collapse, stream: &[u8], cuts: &[Index]) -> Result<Vec<S
 fn shown(step: &Step) -> String {
     match step {
         Step::Answer(Answer::Result(result)) => format!("result {}", text(result)),
-        Step::Answer(Answer::Error(error)) => format!("error {} {}", error.code, error.message),
+        Step::Answer(Answer::Error(error)) => format!("error {} {}", error.code, error.message()),
         Step::Request(request) => format!("request {}", text(&request.reply())),
         Step::Endpoint(endpoint) => format!("endpoint {}", text(endpoint)),
         Step::Notification(told) => format!("told {} {}", text(&told.method), text(&told.params)),

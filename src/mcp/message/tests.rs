@@ -5,7 +5,10 @@ use super::*;
 fn messages(id: &str, event: &str) -> Vec<Message> {
     let mut found = Vec::new();
     let event = Bytes::copy_from_slice(event.as_bytes());
-    read(&event, &id.into(), |message| found.push(message));
+    read(&event, &id.into(), |message| {
+        found.push(message);
+        true
+    });
     found
 }
 
@@ -22,7 +25,10 @@ fn answer_to(id: &str, event: &str) -> Option<Answer> {
 fn a_result_is_the_slice_it_arrived_in() {
     let body = Bytes::from_static(br#"{"jsonrpc":"2.0","id":"7","result":{"b":1.10,"a":1e400}}"#);
     let mut found = None;
-    read(&body, &"7".into(), |message| found = Some(message));
+    read(&body, &"7".into(), |message| {
+        found = Some(message);
+        true
+    });
     let Some(Message::Answer(Answer::Result(result))) = found else {
         unreachable!("the body answers id 7");
     };
