@@ -174,6 +174,14 @@ impl TestApp {
         assert!(kill.args(["-s", name, &pid]).status().unwrap().success());
     }
 
+    /// The most memory that the process has had so far, in bytes.
+    pub fn peak_memory(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let kilobytes = line.unwrap().split_whitespace().nth(1).unwrap();
+        kilobytes.parse::<usize>().unwrap() * 1024
+    }
+
     /// Waits until something is in the log.
     pub fn wait_for_log(&self, text: &str) {
         let found = self.logs.wait_while(|written| !written.text.contains(text));

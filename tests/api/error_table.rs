@@ -493,7 +493,7 @@ fn overloaded_for_want_of_room() {
             &response,
             json!({
                 "status": 503, "code": "overloaded", "title": "Tool execution failed",
-                "detail": "Too much is being answered at the same time: there was no room for this answer",
+                "detail": "Too much is held in memory at the same time: there was no room for this answer",
                 "origin": "gateway", "executed": "unknown", "retryable": false, "server": "s", "tool": "echo",
             }),
         );

@@ -33,6 +33,7 @@ mod leaving;
 mod legacy;
 mod live;
 mod many;
+mod memory;
 mod modern;
 mod nginx;
 mod openapi;

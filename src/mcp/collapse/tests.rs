@@ -288,7 +288,7 @@ fn an_error_without_an_id_counts_at_the_end() {
     let error = "data: {\"id\":null,\"error\":{\"code\":-1,\"message\":\"m\"}}\n\n";
     let answer = format!("data: {{\"id\":{ID},\"result\":{{}}}}\n\n");
     let alone = steps(&mut collapse(LIMITS), error.as_bytes(), &[]).unwrap();
-    assert_eq!(alone, ["error -1 m"]);
+    assert_eq!(alone, ["error -1 \"m\""]);
     let both = steps(
         &mut collapse(LIMITS),
         format!("{error}{answer}").as_bytes(),
