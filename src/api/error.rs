@@ -27,7 +27,7 @@ use super::verdict::Verdict;
 use crate::mcp::budget::{Budget, NoRoom};
 use crate::mcp::error::{Error as Cause, Executed, Failure, Refusal};
 use crate::mcp::header::SessionId;
-use crate::mcp::message::{Members, RpcError};
+use crate::mcp::message::{RpcError, named};
 use crate::mcp::pieces::Pieces;
 
 /// Why a request is not answered with a result.
@@ -292,8 +292,9 @@ impl Error {
         let wanted = self
             .input_required()
             .map(|result| std::str::from_utf8(result));
-        let wanted = wanted.and_then(Result::ok).map(Members::of);
-        let members = wanted.and_then(Result::ok).unwrap_or(Members(Vec::new()));
+        let wanted = wanted.and_then(Result::ok).unwrap_or_default();
+        let names = ["inputRequests", "requestState"];
+        let [input_requests, request_state] = named(wanted, names).unwrap_or_default();
         let problem = Problem {
             r#type: format!("urn:mcp-rest:{}", verdict.code),
             title: verdict.title,
@@ -331,8 +332,8 @@ impl Error {
                 } => serde_json::from_slice(result).ok(),
                 _ => None,
             },
-            input_requests: members.get("inputRequests"),
-            request_state: members.get("requestState"),
+            input_requests,
+            request_state,
         };
         Pieces::json(&problem, &self.sources(), budget)
     }

@@ -22,9 +22,11 @@ use crate::mcp::budget::{NoRoom, SMALL, Share};
 use crate::mcp::client::{Init, ToolCall, Wishes};
 use crate::mcp::error::Executed;
 use crate::mcp::header::{SESSION_ID, SessionId};
-use crate::mcp::message::nests_deeper_than;
+use crate::mcp::message::{Members, nests_deeper_than};
 use crate::servers::{Server, ToolErrors};
 
+/// Members of an object whose members are sent on one by one.
+const MOST_MEMBERS: usize = 10_000;
 /// Parameters of one query.
 const MOST_PARAMETERS: usize = 1000;
 const PREFER: HeaderName = HeaderName::from_static("prefer");
@@ -449,11 +451,28 @@ pub(super) fn envelope(body: &[u8]) -> Result<Envelope<'_>, Error> {
     Ok(envelope)
 }
 
+/// The members of `object`, unless they are so many that the list of them is much larger than they are.
+pub(super) fn members<'a>(object: &'a RawValue, what: &str) -> Result<Members<'a>, Error> {
+    let Ok(members) = Members::of(object.get()) else {
+        return Err(not_an_object(what));
+    };
+    if members.0.len() > MOST_MEMBERS {
+        return Err(Error::invalid(format!(
+            "{what} holds more than {MOST_MEMBERS} members"
+        )));
+    }
+    Ok(members)
+}
+
+fn not_an_object(what: &str) -> Error {
+    Error::invalid(format!("{what} must be a JSON object"))
+}
+
 pub(super) fn require_object(value: &RawValue, what: &str) -> Result<(), Error> {
     if value.get().starts_with('{') {
         return Ok(());
     }
-    Err(Error::invalid(format!("{what} must be a JSON object")))
+    Err(not_an_object(what))
 }
 
 pub(super) fn not_json(error: &serde_json::Error) -> Error {

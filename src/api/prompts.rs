@@ -13,7 +13,6 @@ use super::reply;
 use super::tools::list_of;
 use crate::mcp::client::PromptCall;
 use crate::mcp::lists::Listing;
-use crate::mcp::message::Members;
 
 /// List a server's prompts
 ///
@@ -85,7 +84,7 @@ pub(super) async fn complete(call: &mut Call<'_>) -> Result<HttpResponse, Error>
     let body = extract::body(call).await?;
     let object = extract::object(&body)?;
     let wishes = extract::wishes(call, server, None)?;
-    let params = Members::of(object.get()).map_err(|error| extract::not_json(&error))?;
+    let params = extract::members(object, "The body")?;
     for name in ["ref", "argument"] {
         if !params
             .get(name)

@@ -1,7 +1,5 @@
 //! Resources: list them and their templates, expand a template, read one, as MCP's result or as the content itself.
 
-use std::collections::HashSet;
-
 use actix_web::HttpResponse;
 use actix_web::http::header::{CONTENT_DISPOSITION, HeaderValue, VARY};
 use base64::Engine as _;
@@ -9,6 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::Serialize;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::accept::Accept;
@@ -23,10 +22,12 @@ use super::openapi::{
 use super::tools::list_of;
 use super::{reply, uri_template};
 use crate::mcp::error::{Error as Cause, Executed, Failure, Stage};
-use crate::mcp::lists::{Freshness, Listing, text_member};
-use crate::mcp::message::Members;
+use crate::mcp::lists::{Freshness, Listing, text_of};
+use crate::mcp::message::{for_each_member, named};
 
 const JSON: &str = "application/json";
+/// Media types that one resource is offered in.
+const MOST_TYPES: usize = 100;
 
 /// A URI made from a template.
 #[derive(Debug, Serialize, ToSchema)]
@@ -198,8 +199,8 @@ fn choose(
     let contents = contents(result);
     let whole = std::iter::once(JSON).filter(|_| only_content.is_none());
     let types = contents.iter().map(|(media_type, _)| media_type.as_str());
-    let mut seen = HashSet::new();
-    let offers: Vec<&str> = whole.chain(types).filter(|it| seen.insert(*it)).collect();
+    let types = types.filter(|it| only_content.is_some() || *it != JSON);
+    let offers: Vec<&str> = whole.chain(types).collect();
     let Some(best) = accept.best(offers.iter().copied()) else {
         return Err(Error::NotAcceptable {
             available: offers.into_iter().map(ToOwned::to_owned).collect(),
@@ -228,39 +229,39 @@ fn choose(
     })
 }
 
-/// The contents of a result with their media types.
-fn contents(result: &[u8]) -> Vec<(String, Members<'_>)> {
+/// The first content of each media type in a result.
+fn contents(result: &[u8]) -> Vec<(String, &RawValue)> {
     let text = std::str::from_utf8(result).unwrap_or_default();
-    let members = Members::of(text).ok();
-    let list = members.and_then(|members| members.get("contents"));
-    let items: Vec<&serde_json::value::RawValue> = list
-        .and_then(|list| serde_json::from_str(list.get()).ok())
-        .unwrap_or_default();
-    items
-        .into_iter()
-        .filter_map(|item| {
-            let members = Members::of(item.get()).ok()?;
-            let said = text_member(item, "mimeType").filter(|said| reply::is_media_type(said));
-            let media_type = match said {
-                Some(said) => said.into_owned(),
-                None if members.get("blob").is_some() => "application/octet-stream".to_owned(),
-                None => "text/plain".to_owned(),
-            };
-            Some((media_type, members))
-        })
-        .collect()
+    let [list] = named(text, ["contents"]).unwrap_or_default();
+    let list = list.map_or("", RawValue::get).as_bytes();
+    let mut contents: Vec<(String, &RawValue)> = Vec::new();
+    // What is no array holds nothing.
+    let _ = for_each_member(list, |item| {
+        let Ok([said, blob]) = named(item.get(), ["mimeType", "blob"]) else {
+            return;
+        };
+        let said = said.and_then(text_of);
+        let media_type = match said.filter(|said| reply::is_media_type(said)) {
+            Some(said) => said,
+            None if blob.is_some() => "application/octet-stream".into(),
+            None => "text/plain".into(),
+        };
+        let is_known = contents.iter().any(|(known, _)| *known == media_type);
+        if contents.len() < MOST_TYPES && !is_known {
+            contents.push((media_type.into_owned(), item));
+        }
+    });
+    contents
 }
 
 impl Content {
-    fn decode(media_type: &str, item: &Members<'_>) -> Option<Self> {
-        let bytes = if let Some(blob) = item.get("blob") {
-            let blob: String = serde_json::from_str(blob.get()).ok()?;
-            BASE64_STANDARD.decode(blob.trim()).ok()?
-        } else {
-            let text: String = serde_json::from_str(item.get("text")?.get()).ok()?;
-            text.into_bytes()
+    fn decode(media_type: &str, item: &RawValue) -> Option<Self> {
+        let [blob, text] = named(item.get(), ["blob", "text"]).ok()?;
+        let bytes = match blob {
+            Some(blob) => BASE64_STANDARD.decode(text_of(blob)?.trim()).ok()?,
+            None => text_of(text?)?.into_owned().into_bytes(),
         };
-        let is_text = item.get("blob").is_none();
+        let is_text = blob.is_none();
         let media_type = if is_text && media_type.starts_with("text/") && !media_type.contains(';')
         {
             format!("{media_type}; charset=utf-8")
@@ -321,7 +322,8 @@ fn disposition(uri: &str, media_type: &str) -> String {
 
 fn freshness_of(result: &[u8]) -> Freshness {
     let text = std::str::from_utf8(result).unwrap_or_default();
-    Members::of(text).map_or(Freshness::default(), |members| Freshness::of(&members))
+    let [ttl, scope] = named(text, ["ttlMs", "cacheScope"]).unwrap_or_default();
+    Freshness::said(ttl, scope)
 }
 
 #[cfg(test)]

@@ -17,8 +17,8 @@ use super::reply;
 use crate::mcp::client::ToolResult;
 use crate::mcp::error::Executed;
 use crate::mcp::header::SessionId;
-use crate::mcp::lists::text_member;
-use crate::mcp::message::Members;
+use crate::mcp::lists::text_of;
+use crate::mcp::message::{for_each_member, named};
 
 /// Events, as they happen.
 pub(super) const LIVE: &str = "text/event-stream";
@@ -171,32 +171,33 @@ impl<'a> Parts<'a> {
             media: Vec::new(),
         };
         let text = std::str::from_utf8(whole).unwrap_or_default();
-        let Ok(members) = Members::of(text) else {
+        let Ok([structured, content]) = named(text, ["structuredContent", "content"]) else {
             return parts;
         };
-        parts.structured = members.get("structuredContent");
-        let blocks: Vec<&RawValue> = members
-            .get("content")
-            .and_then(|content| serde_json::from_str(content.get()).ok())
-            .unwrap_or_default();
-        for block in blocks {
-            parts.take(block);
-        }
+        parts.structured = structured;
+        let content = content.map_or("", RawValue::get).as_bytes();
+        // What is no array holds nothing.
+        let _ = for_each_member(content, |block| parts.take(block));
         parts
     }
 
     fn take(&mut self, block: &RawValue) {
-        let member = |name| text_member(block, name).map(std::borrow::Cow::into_owned);
-        match member("type").as_deref() {
-            Some("text") => self.texts.extend(member("text")),
+        let names = ["type", "text", "mimeType", "data"];
+        let Ok([kind, text, media_type, data]) = named(block.get(), names) else {
+            return;
+        };
+        let member = |it: Option<&RawValue>| Some(text_of(it?)?.into_owned());
+        match member(kind).as_deref() {
+            Some("text") => self.texts.extend(member(text)),
             Some(kind @ ("image" | "audio")) => {
                 // What is no media type, or no Base64, is not there.
                 let is_one = |said: &String| {
                     let rest = said.strip_prefix(kind);
                     rest.is_some_and(|rest| rest.starts_with('/')) && reply::is_media_type(said)
                 };
-                let media_type = member("mimeType").filter(is_one);
-                let data = member("data").and_then(|data| BASE64_STANDARD.decode(data.trim()).ok());
+                let media_type = member(media_type).filter(is_one);
+                let data = data.and_then(text_of);
+                let data = data.and_then(|data| BASE64_STANDARD.decode(data.trim()).ok());
                 self.media.extend(media_type.zip(data.map(Bytes::from)));
             }
             _ => {}

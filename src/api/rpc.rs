@@ -182,9 +182,9 @@ impl<'a> Request<'a> {
         }
         let params = match members.get("params") {
             None => Members(Vec::new()),
-            Some(params) => match Members::of(params.get()) {
+            Some(params) => match extract::members(params, "'params'") {
                 Ok(params) => params,
-                Err(_) => return refuse(INVALID_PARAMS, "'params' must be an object"),
+                Err(error) => return Err((INVALID_PARAMS, error, Some(id))),
             },
         };
         let meta = params.get("_meta");

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::budget::Budget;
 use super::error::Error;
-use super::message::Members;
+use super::message::{Members, named};
 use super::tools_cache::Tool;
 
 /// What can be listed.
@@ -74,12 +74,15 @@ impl Listing {
 impl Freshness {
     /// What a result says.
     pub fn of(result: &Members<'_>) -> Self {
-        let ttl = result.get("ttlMs").and_then(|raw| raw.get().parse().ok());
+        Self::said(result.get("ttlMs"), result.get("cacheScope"))
+    }
+
+    /// What `ttlMs` and `cacheScope` say.
+    pub fn said(ttl: Option<&RawValue>, scope: Option<&RawValue>) -> Self {
+        let ttl = ttl.and_then(|raw| raw.get().parse().ok());
         Self {
             ttl: ttl.map(Duration::from_millis),
-            public: result
-                .get("cacheScope")
-                .is_some_and(|raw| raw.get() == "\"public\""),
+            public: scope.is_some_and(|raw| raw.get() == "\"public\""),
         }
     }
 
@@ -125,8 +128,13 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// A member of an item that is a text.
 pub fn text_member<'a>(item: &'a RawValue, name: &str) -> Option<Cow<'a, str>> {
-    let member = Members::of(item.get()).ok()?.get(name)?;
-    let text: Text<'a> = serde_json::from_str(member.get()).ok()?;
+    let [member] = named(item.get(), [name]).ok()?;
+    text_of(member?)
+}
+
+/// A value that is a text.
+pub fn text_of(value: &RawValue) -> Option<Cow<'_, str>> {
+    let text: Text<'_> = serde_json::from_str(value.get()).ok()?;
     Some(text.0)
 }
 

@@ -417,7 +417,7 @@ pub fn find_lone_answer(body: &Bytes, id: &Id) -> Result<Option<Answer>, NotAMes
 }
 
 /// Goes through an array without a list of its members, which may be millions. One that is broken anywhere has none.
-fn for_each_member<'a>(
+pub fn for_each_member<'a>(
     array: &'a [u8],
     visit: impl FnMut(&'a RawValue),
 ) -> Result<(), serde_json::Error> {
@@ -671,6 +671,36 @@ fn always_followed_by(json: &[u8], name: &memmem::Finder<'_>, value: &[u8]) -> b
         let rest = rest.trim_ascii_start().strip_prefix(b":");
         rest.is_some_and(|rest| rest.trim_ascii_start().starts_with(value))
     })
+}
+
+// === members of objects ===
+
+/// The last members of these names in a JSON object, without a list of the others, which may be millions.
+pub fn named<'a, const N: usize>(
+    object: &'a str,
+    names: [&str; N],
+) -> Result<[Option<&'a RawValue>; N], serde_json::Error> {
+    struct Named<'n, const N: usize>([&'n str; N]);
+    impl<'de, const N: usize> Visitor<'de> for Named<'_, N> {
+        type Value = [Option<&'de RawValue>; N];
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object")
+        }
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut found = [None; N];
+            while let Some((Name(name), value)) = map.next_entry()? {
+                let at = self.0.iter().position(|wanted| *wanted == name);
+                if let Some(found) = at.and_then(|at| found.get_mut(at)) {
+                    *found = Some(value);
+                }
+            }
+            Ok(found)
+        }
+    }
+    let mut json = serde_json::Deserializer::from_str(object);
+    let found = json.deserialize_map(Named(names))?;
+    json.end()?;
+    Ok(found)
 }
 
 // === impl Members ===

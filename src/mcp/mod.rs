@@ -31,4 +31,5 @@ mod socket;
 pub mod sse;
 pub mod tools_cache;
 pub mod transport;
+mod unpack;
 pub mod watch;

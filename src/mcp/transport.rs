@@ -30,6 +30,7 @@ use super::message::{self, Answer, Id};
 use super::outcome::Head;
 use super::pieces::Pieces;
 use super::socket::Flight;
+use super::unpack::unpacked;
 use super::watch::Watch;
 use crate::servers::Server;
 use crate::settings::Limits;
@@ -228,7 +229,7 @@ impl Transport {
             let sent = flight.carry(send(sending, request.body)).await;
             self.connections.learn_from(&flight, target, now);
             let error = match sent {
-                Ok(response) => return Ok(response),
+                Ok(response) => return Ok(unpacked(response)),
                 Err(error) => error,
             };
             if let SendRequestError::Connect(ConnectError::Io(_)) = error
@@ -275,7 +276,8 @@ impl Transport {
         if !request.body.is_empty() {
             sent.insert(CONTENT_TYPE, HeaderValue::from_static(header::JSON));
         }
-        outgoing
+        // Bodies are unpacked here.
+        outgoing.no_decompress()
     }
 
     async fn read<S>(&self, mut response: awc::ClientResponse<S>, id: &Id) -> Result<Body, Error>
