@@ -136,7 +136,7 @@ pub struct Limits {
     pub events: usize,
     /// How deep JSON may nest, in requests and answers.
     pub depth: usize,
-    /// Bytes of all answers together that are being put together.
+    /// Bytes of all bodies together, of requests and answers, until their last piece is taken.
     pub buffered_bytes: usize,
     /// Calls in one batch.
     pub batch: usize,

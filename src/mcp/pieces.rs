@@ -136,7 +136,7 @@ impl<'a> Builder<'a> {
     pub fn new(sources: &'a [Bytes], budget: &'a Budget) -> Self {
         Self {
             pieces: Pieces::default(),
-            text: BytesMut::new(),
+            text: BytesMut::with_capacity(512),
             budget,
             sources,
             no_room: false,

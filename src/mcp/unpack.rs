@@ -70,3 +70,38 @@ where
         Poll::Ready(Some(Ok(piece)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use actix_http::ContentEncoding;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use futures::StreamExt;
+
+    use super::*;
+
+    #[actix_rt::test]
+    async fn little_is_unpacked_at_a_time() {
+        let large = vec![b' '; 32 * 1024 * 1024];
+        let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+        packed.write_all(&large).unwrap();
+        let packed = Bytes::from(packed.finish().unwrap());
+        assert!(packed.len() > 10 * PIECE);
+        let cut = Cut {
+            body: futures::stream::iter([Ok(packed)]),
+            is_packed: true,
+            chunk: Bytes::new(),
+            had_turn: false,
+        };
+        let mut unpacked = Decoder::new(cut, ContentEncoding::Gzip);
+        let mut length = 0;
+        while let Some(piece) = unpacked.next().await {
+            let piece = piece.unwrap();
+            assert!(piece.len() <= 1100 * PIECE, "{}", piece.len());
+            length += piece.len();
+        }
+        assert_eq!(length, large.len());
+    }
+}

@@ -233,7 +233,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "MCP_REST_LIMITS_RESPONSE_BYTES",
         BYTES,
         "67108864",
-        "bytes of an upstream answer",
+        "bytes of an upstream answer, and of all results of a batch",
     ),
     setting(
         "limits.eventBytes",
@@ -261,7 +261,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "MCP_REST_LIMITS_BUFFERED_BYTES",
         BYTES,
         "536870912",
-        "bytes of all upstream answers that are being read at the same time",
+        "bytes of all bodies that are held at the same time, of requests and answers, until the last piece is taken",
     ),
     setting(
         "limits.batch",
