@@ -43,6 +43,14 @@ fn large(bytes: usize) -> Upstream {
     })
 }
 
+/// A server whose tool of that name answers once the test lets it.
+fn stalling(tool: &'static str) -> Upstream {
+    Upstream::start(move |request, state| match request.tool() {
+        name if name == tool => Reply::json(200, request.result(r#"{"content":[]}"#)).stalled(),
+        _ => servers::ts_v1_stateless(request, state),
+    })
+}
+
 /// The service on one worker with these limits.
 fn over(upstream: &Upstream, limits: Value) -> TestApp {
     TestApp::spawn(&json!({
@@ -225,10 +233,7 @@ fn a_batch_is_as_large_as_one_answer() {
 
 #[test]
 fn results_of_a_batch_are_written_as_they_come() {
-    let upstream = Upstream::start(|request, state| match request.tool() {
-        "slow" => Reply::json(200, request.result(r#"{"content":[]}"#)).stalled(),
-        _ => servers::ts_v1_stateless(request, state),
-    });
+    let upstream = stalling("slow");
     let app = over(&upstream, json!({}));
     let calls = json!({"calls": [
         {"server": "nope", "tool": "x"},
@@ -253,6 +258,35 @@ fn results_of_a_batch_are_written_as_they_come() {
     let results = Response::from(message).ok()["results"].clone();
     let statuses = [0, 1, 2].map(|at| results[at]["status"].as_u64().unwrap());
     assert_eq!(statuses, [404, 200, 200]);
+}
+
+#[test]
+fn a_caller_who_leaves_cancels_its_batch() {
+    let upstream = stalling("slow");
+    let app = over(&upstream, json!({}));
+    let calls = vec![json!({"server": SERVER, "tool": "slow"}); 3];
+    let request = Request::post("/api/batch").json(json!({"calls": calls}));
+    let mut caller = slow_caller(&app, &request);
+    upstream.wait_for("tools/call", 3);
+    assert_eq!(status(&mut caller), 200);
+    drop(caller);
+    upstream.wait_for("notifications/cancelled", 3);
+}
+
+#[test]
+fn calls_of_a_batch_come_to_their_deadline_though_nobody_reads() {
+    let large = result(8 * MIB);
+    let upstream = Upstream::start(move |request, state| match request.tool() {
+        "large" => Reply::json(200, request.result(&large)),
+        "slow" => Reply::json(200, "").stalled(),
+        _ => servers::ts_v1_stateless(request, state),
+    });
+    let app = over(&upstream, json!({}));
+    let calls = ["large", "slow"].map(|tool| json!({"server": SERVER, "tool": tool}));
+    let request = Request::post("/api/batch").json(json!({"calls": calls, "timeoutMs": 3000}));
+    let caller = slow_caller(&app, &request);
+    upstream.wait_for("notifications/cancelled", 1);
+    drop(caller);
 }
 
 // === Callers who listen ===
@@ -296,10 +330,7 @@ fn what_waits_for_a_slow_listener_is_bounded_in_bytes() {
 
 #[test]
 fn request_bodies_count_while_their_calls_run() {
-    let upstream = Upstream::start(|request, state| match request.tool() {
-        "wait" => Reply::json(200, request.result("{}")).stalled(),
-        _ => servers::ts_v1_stateless(request, state),
-    });
+    let upstream = stalling("wait");
     let app = over(&upstream, json!({"bufferedBytes": 20 * MIB}));
     let arguments = json!({"text": "x".repeat(3 * MIB)});
     let request = execute(SERVER, "wait", "").json(&arguments);
