@@ -191,11 +191,18 @@ fn what_comes_after_an_answer_proves_nothing_of_the_next_call() {
         let app = over(&upstream, "legacy");
         for call in 1..=50 {
             let text = call.to_string();
+            let before = upstream.runs();
             let response = say(&app, &text);
             if response.status == 200 {
                 assert_eq!(response.ok()["content"][0]["text"], text);
             } else {
-                assert_eq!(response.problem().text("executed"), "unknown");
+                let problem = response.problem();
+                let ran = upstream.runs() > before;
+                assert!(
+                    !ran || problem.text("executed") == "unknown",
+                    "{}",
+                    problem.0
+                );
             }
             assert!(upstream.runs() <= call, "{pieces}");
         }
