@@ -15,6 +15,7 @@ use actix_web::{App, HttpServer, web};
 
 use crate::api::{self, Common, Gateway, Validators};
 use crate::drain::{Drain, Port};
+use crate::logging;
 use crate::mcp::budget::Budget;
 use crate::mcp::client::{Pool, Queue, Shared};
 use crate::mcp::connections::tls;
@@ -131,6 +132,7 @@ async fn stop_when_told(
     actix_rt::spawn(async move {
         let second = signals.next().await;
         log::warn!("stopped at once; calls and sessions are left as they are");
+        logging::finish();
         exit(128 + second.as_raw_value());
     });
     if first == SignalKind::terminate() {

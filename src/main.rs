@@ -32,15 +32,16 @@ fn main() -> ExitCode {
         )),
         Command::Check => check(&start),
         Command::Healthcheck => actix_rt::System::new().block_on(healthcheck(&start.settings)),
-        Command::Run => {
-            logging::init(start.settings.log_level);
-            actix_rt::System::new().block_on(run(start))
-        }
+        Command::Run => logging::init(start.settings.log_level)
+            .and_then(|_log| actix_rt::System::new().block_on(run(start))),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&error.to_string());
+            // The writer of the log holds standard error as long as its reader stalls.
+            if logging::finish() {
+                complain(&error.to_string());
+            }
             ExitCode::FAILURE
         }
     }
