@@ -8,7 +8,7 @@
 //! 4. and [`api`] answers with the result's own bytes, or with a problem.
 //!
 //! [`drain`] says how far the process is on its way out; [`settings`] and [`servers`] say how this process runs and which servers there are; [`logging`] writes JSON lines and
-//! holds the one redaction; [`demo`] is the MCP server behind `--demo`.
+//! holds the one redaction; `offload` keeps long work off the workers; [`demo`] is the MCP server behind `--demo`.
 
 pub mod api;
 pub mod app;
@@ -19,5 +19,6 @@ mod expand;
 pub mod logging;
 pub mod mcp;
 mod mistakes;
+mod offload;
 pub mod servers;
 pub mod settings;

@@ -137,6 +137,9 @@ pub enum Cap {
     /// `limits.depth`.
     #[error("nesting depth")]
     Depth,
+    /// `limits.listBytes`.
+    #[error("bytes of one list (limits.listBytes)")]
+    ListBytes,
     /// Pages of one list.
     #[error("pages of one list")]
     Pages,
@@ -287,6 +290,20 @@ impl From<serde_json::Error> for Error {
 impl From<NotAMessage> for Error {
     fn from(error: NotAMessage) -> Self {
         Self::Malformed(error.to_string())
+    }
+}
+
+// === impl Failure ===
+
+impl Failure {
+    /// What was asked for was a list, so that nothing has run.
+    pub fn of_list(error: Error) -> Self {
+        Self {
+            error,
+            stage: Stage::Preparing,
+            executed: Executed::No,
+            idempotent: false,
+        }
     }
 }
 

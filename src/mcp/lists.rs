@@ -129,6 +129,36 @@ pub fn text_member<'a>(item: &'a RawValue, name: &str) -> Option<Cow<'a, str>> {
     Some(text.0)
 }
 
+/// Where the page after this one starts.
+pub(super) fn next_cursor(listing: Listing, page: &[u8]) -> Result<Option<String>, Error> {
+    Ok(Page::read(listing, page)?.next_cursor.map(Cow::into_owned))
+}
+
+/// One member of all items, where it is a text.
+pub(super) fn texts(listing: Listing, pages: &[Bytes], member: &str) -> Result<Vec<String>, Error> {
+    let mut found = Vec::new();
+    for page in pages {
+        let page = Page::read(listing, page)?;
+        let texts = page
+            .items
+            .iter()
+            .filter_map(|item| text_member(item, member));
+        found.extend(texts.map(Cow::into_owned));
+    }
+    Ok(found)
+}
+
+/// The definition of a tool, where it is on one of these pages; with `usable`, only if a client may use it.
+pub(super) fn find_tool(pages: &[Bytes], name: &str, usable: bool) -> Result<Option<Bytes>, Error> {
+    for page in pages {
+        if let Some(definition) = Page::read(Listing::Tools, page)?.find(name) {
+            let fits = !usable || Tool::read(definition).is_some_and(|(_, tool)| tool.is_usable());
+            return Ok(fits.then(|| page.slice_ref(definition.get().as_bytes())));
+        }
+    }
+    Ok(None)
+}
+
 /// The page without the tools a client must not use (2026-07-28: an invalid `x-mcp-header`). The same bytes when
 /// there are none, as nearly always.
 pub(super) fn without_unusable(result: Bytes) -> Result<Bytes, Error> {

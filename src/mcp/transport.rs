@@ -30,6 +30,7 @@ use super::message::{self, Answer, Id};
 use super::outcome::Head;
 use super::socket::Flight;
 use super::watch::Watch;
+use crate::offload;
 use crate::servers::Server;
 use crate::settings::Limits;
 
@@ -288,19 +289,27 @@ impl Transport {
             (true, Kind::Json) => {
                 let cap = self.limits.response_bytes;
                 let body = read_body(&mut response, cap, self.budget.share()).await?;
-                if message::nests_deeper_than(&body, self.limits.depth) {
-                    return Err(Error::TooLarge(Cap::Depth));
-                }
-                message::find_lone_answer(&body, id)?
+                self.lone_answer(body, id).await?
             }
             (true, Kind::Other) => return Err(Error::ContentType),
             // The status alone says enough; a body that cannot be read or is no JSON-RPC error adds nothing.
             (false, _) => match read_body(&mut response, ERROR_BODY, self.budget.share()).await {
-                Ok(body) => message::find_lone_answer(&body, id).unwrap_or(None),
+                Ok(body) => lone_answer(&body, id, self.limits.depth).unwrap_or(None),
                 Err(_) => None,
             },
         };
         Ok(Body::Read(answer))
+    }
+
+    async fn lone_answer(&self, body: Bytes, id: &Id) -> Result<Option<Answer>, Error> {
+        let depth = self.limits.depth;
+        if !offload::is_large(body.len()) {
+            return lone_answer(&body, id, depth);
+        }
+        let id = id.clone();
+        let reading = offload::run(body.len(), move || lone_answer(&body, &id, depth));
+        let read = reading.await;
+        read.unwrap_or_else(|| Err(Error::Internal("an answer could not be read".into())))
     }
 
     fn events(
@@ -314,6 +323,14 @@ impl Transport {
             share: self.budget.share(),
         }
     }
+}
+
+/// The answer to `id` in a body that holds nothing else.
+fn lone_answer(body: &Bytes, id: &Id, depth: usize) -> Result<Option<Answer>, Error> {
+    if message::nests_deeper_than(body, depth) {
+        return Err(Error::TooLarge(Cap::Depth));
+    }
+    Ok(message::find_lone_answer(body, id)?)
 }
 
 /// Between a tenth of a second and twice that before the second attempt, and twice as long before each that follows. The

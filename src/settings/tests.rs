@@ -90,7 +90,7 @@ fn every_setting_can_come_from_the_file_and_from_the_environment() {
         r#"{"host": "0.0.0.0", "port": 1, "workers": 2, "showUrls": false, "basePath": "/b",
             "trustedProxies": ["10.0.0.0/8", "192.0.2.7"], "timeoutMs": 3, "drainMs": 4,
             "drainDelayMs": 12, "retries": 7, "queueMs": 13, "logLevel": "warn", "allowUnauthenticated": true, "auth": {"apiKeys": ["${KEY}"]},
-            "limits": {"requestBytes": 5, "responseBytes": 6, "eventBytes": 7, "events": 8, "depth": 9, "bufferedBytes": 14,
+            "limits": {"requestBytes": 5, "responseBytes": 6, "eventBytes": 7, "events": 8, "listBytes": 16, "depth": 9, "bufferedBytes": 14,
                 "batch": 15, "inFlight": 10, "queued": 11}}"#,
     );
     let from_file = run(&file, &[("KEY", "k")], &[]).unwrap().settings;
@@ -126,7 +126,7 @@ fn every_setting_can_come_from_the_file_and_from_the_environment() {
         assert_eq!(
             format!("{settings:?}"),
             "Settings { host: 0.0.0.0, port: 1, workers: 2, show_urls: false, base_path: \"/b\", trusted_proxies: [10.0.0.0/8, 192.0.2.7/32], timeout: 3ms, limits: Limits { \
-             request_bytes: 5, response_bytes: 6, event_bytes: 7, events: 8, depth: 9, buffered_bytes: 14, batch: 15, in_flight: 10, queued: 11 }, keys: ApiKeys(1), \
+             request_bytes: 5, response_bytes: 6, event_bytes: 7, events: 8, list_bytes: 16, depth: 9, buffered_bytes: 14, batch: 15, in_flight: 10, queued: 11 }, keys: ApiKeys(1), \
              allow_unauthenticated: true, log_level: Warn, demo: false, drain: 4ms, \
              drain_delay: 12ms, retries: 7, queue: 13ms }"
         );

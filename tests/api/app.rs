@@ -180,6 +180,11 @@ impl TestApp {
         assert!(found.text.contains(text), "not in the log: {text}");
     }
 
+    /// The number of the process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// From now on nobody reads what the process writes to standard error.
     pub fn stop_reading_logs(&self) {
         self.logs.read(false);

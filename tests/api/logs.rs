@@ -86,7 +86,10 @@ fn every_line_of_a_finished_request_is_out_at_the_end() {
 fn names_are_cut() {
     let app = app();
     let (server, tool) = ("ü".repeat(1000), format!("x{}", "ü".repeat(1000)));
-    let call = path(&server, &format!("tools/{}/execute", crate::app::encode(&tool)));
+    let call = path(
+        &server,
+        &format!("tools/{}/execute", crate::app::encode(&tool)),
+    );
     Request::post(&call).send(app.address);
     Request::new(&"M".repeat(1000), "/livez").send(app.address);
     let lines = lines(&app.stop().stderr);
