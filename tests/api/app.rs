@@ -209,7 +209,7 @@ impl TestApp {
         self.read_logs();
         assert!(self.logs.ends());
         Ended {
-            status: status.expect("the process ends"),
+            status: status.unwrap(),
             stdout: String::new(),
             stderr: self.logs.text(),
         }

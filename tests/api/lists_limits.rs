@@ -112,7 +112,7 @@ fn thousands_of_tools_are_looked_through_beside_the_workers() {
             peak(&app)
         );
         assert!(2 * worker < all, "{}: {worker} of {all} ticks", call.target);
-        assert!(peak(&app) < 400, "{}: {} MiB", call.target, peak(&app));
+        assert!(peak(&app) < 128, "{}: {} MiB", call.target, peak(&app));
     }
 }
 
