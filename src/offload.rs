@@ -10,10 +10,13 @@ use tokio::sync::Semaphore;
 /// Bytes of JSON that are looked into within some 3 ms.
 const SMALL: usize = 128 * 1024;
 
-/// As many at once as there are cores. More would not be done sooner, and would take more from the workers.
+/// As many at once as there are cores, and no more than this: each may take some 100 MiB for a list as long as it may be.
+const MOST_AT_ONCE: usize = 8;
+
+/// More than there are cores would not be done sooner, and would take more from the workers.
 static PERMITS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
     let cores = available_parallelism().map_or(1, usize::from);
-    Arc::new(Semaphore::new(cores))
+    Arc::new(Semaphore::new(cores.min(MOST_AT_ONCE)))
 });
 
 /// Whether so many bytes are better looked into on another thread.

@@ -12,7 +12,7 @@ use super::base::{self, Base};
 use super::call::Call;
 use super::error::{Error, Task};
 use super::openapi::{
-    Asset, AssetProblems, Deadline, GatewayProblems, Handshake, InServer, ListProblems,
+    AllServersProblems, Asset, AssetProblems, Deadline, Handshake, InServer, ListProblems,
     PageProblems, ServiceProblems, Session,
 };
 use super::survey::{self, Survey};
@@ -117,7 +117,7 @@ pub(super) async fn openapi_of_server(call: &mut Call<'_>) -> Result<HttpRespons
     responses(
         (status = 200, description = "The document (OpenAPI 3.1)", body = Object, headers(("ETag"), ("Cache-Control"))),
         (status = 304, description = "What `If-None-Match` names is still what there is", headers(("ETag"))),
-        GatewayProblems,
+        AllServersProblems,
     ),
 )]
 pub(super) async fn openapi_of_all(call: &mut Call<'_>) -> Result<HttpResponse, Error> {

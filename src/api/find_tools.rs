@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::call::Call;
 use super::error::Error;
-use super::openapi::{Deadline, NamedServerProblems, Search, Tool as ToolSchema};
+use super::openapi::{Deadline, Search, SearchProblems, Tool as ToolSchema};
 use super::survey::{self, FailedServer};
 use super::typed::execute_path;
 use super::{extract, reply};
@@ -69,7 +69,7 @@ pub(super) struct FoundTool<'a> {
     params(Search, Deadline),
     responses(
         (status = 200, description = "What was found", body = FoundTools<'_>),
-        NamedServerProblems,
+        SearchProblems,
     ),
 )]
 pub(super) async fn find(call: &mut Call<'_>) -> Result<HttpResponse, Error> {

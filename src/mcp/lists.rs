@@ -101,13 +101,9 @@ impl<'a> Page<'a> {
         let Some(items) = members.get(listing.member()) else {
             return Err(Error::Malformed("a list without its items".into()));
         };
-        let next_cursor: Option<Cow<'a, str>> = match members.get("nextCursor") {
-            Some(raw) => serde_json::from_str::<Option<Text<'a>>>(raw.get())?.map(|text| text.0),
-            None => None,
-        };
         Ok(Self {
             items: serde_json::from_str(items.get())?,
-            next_cursor,
+            next_cursor: cursor_in(&members)?,
             freshness: Freshness::of(&members),
         })
     }
@@ -130,8 +126,17 @@ pub fn text_member<'a>(item: &'a RawValue, name: &str) -> Option<Cow<'a, str>> {
 }
 
 /// Where the page after this one starts.
-pub(super) fn next_cursor(listing: Listing, page: &[u8]) -> Result<Option<String>, Error> {
-    Ok(Page::read(listing, page)?.next_cursor.map(Cow::into_owned))
+pub(super) fn next_cursor(page: &[u8]) -> Result<Option<String>, Error> {
+    let members: Members<'_> = serde_json::from_slice(page)?;
+    Ok(cursor_in(&members)?.map(Cow::into_owned))
+}
+
+fn cursor_in<'a>(page: &Members<'a>) -> Result<Option<Cow<'a, str>>, Error> {
+    let Some(written) = page.get("nextCursor") else {
+        return Ok(None);
+    };
+    let cursor: Option<Text<'a>> = serde_json::from_str(written.get())?;
+    Ok(cursor.map(|text| text.0))
 }
 
 /// One member of all items, where it is a text.

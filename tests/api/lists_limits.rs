@@ -117,6 +117,20 @@ fn thousands_of_tools_are_looked_through_beside_the_workers() {
 }
 
 #[test]
+fn a_deadline_holds_while_a_list_is_looked_through() {
+    let upstream = with_list(page(MANY, ""));
+    let app = TestApp::over(&upstream);
+    app.get("/api/tools?q=none").ok();
+    let problem = app.get("/api/tools?q=item&timeoutMs=1").problem();
+    assert_eq!(
+        problem.facts(),
+        (504, "upstream_timeout", "upstream", "no", true)
+    );
+    // The list itself was remembered.
+    assert_eq!(upstream.count("tools/list"), 1);
+}
+
+#[test]
 fn what_is_remembered_of_all_servers_together_is_bounded() {
     let text = "x".repeat(1 << 20);
     let tool = |number| format!(r#"{{"name":"t{number}","description":"{text}"}}"#);

@@ -141,7 +141,7 @@ impl Client<'_> {
             room = less(room, page.len())?;
             let last = page.clone();
             pages.push(page);
-            let cursor = aside(last.len(), move || lists::next_cursor(listing, &last)).await??;
+            let cursor = aside(last.len(), move || lists::next_cursor(&last)).await??;
             let Some(cursor) = cursor else {
                 return Ok(pages);
             };
