@@ -108,6 +108,7 @@ fn every_setting_can_come_from_the_file_and_from_the_environment() {
         ("MCP_REST_LIMITS_RESPONSE_BYTES", "6"),
         ("MCP_REST_LIMITS_EVENT_BYTES", "7"),
         ("MCP_REST_LIMITS_EVENTS", "8"),
+        ("MCP_REST_LIMITS_LIST_BYTES", "16"),
         ("MCP_REST_LIMITS_DEPTH", "9"),
         ("MCP_REST_LIMITS_BUFFERED_BYTES", "14"),
         ("MCP_REST_LIMITS_BATCH", "15"),
