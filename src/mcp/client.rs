@@ -41,7 +41,7 @@ use super::sessions::{Abandoned, Opened, Sessions};
 use super::tools_cache::Tools;
 use super::transport::{Post, Transport, pause_before};
 use super::watch::Watch;
-use crate::servers::{ByIdentity, Protocol, Server, Servers};
+use crate::servers::{ByIdentity, Identity, Protocol, Server, Servers};
 
 /// What the clients of all workers have in common. Nothing that is remembered is needed to serve a call right, only to
 /// serve it with fewer requests.
@@ -216,6 +216,12 @@ impl Shared {
             gates: servers.iter().map(gate).collect(),
             sessions,
         }
+    }
+
+    fn remember(&self, server: Identity, tools: Tools) -> Arc<Tools> {
+        let (bytes, tools) = (tools.bytes(), Arc::new(tools));
+        self.tools.put_large(server, Arc::clone(&tools), bytes);
+        tools
     }
 }
 

@@ -52,29 +52,30 @@ impl<V: Clone> Memory<V> {
     /// Remembers a `value` that takes so many bytes, forgetting what was learnt longest ago where there is no room.
     pub(super) fn put_large(&self, server: Identity, value: V, bytes: usize) {
         let mut known = self.lock();
-        known.forget(&server);
+        // Let go of when others need not wait for that any more.
+        let mut forgotten = vec![known.forget(&server)];
         while known.entries.len() >= CAPACITY || known.bytes + bytes > MOST_BYTES {
             let oldest = known.entries.iter().min_by_key(|(_, it)| it.learnt);
             let Some((oldest, _)) = oldest else { break };
             let oldest = *oldest;
-            known.forget(&oldest);
+            forgotten.push(known.forget(&oldest));
         }
         known.learnt += 1;
         known.bytes += bytes;
-        let learnt = known.learnt;
-        known.entries.insert(
-            server,
-            Entry {
-                value,
-                bytes,
-                learnt,
-            },
-        );
+        let entry = Entry {
+            value,
+            bytes,
+            learnt: known.learnt,
+        };
+        known.entries.insert(server, entry);
+        drop(known);
+        drop(forgotten);
     }
 
     /// Forgets `server`.
     pub(super) fn forget(&self, server: &Identity) {
-        self.lock().forget(server);
+        let forgotten = self.lock().forget(server);
+        drop(forgotten);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Known<V>> {
@@ -84,9 +85,37 @@ impl<V: Clone> Memory<V> {
 }
 
 impl<V> Known<V> {
-    fn forget(&mut self, server: &Identity) {
-        if let Some(forgotten) = self.entries.remove(server) {
-            self.bytes -= forgotten.bytes;
-        }
+    fn forget(&mut self, server: &Identity) -> Option<Entry<V>> {
+        let forgotten = self.entries.remove(server)?;
+        self.bytes -= forgotten.bytes;
+        Some(forgotten)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::servers::Server;
+
+    fn server(name: &str) -> Identity {
+        Server::http(name, "http://h/".parse().unwrap()).identity
+    }
+
+    #[test]
+    fn what_was_learnt_longest_ago_makes_room() {
+        let memory = Memory::new();
+        let [one, two, three] = ["1", "2", "3"].map(server);
+        memory.put_large(one, 1, MOST_BYTES / 2);
+        memory.put_large(two, 2, MOST_BYTES / 2);
+        memory.put_large(one, 11, MOST_BYTES / 2);
+        memory.put_large(three, 3, MOST_BYTES / 2);
+        let known = [one, two, three].map(|server| memory.get(&server));
+        assert_eq!(known, [Some(11), None, Some(3)]);
+        memory.put_large(two, 2, 2 * MOST_BYTES);
+        let known = [one, two, three].map(|server| memory.get(&server));
+        assert_eq!(known, [None, Some(2), None]);
+        memory.forget(&two);
+        memory.put(one, 1);
+        assert_eq!((memory.get(&one), memory.get(&two)), (Some(1), None));
     }
 }

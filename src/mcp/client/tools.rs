@@ -156,11 +156,13 @@ impl Client<'_> {
         }
     }
 
-    /// What these pages say, remembered.
+    /// What these pages say, remembered. What was remembered before may be as long, and is let go of in the same place.
     pub(super) async fn learn(&self, pages: &[Bytes]) -> Result<Arc<Tools>, Error> {
         let pages = pages.to_vec();
-        let tools = aside(bytes_of(&pages), move || Tools::of(&pages)).await??;
-        Ok(self.store(tools))
+        let bytes = bytes_of(&pages);
+        let (shared, server) = (Arc::clone(&self.pool.shared), self.server.identity);
+        let learn = move || Tools::of(&pages).map(|tools| shared.remember(server, tools));
+        aside(bytes, learn).await?
     }
 
     /// The definition of a tool on these pages.
@@ -197,23 +199,26 @@ impl Client<'_> {
     }
 
     pub(super) fn store(&self, tools: Tools) -> Arc<Tools> {
-        let tools = Arc::new(tools);
-        let shared = &self.pool.shared;
-        let bytes = tools.bytes();
-        shared
-            .tools
-            .put_large(self.server.identity, Arc::clone(&tools), bytes);
-        tools
+        self.pool.shared.remember(self.server.identity, tools)
     }
 
     /// A list as a caller may see it.
     pub(super) async fn listable(&self, listing: Listing, page: Bytes) -> Result<Bytes, Error> {
-        let page = self.completed(page)?;
-        if self.era != Some(Era::Modern) || listing != Listing::Tools {
+        if self.era != Some(Era::Modern) {
             return Ok(page);
         }
-        less(self.pool.transport.limits().list_bytes, page.len())?;
-        aside(page.len(), move || lists::without_unusable(page)).await?
+        if listing == Listing::Tools {
+            less(self.pool.transport.limits().list_bytes, page.len())?;
+        }
+        let bytes = page.len();
+        let look = move || {
+            complete(&page, &Marks::of(&page))?;
+            match listing {
+                Listing::Tools => lists::without_unusable(page),
+                _ => Ok(page),
+            }
+        };
+        aside(bytes, look).await?
     }
 
     /// A result that is one: a modern server may want input instead, or answer with something that nobody knows.
