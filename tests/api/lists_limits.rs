@@ -11,7 +11,7 @@ use crate::upstream::{Reply, Request, State, Upstream, servers};
 /// As many tools as fit into 8 MiB, nearly.
 const MANY: usize = 20_000;
 /// For what takes a build without optimizations longer than a test waits.
-const SOME: usize = 3000;
+const SOME: usize = 1500;
 
 /// A page of so many tools, whose names, texts and schemas are what servers have.
 fn page(tools: usize, more: &str) -> String {
@@ -105,12 +105,6 @@ fn thousands_of_tools_are_looked_through_beside_the_workers() {
         app.get("/livez").ok();
         let after = ticks(&app);
         let (worker, all) = (after.0 - before.0, after.1 - before.1);
-        println!(
-            "{} {}: {worker} of {all} ticks, {} MiB",
-            call.method,
-            call.target,
-            peak(&app)
-        );
         assert!(2 * worker < all, "{}: {worker} of {all} ticks", call.target);
         assert!(peak(&app) < 128, "{}: {} MiB", call.target, peak(&app));
     }
@@ -137,14 +131,14 @@ fn what_is_remembered_of_all_servers_together_is_bounded() {
     let tools: Vec<String> = (0..7).map(tool).collect();
     let upstream = with_list(format!(r#"{{"tools":[{}]}}"#, tools.join(",")));
     let entry = |number: usize| (format!("s{number}"), json!({"url": upstream.url()}));
-    let servers: serde_json::Map<String, Value> = (0..50).map(entry).collect();
+    let servers: serde_json::Map<String, Value> = (0..40).map(entry).collect();
     let app = TestApp::spawn(&json!({"mcpServers": servers}));
-    for number in 0..50 {
+    for number in 0..40 {
         let call = Call::post(&path(&format!("s{number}"), "call"));
         call.json(json!({"name": "echo", "arguments": {}}))
             .send(app.address);
     }
-    assert_eq!(upstream.count("tools/list"), 50);
+    assert_eq!(upstream.count("tools/list"), 40);
     assert!(peak(&app) < 200, "{} MiB", peak(&app));
 }
 
