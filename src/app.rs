@@ -22,6 +22,7 @@ use actix_web::{App, Error, web};
 use crate::api::{self, Common, Gateway, Validators};
 use crate::caller_connection::{CallerConnection, HEAD};
 use crate::drain::{Drain, Port};
+use crate::logging;
 use crate::mcp::budget::Budget;
 use crate::mcp::client::{Pool, Queue, Shared};
 use crate::mcp::connections::tls;
@@ -158,6 +159,7 @@ async fn stop_when_told(
     actix_rt::spawn(async move {
         let second = signals.next().await;
         log::warn!("stopped at once; calls and sessions are left as they are");
+        logging::finish();
         exit(128 + second.as_raw_value());
     });
     if first != SignalKind::interrupt() {

@@ -9,7 +9,7 @@
 //!
 //! [`caller_connection`] is what a request comes over, and [`descriptors`] how many of those there can be; [`drain`] says how far the
 //! process is on its way out; [`settings`] and [`servers`] say how this process runs and which servers there are; [`logging`] writes JSON lines and
-//! holds the one redaction; [`demo`] is the MCP server behind `--demo`.
+//! holds the one redaction; `offload` keeps long work off the workers; [`demo`] is the MCP server behind `--demo`.
 
 pub mod api;
 pub mod app;
@@ -22,5 +22,6 @@ mod expand;
 pub mod logging;
 pub mod mcp;
 mod mistakes;
+mod offload;
 pub mod servers;
 pub mod settings;

@@ -1,45 +1,127 @@
-//! JSON lines on stderr, and the one redaction: what a URL looks like wherever it is shown.
+//! JSON lines on stderr, and the one redaction.
 //!
-//! Which level is logged is a setting; what is logged is decided where it happens.
+//! Which level is logged is a setting; what is logged is decided where it happens. Lines are handed to a thread that writes
+//! them (`writer`), so that a reader who stops to read stops nobody else.
 
-use std::{
-    io::{self, Write},
-    time::{Duration, SystemTime},
-};
+mod redact;
+mod writer;
 
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::io::{self, Write};
+use std::time::{Duration, SystemTime};
+use std::{panic, thread};
+
+use env_logger::Target;
 use log::kv::{self, VisitSource, VisitValue};
+use log::{Level, LevelFilter, Record};
 use serde::Serialize;
 
-use crate::expand::{Piece, pieces};
+pub use redact::{HIDDEN, origin_only, redact_url};
+use writer::{Buffer, Way};
 
-/// Stands where something was that is never shown.
-pub const HIDDEN: &str = "***";
+/// Bytes of a text in a key-value: names come from callers and servers.
+const LONGEST_TEXT: usize = 256;
+/// Bytes of a message, for whatever may stand in one.
+const LONGEST_MESSAGE: usize = 16 * 1024;
+/// How long the end of the process waits for a reader who does not read.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// What actix-http calls an error is what a caller does wrong, or goes away from.
+const OF_CALLERS: &str = "actix_http";
+
+static BUFFER: Buffer = Buffer::new();
+
+/// The log while it is written. Dropping it waits for the lines that are not written yet.
+#[derive(Debug)]
+pub struct Log(());
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        finish();
+    }
+}
 
 /// Starts the logger; a second call in one process (tests) changes nothing.
 ///
 /// One line per record: `{"ts","level","target","message"}`, then the record's key-values as members of their own; one
 /// without a value is left out. Dependencies are heard from `warn` up alone: what they log below that may hold headers.
-pub fn init(level: log::LevelFilter) {
-    let _ = env_logger::Builder::new()
-        .filter_level(level.min(log::LevelFilter::Warn))
+pub fn init(level: LevelFilter) -> io::Result<Log> {
+    let of_callers = match level {
+        LevelFilter::Debug | LevelFilter::Trace => LevelFilter::Warn,
+        _ => LevelFilter::Off,
+    };
+    let started = env_logger::Builder::new()
+        .filter_level(level.min(LevelFilter::Warn))
+        .filter_module(OF_CALLERS, of_callers)
         .filter_module(env!("CARGO_CRATE_NAME"), level)
         .format(|out, record| line(out, SystemTime::now(), record))
+        .target(Target::Pipe(Box::new(Way(&BUFFER))))
         .try_init();
+    if started.is_ok() {
+        panic::set_hook(Box::new(note_panic));
+        thread::Builder::new()
+            .name("log".into())
+            .spawn(|| BUFFER.write_to(&mut io::stderr(), tell_of_dropped))?;
+    }
+    Ok(Log(()))
+}
+
+/// Waits until every line is written, but not long for a reader who does not read. Whether they are.
+pub fn finish() -> bool {
+    BUFFER.finish(PATIENCE)
+}
+
+/// Lines that were dropped because the reader was too slow, or had gone.
+pub fn dropped_lines() -> u64 {
+    BUFFER.dropped()
+}
+
+fn tell_of_dropped(out: &mut Vec<u8>, lines: u64) {
+    let mut record = Record::builder();
+    let key_values = [("dropped", lines)];
+    record
+        .level(Level::Warn)
+        .target(module_path!())
+        .key_values(&key_values);
+    // Writing to a vector cannot fail.
+    let _ = line(
+        out,
+        SystemTime::now(),
+        &record
+            .args(format_args!(
+                "{lines} lines were dropped: standard error is read too slowly"
+            ))
+            .build(),
+    );
+}
+
+/// Instead of the standard library's hook, which writes to stderr itself, and would wait for its reader.
+fn note_panic(panic: &panic::PanicHookInfo<'_>) {
+    let trace = Backtrace::capture();
+    if trace.status() == BacktraceStatus::Captured {
+        log::error!("{panic}\n{trace}");
+    } else {
+        log::error!("{panic}");
+    }
 }
 
 /// Writes one record. This runs once per request, and `out` is slow in small pieces: the line is put together first.
-fn line(out: &mut impl Write, now: SystemTime, record: &log::Record<'_>) -> io::Result<()> {
+fn line(out: &mut impl Write, now: SystemTime, record: &Record<'_>) -> io::Result<()> {
+    let level = if record.target().starts_with(OF_CALLERS) {
+        Level::Debug
+    } else {
+        record.level()
+    };
     let mut line = Vec::with_capacity(512);
     line.extend_from_slice(b"{\"ts\":\"");
     line.extend_from_slice(&digits(now));
     line.extend_from_slice(b"\",\"level\":\"");
-    line.extend_from_slice(record.level().as_str().as_bytes());
+    line.extend_from_slice(level.as_str().as_bytes());
     line.extend_from_slice(b"\",\"target\":");
     write_text(&mut line, record.target())?;
     line.extend_from_slice(b",\"message\":");
     match record.args().as_str() {
         Some(text) => write_text(&mut line, text)?,
-        None => serde_json::to_writer(&mut line, record.args())?,
+        None => write_text(&mut line, cut(&record.args().to_string(), LONGEST_MESSAGE))?,
     }
     record
         .key_values()
@@ -47,6 +129,15 @@ fn line(out: &mut impl Write, now: SystemTime, record: &log::Record<'_>) -> io::
         .map_err(io::Error::other)?;
     line.extend_from_slice(b"}\n");
     out.write_all(&line)
+}
+
+/// The first `most` bytes of a text, or a few less: no character is cut.
+fn cut(text: &str, most: usize) -> &str {
+    if text.len() <= most {
+        return text;
+    }
+    let mut shorter = (0..=most).rev().filter_map(|end| text.get(..end));
+    shorter.next().unwrap_or_default()
 }
 
 /// Writes key-values as `,"key":value`: numbers and booleans as such, nothing for null, anything else as a string.
@@ -93,7 +184,7 @@ impl Member<'_, '_> {
 
 impl VisitValue<'_> for Member<'_, '_> {
     fn visit_any(&mut self, value: kv::Value<'_>) -> Result<(), kv::Error> {
-        self.write(format_args!("{value}"))
+        self.visit_str(&value.to_string())
     }
 
     fn visit_null(&mut self) -> Result<(), kv::Error> {
@@ -118,7 +209,7 @@ impl VisitValue<'_> for Member<'_, '_> {
 
     fn visit_str(&mut self, value: &str) -> Result<(), kv::Error> {
         self.write_key()?;
-        write_text(self.0, value).map_err(kv::Error::boxed)
+        write_text(self.0, cut(value, LONGEST_TEXT)).map_err(kv::Error::boxed)
     }
 }
 
@@ -169,128 +260,6 @@ fn put(slots: &mut [u8], mut value: u64) {
     }
 }
 
-/// A URL as it may be shown, from how it was written in the file, before `${NAME}` is filled in: without userinfo and
-/// fragment, query values as `***`. Whatever does not look like a URL is `***` as a whole.
-///
-/// A variable that the URL begins with is shown without its default, which may hold any part of a URL.
-pub fn redact_url(written: &str) -> String {
-    let Some(url) = Shown::of(written) else {
-        return HIDDEN.to_owned();
-    };
-    let mut shown = url.start + url.authority + url.path;
-    if let Some(query) = url.query {
-        let hidden: Vec<_> = query.split('&').map(hide_value).collect();
-        shown.push('?');
-        shown.push_str(&hidden.join("&"));
-    }
-    shown
-}
-
-/// `scheme://host[:port]` of the same.
-pub fn origin_only(written: &str) -> String {
-    Shown::of(written).map_or_else(|| HIDDEN.to_owned(), |url| url.start + url.authority)
-}
-
-/// `name=***`. A pair without `=` may be a bare key, and one with a variable before its `=` a default that holds one.
-fn hide_value(pair: &str) -> String {
-    match pair.split_once('=') {
-        Some((name, _)) if !name.contains("${") => format!("{name}={HIDDEN}"),
-        None if pair.is_empty() => String::new(),
-        _ => HIDDEN.to_owned(),
-    }
-}
-
-/// The parts of a written URL, userinfo and fragment already gone.
-struct Shown<'a> {
-    /// `https://`, `${SCHEME}://`, or a variable that holds an unknown part of the URL: `${BASE}`.
-    start: String,
-    authority: &'a str,
-    path: &'a str,
-    query: Option<&'a str>,
-}
-
-impl<'a> Shown<'a> {
-    fn of(written: &'a str) -> Option<Self> {
-        let (start, rest) = start(written)?;
-        let (authority, rest) = rest.split_at(authority_end(rest));
-        let authority = after_last(authority, '@');
-        let rest = rest.split_once('#').map_or(rest, |(before, _)| before);
-        let (path, query) = match rest.split_once('?') {
-            Some((path, query)) => (path, Some(query)),
-            None => (rest, None),
-        };
-        let may_lack_host = start.ends_with('}');
-        // A path of `//...` is an authority to some parsers, and then it may hold userinfo.
-        (is_authority(authority, may_lack_host) && !path.starts_with("//")).then_some(Self {
-            start,
-            authority,
-            path,
-            query,
-        })
-    }
-}
-
-fn start(written: &str) -> Option<(String, &str)> {
-    for scheme in ["https://", "http://"] {
-        if let Some((head, rest)) = written.split_at_checked(scheme.len())
-            && head.eq_ignore_ascii_case(scheme)
-        {
-            return Some((scheme.to_owned(), rest));
-        }
-    }
-    let Some(Piece::Variable { name, .. }) = pieces(written).next() else {
-        return None;
-    };
-    let (_, rest) = written.split_once('}')?;
-    match rest.strip_prefix("://") {
-        Some(rest) => Some((format!("${{{name}}}://"), rest)),
-        None => Some((format!("${{{name}}}"), rest)),
-    }
-}
-
-/// Where the authority ends: at the first `/`, `?` or `#` that is not inside `${...}`.
-fn authority_end(rest: &str) -> usize {
-    let mut inside = false;
-    let mut previous = ' ';
-    rest.find(|c| {
-        let opens = previous == '$' && c == '{';
-        let ends = !inside && matches!(c, '/' | '?' | '#');
-        inside = opens || (inside && c != '}');
-        previous = c;
-        ends
-    })
-    .unwrap_or(rest.len())
-}
-
-fn after_last(text: &str, separator: char) -> &str {
-    text.rsplit_once(separator).map_or(text, |(_, after)| after)
-}
-
-/// Whether `authority` is `host[:port]` with every variable's default in its place: `user:pa/ss@host` is cut off at
-/// its slash and must not pass for a host.
-fn is_authority(authority: &str, may_lack_host: bool) -> bool {
-    let text: String = pieces(authority)
-        .map(|piece| match piece {
-            Piece::Text(text) => text,
-            Piece::Variable { default, .. } => default.unwrap_or("0"),
-            Piece::Unclosed => "}",
-        })
-        .collect();
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port),
-        _ => (text.as_str(), "0"),
-    };
-    let in_host = |c: char| c.is_ascii_alphanumeric() || "-._~%".contains(c);
-    let host_is_good = match host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-    {
-        Some(ipv6) => ipv6.chars().all(|c| c == ':' || in_host(c)),
-        None => host.chars().all(in_host) && (may_lack_host || !host.is_empty()),
-    };
-    host_is_good && !port.is_empty() && port.chars().all(|c| c.is_ascii_digit())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -327,9 +296,9 @@ mod tests {
             ("quo\"te", "a\nb\u{1}ü".into()),
         ];
         let mut out = Vec::new();
-        let mut record = log::Record::builder();
+        let mut record = Record::builder();
         record
-            .level(log::Level::Warn)
+            .level(Level::Warn)
             .target("t")
             .key_values(&key_values);
         let written = line(
@@ -350,78 +319,10 @@ mod tests {
     }
 
     #[test]
-    fn urls_are_shown_as_written_without_their_secrets() {
-        for (written, expected) in [
-            ("https://h/mcp", "https://h/mcp"),
-            ("HTTP://H:80", "http://H:80"),
-            ("https://[::1]:3000/mcp", "https://[::1]:3000/mcp"),
-            ("http://[::1]/", "http://[::1]/"),
-            ("https://SECRET:SECRET@h/mcp#SECRET", "https://h/mcp"),
-            ("https://SECRET@SECRET@h", "https://h"),
-            (
-                "https://h/p?key=SECRET&b=SECRET=&SECRET&",
-                "https://h/p?key=***&b=***&***&",
-            ),
-            ("https://h?k=SECRET?x=SECRET#k=SECRET", "https://h?k=***"),
-            (
-                "https://h/${KEY}/${P:-x}/mcp",
-                "https://h/${KEY}/${P:-x}/mcp",
-            ),
-            ("https://h/@scope/x", "https://h/@scope/x"),
-            (
-                "https://${HOST:-h.x}:${PORT:-80}/",
-                "https://${HOST:-h.x}:${PORT:-80}/",
-            ),
-            ("https://${HOST}:${PORT}/", "https://${HOST}:${PORT}/"),
-            ("https://${U}:${P:-SECRET/?#@}@h/mcp", "https://h/mcp"),
-            ("https://h/?k=${KEY:-SECRET&SECRET}", "https://h/?k=***&***"),
-            ("https://h/?${Q:-k=SECRET}", "https://h/?***"),
-            ("${URL}", "${URL}"),
-            (
-                "${URL:-https://u:SECRET@h/?k=SECRET}/mcp?k=SECRET",
-                "${URL}/mcp?k=***",
-            ),
-            ("${BASE}:8080/mcp", "${BASE}:8080/mcp"),
-            ("${SCHEME:-https}://SECRET@h/", "${SCHEME}://h/"),
-            ("${SCHEME}u:SECRET@h/", "${SCHEME}h/"),
-        ] {
-            assert_eq!(redact_url(written), expected, "{written}");
-        }
-    }
-
-    #[test]
-    fn what_does_not_look_like_a_url_is_hidden_whole() {
-        for written in [
-            "",
-            "SECRET",
-            " https://u:SECRET@h/",
-            "https:/u:SECRET@h/",
-            "https:u:SECRET@h/",
-            "https:///u:SECRET@h/",
-            "https://u:SECRET/x@h/mcp",
-            "https://u:${P:-SECRET}/x@h/mcp",
-            "https://u:SECRET",
-            "https://${A:-SECRET",
-            "https://${H:-u:SECRET@h}/",
-            "https://h SECRET/",
-            "${A}s://u:SECRET@h/",
-            "${A}//u:SECRET@h/",
-            "${A",
-            "ftp://u:SECRET@h/",
-            "httpsü://u:SECRET@h",
-        ] {
-            assert_eq!(redact_url(written), HIDDEN, "{written}");
-            assert_eq!(origin_only(written), HIDDEN, "{written}");
-        }
-    }
-
-    #[test]
-    fn the_origin_alone() {
-        for (written, expected) in [
-            ("https://u:SECRET@h:8443/a/b?k=v#f", "https://h:8443"),
-            ("${URL:-x}/secret/path", "${URL}"),
-        ] {
-            assert_eq!(origin_only(written), expected);
-        }
+    fn texts_are_cut_between_characters() {
+        assert_eq!(cut("abc", 3), "abc");
+        assert_eq!(cut("abc", 2), "ab");
+        assert_eq!(cut("aü", 2), "a");
+        assert_eq!(cut("ü", 1), "");
     }
 }

@@ -32,20 +32,22 @@ fn main() -> ExitCode {
         )),
         Command::Check => check(&start),
         Command::Healthcheck => actix_rt::System::new().block_on(healthcheck(&start.settings)),
-        Command::Run => {
-            logging::init(start.settings.log_level);
+        Command::Run => logging::init(start.settings.log_level).and_then(|_log| {
             descriptors::raise_limit();
             let system = actix_rt::System::new();
             let outcome = system.block_on(run(start));
             // Taken apart, it would wait for the look-ups of names that are under way.
             std::mem::forget(system);
             outcome
-        }
+        }),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&error.to_string());
+            // The writer of the log holds standard error as long as its reader stalls.
+            if logging::finish() {
+                complain(&error.to_string());
+            }
             ExitCode::FAILURE
         }
     }

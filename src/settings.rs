@@ -136,6 +136,8 @@ pub struct Limits {
     pub event_bytes: usize,
     /// Events on one stream.
     pub events: usize,
+    /// Bytes of a list that this service itself looks into, all pages together.
+    pub list_bytes: usize,
     /// How deep JSON may nest, in requests and answers.
     pub depth: usize,
     /// Bytes of all bodies together, of requests and answers, until their last piece is taken.

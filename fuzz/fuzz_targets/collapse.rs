@@ -21,6 +21,7 @@ fuzz_target!(|input: &[u8]| {
         response_bytes: 1 << 16,
         event_bytes: usize::from(event_bytes) * 16,
         events: usize::from(events),
+        list_bytes: 0,
         depth: usize::from(depth % 64),
         buffered_bytes: 0,
         batch: 0,

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Instant;
 
+use actix_web::HttpResponse;
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION};
-use actix_web::{HttpResponse, web};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ use super::base::{self, Base};
 use super::call::Call;
 use super::error::{Error, Task};
 use super::openapi::{
-    Asset, AssetProblems, Deadline, GatewayProblems, Handshake, InServer, ListProblems,
+    AllServersProblems, Asset, AssetProblems, Deadline, Handshake, InServer, ListProblems,
     PageProblems, ServiceProblems, Session,
 };
 use super::survey::{self, Survey};
@@ -86,12 +87,13 @@ pub(super) fn openapi(call: &Call<'_>) -> Result<HttpResponse, Error> {
 pub(super) async fn openapi_of_server(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
     let server = call.server()?;
     let wishes = extract::wishes(call, server, None)?;
+    let deadline = wishes.deadline;
     let mut client = call.gateway.pool.client(server, wishes);
     let listed = client.ask_for_tools().await;
     call.note_timing(&mut client);
     let tools = listed.map_err(|failure| Error::upstream(Task::ListTools, failure))?;
     let session = client.finish();
-    let freshness = tools.freshness();
+    let (freshness, bytes) = (tools.freshness(), tools.definition_bytes());
     let source = Source {
         common: Arc::clone(&call.gateway.common),
         about: Some(server.name.clone()),
@@ -100,7 +102,7 @@ pub(super) async fn openapi_of_server(call: &mut Call<'_>) -> Result<HttpRespons
         url: Base::of(call).url(),
         key_wanted: !call.gateway.settings.keys.is_empty(),
     };
-    let response = document(call, source, freshness).await?;
+    let response = document(call, source, bytes, freshness, deadline).await?;
     Ok(reply::with_session(response, session.as_ref()))
 }
 
@@ -116,13 +118,16 @@ pub(super) async fn openapi_of_server(call: &mut Call<'_>) -> Result<HttpRespons
     responses(
         (status = 200, description = "The document (OpenAPI 3.1)", body = Object, headers(("ETag"), ("Cache-Control"))),
         (status = 304, description = "What `If-None-Match` names is still what there is", headers(("ETag"))),
-        GatewayProblems,
+        AllServersProblems,
     ),
 )]
 pub(super) async fn openapi_of_all(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
     let timeout = extract::asked_timeout(call, None)?;
-    let Survey { found, failed } =
-        survey::tools(call, call.gateway.servers.iter(), timeout, true).await;
+    let deadline = call.started + timeout.unwrap_or(call.gateway.settings.timeout);
+    let survey = survey::tools(call, call.gateway.servers.iter(), timeout, true).await;
+    let survey = survey.within_one_list(call);
+    let bytes = survey.bytes();
+    let Survey { found, failed } = survey;
     let freshness = found.iter().map(|(_, tools)| tools.freshness());
     let freshness = freshness.reduce(Freshness::and).unwrap_or_default();
     // What is missing may be back at any time.
@@ -140,25 +145,27 @@ pub(super) async fn openapi_of_all(call: &mut Call<'_>) -> Result<HttpResponse, 
         url: Base::of(call).url(),
         key_wanted: !call.gateway.settings.keys.is_empty(),
     };
-    document(call, source, freshness).await
+    document(call, source, bytes, freshness, deadline).await
 }
 
-/// The document, written on a thread of its own: with thousands of tools it takes longer than other callers should wait.
+/// How much longer it takes to write a document than to read the lists it is made from.
+const WRITTEN: usize = 32;
+
+/// The document over so many bytes of lists.
 async fn document(
     call: &Call<'_>,
     source: Source,
+    bytes: usize,
     freshness: Freshness,
+    deadline: Instant,
 ) -> Result<HttpResponse, Error> {
-    let failed = |error: &dyn std::fmt::Display| {
+    let written = survey::work(WRITTEN * bytes, deadline, move || source.document()).await?;
+    let document = written.map_err(|error| {
         log::error!("a document could not be written: {error}");
         Error::Internal
-    };
-    let written = web::block(move || source.document()).await;
-    let document = written
-        .map_err(|error| failed(&error))?
-        .map_err(|error| failed(&error))?;
+    })?;
     let response = base::varying(call, reply::json(document));
-    Ok(reply::conditional(call, response, freshness))
+    Ok(reply::conditional(call, response, freshness, deadline).await)
 }
 
 // === pages ===

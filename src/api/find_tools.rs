@@ -1,21 +1,23 @@
 //! `GET /api/tools`: the tools of all servers, those first that fit what is looked for best.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
+use memchr::memmem::Finder;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::call::Call;
 use super::error::Error;
-use super::openapi::{Deadline, NamedServerProblems, Search, Tool as ToolSchema};
+use super::openapi::{Deadline, Search, SearchProblems, Tool as ToolSchema};
 use super::survey::{self, FailedServer};
 use super::typed::execute_path;
 use super::{extract, reply};
-use crate::mcp::lists::text_member;
-use crate::mcp::tools_cache::Tool;
+use crate::mcp::tools_cache::{ToolWords, Tools};
+use crate::mcp::words::{self, Words};
 use crate::servers::Server;
 
 /// Tools told of unless the caller says how many.
@@ -31,7 +33,7 @@ const MOST_WORDS: usize = 32;
 pub(super) struct FoundTools<'a> {
     /// The tools, best first.
     tools: Vec<FoundTool<'a>>,
-    /// How many there are here.
+    /// How many there are here: those that fit best, up to `limit` and to `limits.listBytes` of definitions.
     count: usize,
     /// How many fit.
     total: usize,
@@ -67,16 +69,14 @@ pub(super) struct FoundTool<'a> {
     params(Search, Deadline),
     responses(
         (status = 200, description = "What was found", body = FoundTools<'_>),
-        NamedServerProblems,
+        SearchProblems,
     ),
 )]
 pub(super) async fn find(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
-    let mut words = words(call.query.get("q")?.unwrap_or_default());
-    let mut seen = HashSet::new();
-    words.retain(|word| seen.insert(word.clone()));
-    words.truncate(MOST_WORDS);
+    let wanted = Wanted::of(call.query.get("q")?.unwrap_or_default());
     let limit = limit(call.query.get("limit")?)?;
     let timeout = extract::asked_timeout(call, None)?;
+    let deadline = call.started + timeout.unwrap_or(call.gateway.settings.timeout);
     let chosen: Vec<&Arc<Server>> = match call.query.get("server")? {
         None => call.gateway.servers.iter().collect(),
         Some(name) => {
@@ -85,34 +85,67 @@ pub(super) async fn find(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
         }
     };
     let survey = survey::tools(call, chosen.into_iter(), timeout, false).await;
+    let bytes = survey.bytes();
+    let named = |(server, tools): (&Server, Arc<Tools>)| (server.name.clone(), tools);
+    let lists: Vec<_> = survey.found.into_iter().map(named).collect();
+    let failed = survey.failed;
+    let most_bytes = call.gateway.settings.limits.list_bytes;
+    let search = move || {
+        let found = search(&lists, &wanted, limit, most_bytes, failed);
+        serde_json::to_vec(&found)
+    };
+    match survey::work(bytes, deadline, search).await? {
+        Ok(body) => Ok(reply::json(body.into())),
+        Err(error) => {
+            log::error!("an answer could not be written: {error}");
+            Err(Error::Internal)
+        }
+    }
+}
+
+/// The tools that fit best, no more than `limit`, and of no more than `most_bytes` beside the first.
+fn search<'a>(
+    lists: &'a [(String, Arc<Tools>)],
+    wanted: &Wanted,
+    limit: usize,
+    most_bytes: usize,
+    failed_servers: Vec<FailedServer>,
+) -> FoundTools<'a> {
     let mut found = Vec::new();
-    for (server, tools) in &survey.found {
-        for (name, tool) in tools.iter() {
-            if let Some(score) = score(&words, &server.name, name, tool) {
+    for (server, tools) in lists {
+        let server_words = Words::of(server);
+        for (name, tool, words) in tools.with_words() {
+            if let Some(score) = wanted.score(&server_words, words) {
                 found.push((score, server, name, tool));
             }
         }
     }
     // Stable: equals stay in the order of servers and lists.
-    found.sort_by_key(|(score, ..)| std::cmp::Reverse(*score));
+    found.sort_by_key(|(score, ..)| Reverse(*score));
     let total = found.len();
+    let mut bytes = 0;
     let tools: Vec<FoundTool<'_>> = found
         .into_iter()
         .take(limit)
+        .take_while(|(.., tool)| {
+            let is_first = bytes == 0;
+            bytes += tool.definition.get().len();
+            is_first || bytes <= most_bytes
+        })
         .map(|(score, server, name, tool)| FoundTool {
-            server: &server.name,
+            server,
             name,
-            path: execute_path(&server.name, name),
+            path: execute_path(server, name),
             score,
             tool: &tool.definition,
         })
         .collect();
-    Ok(reply::of(&FoundTools {
+    FoundTools {
         count: tools.len(),
         tools,
         total,
-        failed_servers: survey.failed,
-    }))
+        failed_servers,
+    }
 }
 
 fn limit(written: Option<&str>) -> Result<usize, Error> {
@@ -132,84 +165,46 @@ fn limit(written: Option<&str>) -> Result<usize, Error> {
 
 // === ranking ===
 
-/// The words of a text, in lower case: `getUserName` and `get-user_name` are three words each.
-fn words(text: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut word = String::new();
-    let mut after_lower = false;
-    for c in text.chars() {
-        let begins = c.is_uppercase() && after_lower;
-        if (!c.is_alphanumeric() || begins) && !word.is_empty() {
-            words.push(std::mem::take(&mut word));
-        }
-        if c.is_alphanumeric() {
-            word.extend(c.to_lowercase());
-        }
-        after_lower = c.is_lowercase() || c.is_numeric();
-    }
-    if !word.is_empty() {
-        words.push(word);
-    }
-    words
+/// The words that are looked for.
+struct Wanted {
+    words: Vec<Finder<'static>>,
+    /// All of them, as a name would have them.
+    whole: Words,
 }
 
-/// How well a tool fits; `None` if one of the words is nowhere to be found.
-fn score(wanted: &[String], server: &str, name: &str, tool: &Tool) -> Option<u32> {
-    let text = |member| text_member(&tool.definition, member).unwrap_or_default();
-    let name_words = words(name);
-    let places = [
-        (name_words.clone(), 100),
-        (words(&text("title")), 40),
-        (words(server), 30),
-        (words(&text("description")), 10),
-    ];
-    let mut sum = 0;
-    for word in wanted {
-        let points = places.iter().map(|(in_place, weight)| {
-            let best = in_place.iter().map(|it| likeness(it, word)).max();
-            best.unwrap_or(0) * weight
-        });
-        match points.max() {
-            None | Some(0) => return None,
-            Some(points) => sum += points,
+impl Wanted {
+    fn of(query: &str) -> Self {
+        let mut words = words::split(query);
+        let mut seen = HashSet::new();
+        words.retain(|word| seen.insert(word.clone()));
+        words.truncate(MOST_WORDS);
+        Self {
+            whole: Words::joined(&words),
+            words: words
+                .iter()
+                .map(|word| Finder::new(word).into_owned())
+                .collect(),
         }
     }
-    // The whole name, in whatever way it is written.
-    if !wanted.is_empty() && name_words == wanted {
-        sum += 1000;
-    }
-    Some(sum)
-}
 
-/// The same word, its beginning, or a part of it.
-fn likeness(word: &str, wanted: &str) -> u32 {
-    if word == wanted {
-        4
-    } else if word.starts_with(wanted) {
-        2
-    } else {
-        u32::from(word.contains(wanted))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_taken_apart_however_they_are_written() {
-        for written in ["getUserName2", "get-user_name2", "Get user name2"] {
-            assert_eq!(words(written), ["get", "user", "name2"], "{written}");
+    /// How well a tool fits; `None` if one of the words is nowhere to be found.
+    fn score(&self, server: &Words, tool: &ToolWords) -> Option<u32> {
+        let places = [
+            (&tool.name, 100),
+            (&tool.title, 40),
+            (server, 30),
+            (&tool.description, 10),
+        ];
+        let mut sum = 0;
+        for word in &self.words {
+            let points = places.map(|(place, weight)| place.likeness(word) * weight);
+            let best = points.into_iter().max().filter(|best| *best > 0)?;
+            sum += best;
         }
-        assert_eq!(words("HTTPServer"), ["httpserver"]);
-        assert_eq!(words(" ü-Ö "), ["ü", "ö"]);
-        assert!(words("--").is_empty());
-    }
-
-    #[test]
-    fn a_word_counts_more_than_its_beginning_and_that_more_than_its_middle() {
-        assert!(likeness("sum", "sum") > likeness("summary", "sum"));
-        assert!(likeness("summary", "sum") > likeness("assume", "sum"));
-        assert_eq!(likeness("add", "sum"), 0);
+        // The whole name, in whatever way it is written.
+        if !self.words.is_empty() && tool.name == self.whole {
+            sum += 1000;
+        }
+        Some(sum)
     }
 }

@@ -1,5 +1,8 @@
 //! From an MCP result to an HTTP response. The bytes of a result are the body; nothing is printed anew.
 
+use std::time::Instant;
+
+use actix_rt::time::timeout;
 use actix_web::HttpResponse;
 use actix_web::body::{BodySize, MessageBody as _};
 use actix_web::http::StatusCode;
@@ -11,11 +14,14 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
 use bytes::Bytes;
 
+use ring::digest::{SHA256, digest};
+
 use super::call::Call;
 use crate::mcp::budget::{Budget, NoRoom, SMALL};
 use crate::mcp::header::{SESSION_ID, SessionId};
 use crate::mcp::lists::Freshness;
 use crate::mcp::pieces::Pieces;
+use crate::offload;
 
 const TOOL_ERROR: HeaderName = HeaderName::from_static("mcp-tool-error");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -151,35 +157,45 @@ pub(super) fn with_tool_error(mut response: HttpResponse) -> HttpResponse {
     response
 }
 
-/// An answer that a cache may keep: with an `ETag`, and 304 if the caller has it already.
-pub(super) fn conditional(
+/// An answer that a cache may keep: with an `ETag`, and 304 if the caller has it already. Without a tag where there is no time
+/// left to make one.
+pub(super) async fn conditional(
     call: &Call<'_>,
     response: HttpResponse,
     freshness: Freshness,
+    deadline: Instant,
 ) -> HttpResponse {
     let (mut head, body) = response.into_parts();
     let body = body.try_into_bytes().unwrap_or_default();
-    let digest = ring::digest::digest(&ring::digest::SHA256, &body);
-    let half = digest.as_ref().get(..16).unwrap_or_default();
-    let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(half));
+    let tag = tag(&body, deadline).await;
     let headers = head.headers_mut();
     for (name, value) in [
         (ETAG, tag.clone()),
-        (CACHE_CONTROL, cache_control(call, freshness)),
+        (CACHE_CONTROL, Some(cache_control(call, freshness))),
     ] {
-        if let Ok(value) = HeaderValue::from_str(&value) {
+        if let Some(Ok(value)) = value.as_deref().map(HeaderValue::from_str) {
             headers.insert(name, value);
         }
     }
     if !headers.contains_key(VARY) {
         headers.insert(VARY, HeaderValue::from_static("Accept"));
     }
-    if !is_known(call.request.headers(), &tag) {
+    if !tag.is_some_and(|tag| is_known(call.request.headers(), &tag)) {
         return head.set_body(body).map_into_boxed_body();
     }
     *head.status_mut() = StatusCode::NOT_MODIFIED;
     head.headers_mut().remove(CONTENT_TYPE);
     head.set_body(()).map_into_boxed_body()
+}
+
+/// What tells these bytes from others.
+async fn tag(body: &Bytes, deadline: Instant) -> Option<String> {
+    let digested = body.clone();
+    let digest = offload::run(body.len(), move || digest(&SHA256, &digested));
+    let left = deadline.saturating_duration_since(Instant::now());
+    let digest = timeout(left, digest).await.ok()??;
+    let half = digest.as_ref().get(..16)?;
+    Some(format!("\"{}\"", URL_SAFE_NO_PAD.encode(half)))
 }
 
 /// For how long and by whom an answer may be kept. With keys it is never for all.

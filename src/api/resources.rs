@@ -130,6 +130,7 @@ pub(super) async fn read(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
         }
     };
     let wishes = extract::wishes(call, server, None)?;
+    let deadline = wishes.deadline;
     let mut client = call.gateway.pool.client(server, wishes);
     let outcome = client.read_resource(&uri).await;
     call.note_timing(&mut client);
@@ -146,7 +147,7 @@ pub(super) async fn read(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
     };
     // Only now: a session that was opened for what cannot be given is not the caller's.
     let session = client.finish();
-    let response = reply::conditional(call, response, freshness);
+    let response = reply::conditional(call, response, freshness, deadline).await;
     Ok(reply::with_session(response, session.as_ref()))
 }
 

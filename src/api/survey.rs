@@ -1,8 +1,9 @@
 //! All servers asked for their tools at once. One that is down is named, and keeps nobody waiting for long.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use actix_rt::time::timeout;
 use futures::future::join_all;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,7 +12,9 @@ use super::call::Call;
 use super::error::{About, Error, Task};
 use super::openapi;
 use crate::mcp::client::Wishes;
-use crate::mcp::tools_cache::Tools;
+use crate::mcp::error::{Cap, Error as Cause, Failure};
+use crate::mcp::tools_cache::{MOST_TOOLS, Tools};
+use crate::offload;
 use crate::servers::Server;
 
 /// How long a server may take, unless the caller or the server's own deadline says less.
@@ -45,6 +48,71 @@ impl FailedServer {
     }
 }
 
+impl<'a> Survey<'a> {
+    /// Bytes of all definitions.
+    pub(super) fn bytes(&self) -> usize {
+        let lists = self.found.iter();
+        lists.map(|(_, tools)| tools.definition_bytes()).sum()
+    }
+
+    /// For what all lists go into: no more than one server's list may be. Servers beyond that count as failed.
+    pub(super) fn within_one_list(self, call: &Call<'_>) -> Self {
+        let mut survey = Self {
+            found: Vec::new(),
+            failed: self.failed,
+        };
+        let mut bytes = call.gateway.settings.limits.list_bytes;
+        let mut count = MOST_TOOLS;
+        for (server, tools) in self.found {
+            let left = bytes.checked_sub(tools.definition_bytes());
+            match left.zip(count.checked_sub(tools.len())) {
+                Some(left) => {
+                    (bytes, count) = left;
+                    survey.found.push((server, tools));
+                }
+                None => survey.fail(
+                    call,
+                    server,
+                    Failure::of_list(Cause::TooLarge(Cap::ListBytes)),
+                ),
+            }
+        }
+        survey
+    }
+
+    fn fail(&mut self, call: &Call<'_>, server: &'a Server, failure: Failure) {
+        let error = Error::upstream(Task::ListTools, failure);
+        let about = About {
+            server: Some(&server.name),
+            ..call.about()
+        };
+        let verdict = error.verdict(about);
+        self.failed.push(FailedServer {
+            server: server.name.clone(),
+            status: verdict.status.as_u16(),
+            code: verdict.code,
+            detail: verdict.detail,
+        });
+    }
+}
+
+/// What comes of work on so many bytes of lists, off the worker if they are many, and in time.
+pub(super) async fn work<T: Send + 'static>(
+    bytes: usize,
+    deadline: Instant,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    match timeout(left, offload::run(bytes, work)).await {
+        Ok(Some(done)) => Ok(done),
+        Ok(None) => Err(Error::Internal),
+        Err(_) => Err(Error::upstream(
+            Task::ListTools,
+            Failure::of_list(Cause::Deadline),
+        )),
+    }
+}
+
 /// Asks the servers for their tools. `remembered` lists will do where `fresh` is false.
 pub(super) async fn tools<'a>(
     call: &Call<'a>,
@@ -71,20 +139,7 @@ pub(super) async fn tools<'a>(
     for (server, listed) in join_all(asked).await {
         match listed {
             Ok(tools) => survey.found.push((server, tools)),
-            Err(failure) => {
-                let error = Error::upstream(Task::ListTools, failure);
-                let about = About {
-                    server: Some(&server.name),
-                    ..call.about()
-                };
-                let verdict = error.verdict(about);
-                survey.failed.push(FailedServer {
-                    server: server.name.clone(),
-                    status: verdict.status.as_u16(),
-                    code: verdict.code,
-                    detail: verdict.detail,
-                });
-            }
+            Err(failure) => survey.fail(call, server, failure),
         }
     }
     survey

@@ -95,6 +95,7 @@ pub(super) async fn list_of(
 pub(super) async fn find(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
     let server = call.server()?;
     let wishes = extract::wishes(call, server, None)?;
+    let deadline = wishes.deadline;
     let mut client = call.gateway.pool.client(server, wishes);
     let found = client.find_tool(call.tool()).await;
     call.note_timing(&mut client);
@@ -102,7 +103,8 @@ pub(super) async fn find(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
         found.map_err(|failure| Error::upstream(Task::ListTools, failure))?;
     let session = client.finish();
     let described = reply::json(with_example(call, server, definition));
-    let response = reply::conditional(call, base::varying(call, described), freshness);
+    let described = base::varying(call, described);
+    let response = reply::conditional(call, described, freshness, deadline).await;
     Ok(reply::with_session(response, session.as_ref()))
 }
 
@@ -242,7 +244,7 @@ async fn arguments_in_query(call: &Call<'_>, server: &Arc<Server>) -> Result<Box
         }
         None if tools.is_complete() => Err(Error::upstream(
             Task::CallTool,
-            Client::no_such_tool(&tools, call.tool()),
+            Client::no_such_tool(tools, call.tool()).await,
         )),
         _ => Err(Error::MethodNotAllowed(vec![Method::POST])),
     }

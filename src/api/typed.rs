@@ -13,11 +13,11 @@ mod embed;
 mod names;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
 pub use common::Common;
@@ -72,7 +72,8 @@ impl Source {
         let mut schemas: Object<'_> = Vec::new();
         for entry in &entries {
             let path = execute_path(entry.server, entry.name);
-            let operation = Node::Object(self.operation(entry));
+            let operation = to_raw_value(&Node::Object(self.operation(entry)))?;
+            let operation = Node::Written(operation);
             paths.push((path.into(), Node::Object(vec![("post".into(), operation)])));
             schemas.extend(self.schemas(entry, &shared_ids));
         }
@@ -160,7 +161,7 @@ impl Source {
         names.iter().map(tag).collect()
     }
 
-    fn operation<'a>(&self, entry: &Entry<'a>) -> Object<'a> {
+    fn operation<'a>(&'a self, entry: &Entry<'a>) -> Object<'a> {
         let text = |name| text_member(&entry.tool.definition, name).filter(|it| !it.is_empty());
         let annotations = entry.tool.member("annotations");
         let title = text("title")
@@ -182,14 +183,14 @@ impl Source {
         if let Some(annotations) = annotations {
             operation.push(("x-mcp-annotations".into(), Node::AsItIs(annotations)));
         }
-        operation.push(member("parameters", self.common.parameters.clone()));
+        operation.push(("parameters".into(), Node::Shared(&self.common.parameters)));
         operation.push(member("requestBody", request_body(entry)));
-        operation.push(member("responses", self.responses(entry)));
+        operation.push(("responses".into(), Node::Object(self.responses(entry))));
         operation.push(member("security", self.security()));
         operation
     }
 
-    fn responses(&self, entry: &Entry<'_>) -> Value {
+    fn responses<'a>(&'a self, entry: &Entry<'a>) -> Object<'a> {
         let reference = |name: &str| json!({"schema": {"$ref": format!("{SCHEMAS}{name}")}});
         let text = json!({"schema": {"type": "string"}});
         let mut content = json!({
@@ -203,17 +204,19 @@ impl Source {
             content["application/vnd.mcp.structured+json"] =
                 reference(&format!("{}_output", entry.id));
         }
-        let mut responses = serde_json::Map::new();
-        responses.insert(
-            "200".into(),
-            json!({
-                "description": "The tool's result; or, by `Accept`, what is in it, or what happens on the way to it",
-                "headers": self.common.headers,
-                "content": content,
-            }),
-        );
-        responses.extend(self.common.responses.clone());
-        responses.into()
+        let result = vec![
+            member(
+                "description",
+                "The tool's result; or, by `Accept`, what is in it, or what happens on the way to it",
+            ),
+            ("headers".into(), Node::Shared(&self.common.headers)),
+            member("content", content),
+        ];
+        let errors = self.common.responses.iter();
+        let errors = errors.map(|(status, error)| (status.as_str().into(), Node::Shared(error)));
+        std::iter::once(("200".into(), Node::Object(result)))
+            .chain(errors)
+            .collect()
     }
 
     fn security(&self) -> Value {
@@ -225,7 +228,7 @@ impl Source {
     }
 
     /// The components that a tool's schemas become.
-    fn schemas<'a>(&self, entry: &Entry<'a>, shared_ids: &[String]) -> Object<'a> {
+    fn schemas<'a>(&self, entry: &Entry<'a>, shared_ids: &HashSet<String>) -> Object<'a> {
         let embedded = |schema, base: &str| {
             let components = embed::embed(schema, base, shared_ids).into_iter();
             components.map(|(name, node)| (Cow::from(name), node))
@@ -344,7 +347,7 @@ fn told_apart(schemas: Object<'_>) -> Object<'_> {
 }
 
 /// The `$id`s that more than one schema has.
-fn shared_ids(entries: &[Entry<'_>]) -> Vec<String> {
+fn shared_ids(entries: &[Entry<'_>]) -> HashSet<String> {
     let mut times: HashMap<String, usize> = HashMap::new();
     for entry in entries {
         for name in ["inputSchema", "outputSchema"] {

@@ -176,6 +176,12 @@ fn upstream(task: Task, failure: &Failure, about: About<'_>) -> Verdict {
             "upstream_invalid_response",
             format!("The connection to server '{server}' was lost before its answer was complete"),
         ),
+        // What servers have said was there; it was to be put together.
+        Cause::Deadline if server.is_empty() => (
+            504,
+            "upstream_timeout",
+            "The deadline passed before the answer was put together".into(),
+        ),
         Cause::Deadline => (
             504,
             "upstream_timeout",

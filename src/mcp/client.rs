@@ -35,14 +35,14 @@ use super::error::{Error, Executed, Failure, Stage};
 use super::gate::Gate;
 pub use super::gate::Queue;
 use super::header::SessionId;
-use super::lists::{self, Freshness, Listing, Page};
+use super::lists::{Freshness, Listing};
 use super::memory::Memory;
 use super::message::{self, Id, Members, Params};
 use super::sessions::{Abandoned, Opened, Sessions};
 use super::tools_cache::Tools;
 use super::transport::{Post, Transport, pause_before};
 use super::watch::Watch;
-use crate::servers::{ByIdentity, Protocol, Server, Servers};
+use crate::servers::{ByIdentity, Identity, Protocol, Server, Servers};
 
 /// What the clients of all workers have in common. Nothing that is remembered is needed to serve a call right, only to
 /// serve it with fewer requests.
@@ -220,6 +220,12 @@ impl Shared {
             sessions,
         }
     }
+
+    fn remember(&self, server: Identity, tools: Tools) -> Arc<Tools> {
+        let (bytes, tools) = (tools.bytes(), Arc::new(tools));
+        self.tools.put_large(server, Arc::clone(&tools), bytes);
+        tools
+    }
 }
 
 impl Pool {
@@ -289,7 +295,7 @@ impl Client<'_> {
     pub async fn list(&mut self, listing: Listing, cursor: Option<&str>) -> Result<Bytes, Failure> {
         self.bounded(async |client| {
             let page = client.request(&Operation::list(listing, cursor)).await?;
-            client.listable(listing, page)
+            client.listable(listing, page).await
         })
         .await
     }
@@ -299,10 +305,10 @@ impl Client<'_> {
         self.bounded(async |client| {
             let pages = client.every_page(listing).await?;
             if listing == Listing::Tools {
-                client.learn(&pages)?;
+                client.learn(&pages).await?;
             }
-            let budget = client.pool.transport.budget();
-            client.listable(listing, lists::joined(listing, &pages, budget)?)
+            let joined = client.join(listing, pages).await?;
+            client.listable(listing, joined).await
         })
         .await
     }
@@ -311,18 +317,7 @@ impl Client<'_> {
     pub async fn find_tool(&mut self, name: &str) -> Result<(Bytes, Freshness), Failure> {
         self.bounded(async |client| {
             let pages = client.every_page(Listing::Tools).await?;
-            let tools = client.learn(&pages)?;
-            let listed = tools.has(name) || client.era != Some(Era::Modern);
-            for page in pages.iter().filter(|_| listed) {
-                if let Some(definition) = Page::read(Listing::Tools, page)?.find(name) {
-                    let bytes = page.slice_ref(definition.get().as_bytes());
-                    return Ok((bytes, tools.freshness()));
-                }
-            }
-            Err(Error::ToolNotFound {
-                did_you_mean: tools.similar_to(name),
-                said: None,
-            })
+            client.definition(name, pages).await
         })
         .await
     }
@@ -341,10 +336,10 @@ impl Client<'_> {
     }
 
     /// That the tools there are do not include one of this name: nothing was sent.
-    pub fn no_such_tool(tools: &Tools, name: &str) -> Failure {
+    pub async fn no_such_tool(tools: Arc<Tools>, name: &str) -> Failure {
         Failure {
             error: Error::ToolNotFound {
-                did_you_mean: tools.similar_to(name),
+                did_you_mean: tools::close_names(tools, name).await,
                 said: None,
             },
             stage: Stage::Preparing,
@@ -357,7 +352,7 @@ impl Client<'_> {
     pub async fn ask_for_tools(&mut self) -> Result<Arc<Tools>, Failure> {
         self.bounded(async |client| {
             let pages = client.every_page(Listing::Tools).await?;
-            client.learn(&pages)
+            client.learn(&pages).await
         })
         .await
     }

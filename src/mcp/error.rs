@@ -147,6 +147,9 @@ pub enum Cap {
     /// `limits.responseBytes`, for all calls of a batch together.
     #[error("response bytes of one batch")]
     BatchBytes,
+    /// `limits.listBytes`.
+    #[error("bytes of one list (limits.listBytes)")]
+    ListBytes,
     /// Pages of one list.
     #[error("pages of one list")]
     Pages,
@@ -314,6 +317,20 @@ impl From<serde_json::Error> for Error {
 impl From<NotAMessage> for Error {
     fn from(error: NotAMessage) -> Self {
         Self::Malformed(error.to_string())
+    }
+}
+
+// === impl Failure ===
+
+impl Failure {
+    /// What was asked for was a list, so that nothing has run.
+    pub fn of_list(error: Error) -> Self {
+        Self {
+            error,
+            stage: Stage::Preparing,
+            executed: Executed::No,
+            idempotent: false,
+        }
     }
 }
 

@@ -105,13 +105,9 @@ impl<'a> Page<'a> {
         let Some(items) = members.get(listing.member()) else {
             return Err(Error::Malformed("a list without its items".into()));
         };
-        let next_cursor: Option<Cow<'a, str>> = match members.get("nextCursor") {
-            Some(raw) => serde_json::from_str::<Option<Text<'a>>>(raw.get())?.map(|text| text.0),
-            None => None,
-        };
         Ok(Self {
             items: serde_json::from_str(items.get())?,
-            next_cursor,
+            next_cursor: cursor_in(&members)?,
             freshness: Freshness::of(&members),
         })
     }
@@ -136,6 +132,45 @@ pub fn text_member<'a>(item: &'a RawValue, name: &str) -> Option<Cow<'a, str>> {
 pub fn text_of(value: &RawValue) -> Option<Cow<'_, str>> {
     let text: Text<'_> = serde_json::from_str(value.get()).ok()?;
     Some(text.0)
+}
+
+/// Where the page after this one starts.
+pub(super) fn next_cursor(page: &[u8]) -> Result<Option<String>, Error> {
+    let members: Members<'_> = serde_json::from_slice(page)?;
+    Ok(cursor_in(&members)?.map(Cow::into_owned))
+}
+
+fn cursor_in<'a>(page: &Members<'a>) -> Result<Option<Cow<'a, str>>, Error> {
+    let Some(written) = page.get("nextCursor") else {
+        return Ok(None);
+    };
+    let cursor: Option<Text<'a>> = serde_json::from_str(written.get())?;
+    Ok(cursor.map(|text| text.0))
+}
+
+/// One member of all items, where it is a text.
+pub(super) fn texts(listing: Listing, pages: &[Bytes], member: &str) -> Result<Vec<String>, Error> {
+    let mut found = Vec::new();
+    for page in pages {
+        let page = Page::read(listing, page)?;
+        let texts = page
+            .items
+            .iter()
+            .filter_map(|item| text_member(item, member));
+        found.extend(texts.map(Cow::into_owned));
+    }
+    Ok(found)
+}
+
+/// The definition of a tool, where it is on one of these pages; with `usable`, only if a client may use it.
+pub(super) fn find_tool(pages: &[Bytes], name: &str, usable: bool) -> Result<Option<Bytes>, Error> {
+    for page in pages {
+        if let Some(definition) = Page::read(Listing::Tools, page)?.find(name) {
+            let fits = !usable || Tool::read(definition).is_some_and(|(_, tool)| tool.is_usable());
+            return Ok(fits.then(|| page.slice_ref(definition.get().as_bytes())));
+        }
+    }
+    Ok(None)
 }
 
 /// The page without the tools a client must not use (2026-07-28: an invalid `x-mcp-header`). The same bytes when

@@ -1,19 +1,25 @@
 //! What a client must know of a server's tools before it calls one: their names and definitions, which arguments are
-//! mirrored into headers (`x-mcp-header`, 2026-07-28), and whether running one does harm, or running it twice.
+//! mirrored into headers (`mirrors`), and whether running one does harm, or running it twice.
 //!
 //! Lists themselves are never served from here: `GET .../tools` always asks the server. A search looks here. How lists are fetched is
 //! `client`'s part; how their bytes are cut and joined is `lists`'s.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use awc::http::header::{HeaderName, HeaderValue};
+use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::header::{PARAM_PREFIX, encode_value};
-use super::lists::Freshness;
+use super::error::Error;
+use super::lists::{Freshness, Listing, Page, text_member};
 use super::message::Members;
+use super::mirrors::Mirrors;
+use super::similar::similar;
+use super::words::Words;
 
 /// A list is trusted at least this long, so that a server that says nothing, or 0, is not listed on every call. What
 /// it may miss is put right by the server: a header that is missing is refused with -32020, and an unknown tool is
@@ -24,11 +30,9 @@ const CEILING: Duration = Duration::from_secs(3600);
 /// Two lists asked for within this time are taken for the same.
 const JUST_NOW: Duration = Duration::from_secs(2);
 /// Tools of one server that are remembered.
-const MOST_TOOLS: usize = 20_000;
-/// How deep an `inputSchema` is searched for annotations.
-const DEPTH: usize = 64;
-/// How many close names a caller is offered.
-const SUGGESTIONS: usize = 3;
+pub const MOST_TOOLS: usize = 20_000;
+/// What a tool takes beside its definition, its name, and what is mirrored.
+const OVERHEAD: usize = 256;
 
 /// What is known of one server's tools.
 #[derive(Debug)]
@@ -41,6 +45,12 @@ pub struct Tools {
     lifetime: Duration,
     /// What the server says of keeping the list, all pages considered.
     freshness: Option<Freshness>,
+    /// Bytes of all definitions.
+    definition_bytes: usize,
+    /// Bytes that all of this takes, about, with `words`.
+    bytes: usize,
+    /// Of each tool that may be used, in order; taken apart by the first search.
+    words: OnceLock<Vec<ToolWords>>,
 }
 
 /// What is known of one tool.
@@ -49,25 +59,28 @@ pub struct Tool {
     /// The whole definition, as it came.
     pub definition: Box<RawValue>,
     /// Arguments that go into headers; `None` if the annotations break the rules, so that the tool must not be used.
-    mirrors: Option<Vec<Mirror>>,
+    mirrors: Option<Mirrors>,
     /// `readOnlyHint` or `idempotentHint`.
     idempotent: bool,
     read_only: bool,
 }
 
-/// An argument that a modern server wants in a header as well.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Mirror {
-    /// Where it is: names of properties from the arguments object down.
-    path: Vec<String>,
-    header: HeaderName,
+/// The words by which a tool is found.
+#[derive(Debug)]
+pub struct ToolWords {
+    /// Of its name.
+    pub name: Words,
+    /// Of its title.
+    pub title: Words,
+    /// Of its description.
+    pub description: Words,
 }
 
 // === impl Tools ===
 
 impl Tools {
     /// Nothing yet.
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         Self {
             by_name: BTreeMap::new(),
             in_order: Vec::new(),
@@ -75,7 +88,20 @@ impl Tools {
             fetched: Instant::now(),
             lifetime: CEILING,
             freshness: None,
+            definition_bytes: 0,
+            bytes: 0,
+            words: OnceLock::new(),
         }
+    }
+
+    /// Those on these pages. It takes a while for many bytes.
+    pub(super) fn of(pages: &[Bytes]) -> Result<Self, Error> {
+        let mut tools = Self::new();
+        for page in pages {
+            let page = Page::read(Listing::Tools, page)?;
+            tools.add(&page.items, page.freshness);
+        }
+        Ok(tools)
     }
 
     /// Those of a server that cannot list its tools: nothing is known of any.
@@ -88,7 +114,7 @@ impl Tools {
     }
 
     /// Adds the definitions of one page. The page that lives shortest counts for the whole list; no `ttlMs` means 0.
-    pub(super) fn add(&mut self, definitions: &[&RawValue], freshness: Freshness) {
+    fn add(&mut self, definitions: &[&RawValue], freshness: Freshness) {
         let said = freshness.ttl.unwrap_or_default();
         self.freshness = Some(match self.freshness {
             Some(others) => others.and(freshness),
@@ -100,9 +126,17 @@ impl Tools {
                 self.complete = false;
                 return;
             }
-            if let Some((name, tool)) = Tool::read(definition)
-                && self.by_name.insert(name.clone(), tool).is_none()
-            {
+            let Some((name, tool)) = Tool::read(definition) else {
+                continue;
+            };
+            // Of several tools of one name the first counts.
+            if let Entry::Vacant(place) = self.by_name.entry(name) {
+                let name = place.key().clone();
+                let definition = definition.get().len();
+                self.definition_bytes += definition;
+                // Once for what it is, and up to twice for its words, each with its line end.
+                self.bytes += 3 * definition + 2 * name.len() + tool.mirrored_bytes() + OVERHEAD;
+                place.insert(tool);
                 self.in_order.push(name);
             }
         }
@@ -111,6 +145,16 @@ impl Tools {
     /// For how long and by whom the list may be kept, as the server says.
     pub fn freshness(&self) -> Freshness {
         self.freshness.unwrap_or_default()
+    }
+
+    /// How many are remembered.
+    pub fn len(&self) -> usize {
+        self.in_order.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.in_order.is_empty()
     }
 
     /// Whether a tool that is not here is not on the server.
@@ -142,13 +186,35 @@ impl Tools {
             .map(|(name, tool)| (name.as_str(), tool))
     }
 
+    /// The same with the words by which they are found. It takes a while for many bytes, the first time most of all.
+    pub fn with_words(&self) -> impl Iterator<Item = (&str, &Tool, &ToolWords)> {
+        let words = self.words.get_or_init(|| {
+            let tools = self.iter();
+            tools
+                .map(|(name, tool)| ToolWords::of(name, tool))
+                .collect()
+        });
+        let tools = self.iter().zip(words);
+        tools.map(|((name, tool), words)| (name, tool, words))
+    }
+
+    /// Bytes of all definitions: what it takes to look through them.
+    pub fn definition_bytes(&self) -> usize {
+        self.definition_bytes
+    }
+
+    /// Bytes of memory that it takes to remember them, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Whether the list has a tool of that name that may be used.
     pub(super) fn has(&self, name: &str) -> bool {
         self.get(name).is_some_and(Tool::is_usable)
     }
 
-    /// The names closest to `name`: those that a slip of the hand or a wrong case leads away from.
-    pub fn similar_to(&self, name: &str) -> Vec<String> {
+    /// The names closest to `name`: those that a slip of the hand or a wrong case leads away from. It takes a while for many.
+    pub(super) fn similar_to(&self, name: &str) -> Vec<String> {
         similar(
             self.by_name
                 .iter()
@@ -182,9 +248,10 @@ impl Tool {
                 .is_some_and(|value| value.get() == "true")
         };
         let facts = Self {
-            mirrors: tool
-                .input_schema
-                .map_or_else(|| Some(Vec::new()), |schema| mirrors(schema.get())),
+            mirrors: tool.input_schema.map_or_else(
+                || Some(Mirrors::default()),
+                |schema| Mirrors::of(schema.get()),
+            ),
             idempotent: hint("readOnlyHint") || hint("idempotentHint"),
             read_only: hint("readOnlyHint"),
             definition: definition.to_owned(),
@@ -217,247 +284,38 @@ impl Tool {
         Members::of(self.definition.get()).ok()?.get(name)
     }
 
-    /// The `Mcp-Param-*` headers for a call with these arguments. An argument that is absent or `null`, or that is
-    /// not of the annotated kind, has none.
+    /// Whether arguments of a call go into headers as well.
+    pub(super) fn mirrors_any(&self) -> bool {
+        self.mirrors.as_ref().is_some_and(|it| !it.is_empty())
+    }
+
+    /// The `Mcp-Param-*` headers for a call with these arguments.
     pub(super) fn headers(&self, arguments: &RawValue) -> Vec<(HeaderName, HeaderValue)> {
-        let mirrors = self.mirrors.as_deref().unwrap_or_default();
-        mirrors
-            .iter()
-            .filter_map(|mirror| {
-                let value = argument_at(arguments, &mirror.path)?;
-                Some((mirror.header.clone(), header_value(value)?))
-            })
-            .collect()
+        let mirrors = self.mirrors.as_ref();
+        mirrors.map_or_else(Vec::new, |it| it.headers(arguments))
+    }
+
+    fn mirrored_bytes(&self) -> usize {
+        self.mirrors.as_ref().map_or(0, Mirrors::bytes)
     }
 }
 
-fn argument_at<'a>(arguments: &'a RawValue, path: &[String]) -> Option<&'a RawValue> {
-    path.iter().try_fold(arguments, |object, name| {
-        Members::of(object.get()).ok()?.get(name)
-    })
-}
+// === impl ToolWords ===
 
-/// A string as it is, `true`, `false`, or a whole number in decimal.
-fn header_value(value: &RawValue) -> Option<HeaderValue> {
-    let raw = value.get();
-    match raw.as_bytes().first()? {
-        b'"' => serde_json::from_str::<Cow<'_, str>>(raw)
-            .ok()
-            .map(|text| encode_value(&text)),
-        b't' | b'f' => HeaderValue::from_str(raw).ok(),
-        b'-' | b'0'..=b'9' => {
-            let number: i64 = raw.parse().ok()?;
-            HeaderValue::from_str(&number.to_string()).ok()
-        }
-        _ => None,
-    }
-}
-
-// === x-mcp-header ===
-
-const ANNOTATION: &str = "x-mcp-header";
-
-/// The annotated arguments of a schema, or `None` if an annotation breaks a rule of 2026-07-28: not a token, not
-/// unique without regard to case, on a type other than string, integer or boolean, or reachable other than through
-/// `properties` alone.
-fn mirrors(schema: &str) -> Option<Vec<Mirror>> {
-    // Most schemas have none: spare them the walk. A name written with escapes is no reason to look, for no
-    // serializer writes these letters so.
-    if !schema.contains(ANNOTATION) {
-        return Some(Vec::new());
-    }
-    let mut found = Vec::new();
-    walk(schema, Some(&mut Vec::new()), DEPTH, &mut found)?;
-    let mut seen = HashSet::new();
-    found
-        .iter()
-        .all(|mirror: &Mirror| seen.insert(mirror.header.clone()))
-        .then_some(found)
-}
-
-/// Collects the annotations of one schema. `path` is `None` once a keyword other than `properties` was passed:
-/// below it every annotation is a mistake.
-fn walk(
-    schema: &str,
-    mut path: Option<&mut Vec<String>>,
-    depth: usize,
-    found: &mut Vec<Mirror>,
-) -> Option<()> {
-    let depth = depth.checked_sub(1)?;
-    // `true`, `false`, or not a schema at all: nothing is annotated there.
-    let Ok(keywords) = Members::of(schema) else {
-        return Some(());
-    };
-    if let Some(annotation) = keywords.get(ANNOTATION) {
-        let path = path.as_deref().filter(|path| !path.is_empty())?;
-        let kind = keywords.get("type").map(RawValue::get);
-        if !matches!(kind, Some(r#""string""# | r#""integer""# | r#""boolean""#)) {
-            return None;
-        }
-        found.push(Mirror {
-            path: path.clone(),
-            header: annotated_header(annotation)?,
-        });
-    }
-    for (keyword, value) in &keywords.0 {
-        match keyword.as_ref() {
-            "properties" => {
-                for (name, property) in Members::of(value.get()).ok()?.0 {
-                    match path.as_deref_mut() {
-                        Some(path) => {
-                            path.push(name.into_owned());
-                            walk(property.get(), Some(path), depth, found)?;
-                            path.pop();
-                        }
-                        None => walk(property.get(), None, depth, found)?,
-                    }
-                }
-            }
-            "$defs" | "definitions" | "patternProperties" | "dependentSchemas" => {
-                for (_, schema) in Members::of(value.get()).ok()?.0 {
-                    walk(schema.get(), None, depth, found)?;
-                }
-            }
-            // Data, not schemas: an annotation's name means nothing in there.
-            "enum" | "const" | "default" | "examples" | "required" => {}
-            _ => {
-                let schemas: Vec<&RawValue> =
-                    serde_json::from_str(value.get()).unwrap_or_else(|_| vec![*value]);
-                for schema in schemas {
-                    walk(schema.get(), None, depth, found)?;
-                }
-            }
+impl ToolWords {
+    fn of(name: &str, tool: &Tool) -> Self {
+        let member = |member| text_member(&tool.definition, member).unwrap_or_default();
+        Self {
+            name: Words::of(name),
+            title: Words::of(&member("title")),
+            description: Words::of(&member("description")),
         }
     }
-    Some(())
-}
-
-/// `Mcp-Param-{name}`, if the annotation is a string that is an HTTP token.
-fn annotated_header(annotation: &RawValue) -> Option<HeaderName> {
-    let name: Cow<'_, str> = serde_json::from_str(annotation.get()).ok()?;
-    if name.is_empty() {
-        return None;
-    }
-    HeaderName::from_bytes(format!("{PARAM_PREFIX}{name}").as_bytes()).ok()
-}
-
-// === didYouMean ===
-
-/// Up to three of `names` that are close to `wanted`: at most a third of its letters away, case aside.
-pub(super) fn similar<'a>(names: impl Iterator<Item = &'a str>, wanted: &str) -> Vec<String> {
-    let wanted: Vec<char> = wanted.to_lowercase().chars().take(128).collect();
-    let most = (wanted.len() / 3).max(1);
-    let mut close: Vec<(usize, &str)> = names
-        .filter(|name| name.len() <= 512)
-        .map(|name| (distance(&wanted, name), name))
-        .filter(|(distance, _)| *distance <= most)
-        .collect();
-    close.sort_unstable();
-    close.truncate(SUGGESTIONS);
-    close.into_iter().map(|(_, name)| name.to_owned()).collect()
-}
-
-/// Levenshtein's distance between `wanted` (in lower case) and `name`.
-fn distance(wanted: &[char], name: &str) -> usize {
-    let mut row: Vec<usize> = (0..=wanted.len()).collect();
-    for (line, letter) in name.to_lowercase().chars().enumerate() {
-        let mut diagonal = line;
-        let mut left = line + 1;
-        for (expected, cell) in wanted.iter().zip(row.iter_mut().skip(1)) {
-            let replaced = diagonal + usize::from(*expected != letter);
-            diagonal = *cell;
-            left = replaced.min(left + 1).min(*cell + 1);
-            *cell = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = line + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn tool(schema: &str) -> Tool {
-        let definition = format!(r#"{{"name":"t","inputSchema":{schema}}}"#);
-        Tool::read(serde_json::from_str(&definition).unwrap())
-            .unwrap()
-            .1
-    }
-
-    fn headers(schema: &str, arguments: &str) -> Vec<(String, String)> {
-        tool(schema)
-            .headers(serde_json::from_str(arguments).unwrap())
-            .iter()
-            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
-            .collect()
-    }
-
-    #[test]
-    fn annotated_arguments_are_mirrored() {
-        let schema = r#"{"type":"object","properties":{
-            "region":{"type":"string","x-mcp-header":"Region"},
-            "deep":{"type":"object","properties":{"n":{"type":"integer","x-mcp-header":"N"}}},
-            "dry":{"type":"boolean","x-mcp-header":"Dry"},
-            "plain":{"type":"string"}}}"#;
-        assert_eq!(
-            headers(
-                schema,
-                r#"{"region":"ü","deep":{"n":-7},"dry":true,"plain":"x"}"#
-            ),
-            [
-                ("mcp-param-region", "=?base64?w7w=?="),
-                ("mcp-param-n", "-7"),
-                ("mcp-param-dry", "true"),
-            ]
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        );
-        assert_eq!(headers(schema, r#"{"region":null,"deep":1}"#), []);
-        assert_eq!(
-            headers(schema, r#"{"region":""}"#),
-            [("mcp-param-region".to_owned(), String::new())]
-        );
-    }
-
-    #[test]
-    fn annotations_that_break_a_rule_make_the_tool_unusable() {
-        for schema in [
-            r#"{"properties":{"a":{"type":"number","x-mcp-header":"A"}}}"#,
-            r#"{"properties":{"a":{"x-mcp-header":"A"}}}"#,
-            r#"{"properties":{"a":{"type":"string","x-mcp-header":""}}}"#,
-            r#"{"properties":{"a":{"type":"string","x-mcp-header":"a b"}}}"#,
-            r#"{"properties":{"a":{"type":"string","x-mcp-header":7}}}"#,
-            r#"{"properties":{"a":{"type":"string","x-mcp-header":"X"},"b":{"type":"string","x-mcp-header":"x"}}}"#,
-            r#"{"properties":{"a":{"type":"array","items":{"type":"string","x-mcp-header":"A"}}}}"#,
-            r#"{"anyOf":[{"properties":{"a":{"type":"string","x-mcp-header":"A"}}}]}"#,
-            r#"{"$defs":{"d":{"type":"string","x-mcp-header":"A"}}}"#,
-            r#"{"type":"string","x-mcp-header":"A"}"#,
-        ] {
-            assert!(!tool(schema).is_usable(), "{schema}");
-        }
-    }
-
-    #[test]
-    fn the_name_of_the_annotation_elsewhere_means_nothing() {
-        for schema in [
-            r#"{"properties":{"x-mcp-header":{"type":"string"}}}"#,
-            r#"{"properties":{"a":{"enum":[{"x-mcp-header":"A"}],"default":{"x-mcp-header":1}}}}"#,
-            r#"{"description":"uses x-mcp-header"}"#,
-        ] {
-            assert_eq!(tool(schema).mirrors, Some(vec![]), "{schema}");
-        }
-    }
-
-    #[test]
-    fn close_names_are_offered() {
-        let names = ["echo", "add", "get-sum", "Echo2"];
-        assert_eq!(similar(names.into_iter(), "ecoh"), Vec::<String>::new());
-        assert_eq!(similar(names.into_iter(), "ECHO"), ["echo", "Echo2"]);
-        assert_eq!(similar(names.into_iter(), "getsum"), ["get-sum"]);
-        assert!(similar(names.into_iter(), "no_such_tool").is_empty());
-    }
 
     #[test]
     fn hints_are_read() {

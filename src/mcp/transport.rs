@@ -36,6 +36,7 @@ use super::socket::{Connection, Flight};
 use super::unpack::unpacked;
 use super::watch::Watch;
 use crate::descriptors;
+use crate::offload;
 use crate::servers::Server;
 use crate::settings::Limits;
 
@@ -335,10 +336,10 @@ impl Transport {
     {
         if !response.status().is_success() {
             // The status alone says enough; a body that cannot be read or is no JSON-RPC error adds nothing.
-            let body = read_body(response, ERROR_BODY, self.budget.share()).await;
-            let found = body
-                .ok()
-                .and_then(|body| message::find_lone_answer(&body, id).ok());
+            let Ok(body) = read_body(response, ERROR_BODY, self.budget.share()).await else {
+                return Ok(Lone::Nothing);
+            };
+            let found = self.find_lone_answer(body, id).await;
             return Ok(found.unwrap_or(Lone::Nothing));
         }
         if kind == Kind::Other {
@@ -346,10 +347,18 @@ impl Transport {
         }
         let cap = self.limits.response_bytes;
         let body = read_body(response, cap, self.budget.share()).await?;
-        if message::nests_deeper_than(&body, self.limits.depth) {
-            return Err(Error::TooLarge(Cap::Depth));
+        self.find_lone_answer(body, id).await
+    }
+
+    async fn find_lone_answer(&self, body: Bytes, id: &Id) -> Result<Lone, Error> {
+        let depth = self.limits.depth;
+        if !offload::is_large(body.len()) {
+            return find_lone_answer(&body, id, depth);
         }
-        Ok(message::find_lone_answer(&body, id)?)
+        let id = id.clone();
+        let reading = offload::run(body.len(), move || find_lone_answer(&body, &id, depth));
+        let read = reading.await;
+        read.unwrap_or_else(|| Err(Error::Internal("an answer could not be read".into())))
     }
 
     fn events(
@@ -373,6 +382,14 @@ fn send(request: awc::ClientRequest, body: &Bytes) -> awc::SendClientRequest {
     } else {
         request.send_body(Pieces::of(body.clone()))
     }
+}
+
+/// The answer to `id` in a body that holds nothing else.
+fn find_lone_answer(body: &Bytes, id: &Id, depth: usize) -> Result<Lone, Error> {
+    if message::nests_deeper_than(body, depth) {
+        return Err(Error::TooLarge(Cap::Depth));
+    }
+    Ok(message::find_lone_answer(body, id)?)
 }
 
 /// Between a tenth of a second and twice that before the second attempt, and twice as long before each that follows. The

@@ -260,9 +260,19 @@ pub(super) const SETTINGS: &[Setting] = &[
         "events on one stream",
     ),
     setting(
+        "limits.listBytes",
+        "MCP_REST_LIMITS_LIST_BYTES",
+        BYTES,
+        "8388608",
+        "bytes of a list (of tools, say) that the service itself looks into, all pages together",
+    ),
+    setting(
         "limits.depth",
         "MCP_REST_LIMITS_DEPTH",
-        COUNT,
+        Form::Number {
+            least: 1,
+            most: 1000,
+        },
         "128",
         "how deep JSON may nest, in requests and answers",
     ),

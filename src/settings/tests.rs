@@ -89,8 +89,8 @@ fn every_setting_can_come_from_the_file_and_from_the_environment() {
     let file = with_gateway(
         r#"{"host": "0.0.0.0", "port": 1, "workers": 2, "showUrls": false, "basePath": "/b",
             "trustedProxies": ["10.0.0.0/8", "192.0.2.7"], "timeoutMs": 3, "drainMs": 4,
-            "drainDelayMs": 12, "retries": 7, "queueMs": 13, "stallMs": 16, "logLevel": "warn", "allowUnauthenticated": true, "auth": {"apiKeys": ["${KEY}"]},
-            "limits": {"requestBytes": 5, "responseBytes": 6, "eventBytes": 7, "events": 8, "depth": 9, "bufferedBytes": 14,
+            "drainDelayMs": 12, "retries": 7, "queueMs": 13, "stallMs": 17, "logLevel": "warn", "allowUnauthenticated": true, "auth": {"apiKeys": ["${KEY}"]},
+            "limits": {"requestBytes": 5, "responseBytes": 6, "eventBytes": 7, "events": 8, "listBytes": 16, "depth": 9, "bufferedBytes": 14,
                 "batch": 15, "inFlight": 10, "queued": 11}}"#,
     );
     let from_file = run(&file, &[("KEY", "k")], &[]).unwrap().settings;
@@ -108,6 +108,7 @@ fn every_setting_can_come_from_the_file_and_from_the_environment() {
         ("MCP_REST_LIMITS_RESPONSE_BYTES", "6"),
         ("MCP_REST_LIMITS_EVENT_BYTES", "7"),
         ("MCP_REST_LIMITS_EVENTS", "8"),
+        ("MCP_REST_LIMITS_LIST_BYTES", "16"),
         ("MCP_REST_LIMITS_DEPTH", "9"),
         ("MCP_REST_LIMITS_BUFFERED_BYTES", "14"),
         ("MCP_REST_LIMITS_BATCH", "15"),
@@ -118,7 +119,7 @@ fn every_setting_can_come_from_the_file_and_from_the_environment() {
         ("MCP_REST_DRAIN_DELAY_MS", "12"),
         ("MCP_REST_RETRIES", "7"),
         ("MCP_REST_QUEUE_MS", "13"),
-        ("MCP_REST_STALL_MS", "16"),
+        ("MCP_REST_STALL_MS", "17"),
         ("KEY", "k"),
     ];
     let from_environment = run(FILE, &variables, &[]).unwrap().settings;
@@ -127,9 +128,9 @@ fn every_setting_can_come_from_the_file_and_from_the_environment() {
         assert_eq!(
             format!("{settings:?}"),
             "Settings { host: 0.0.0.0, port: 1, workers: 2, show_urls: false, base_path: \"/b\", trusted_proxies: [10.0.0.0/8, 192.0.2.7/32], timeout: 3ms, limits: Limits { \
-             request_bytes: 5, response_bytes: 6, event_bytes: 7, events: 8, depth: 9, buffered_bytes: 14, batch: 15, in_flight: 10, queued: 11 }, keys: ApiKeys(1), \
+             request_bytes: 5, response_bytes: 6, event_bytes: 7, events: 8, list_bytes: 16, depth: 9, buffered_bytes: 14, batch: 15, in_flight: 10, queued: 11 }, keys: ApiKeys(1), \
              allow_unauthenticated: true, log_level: Warn, demo: false, drain: 4ms, \
-             drain_delay: 12ms, retries: 7, queue: 13ms, stall: 16ms }"
+             drain_delay: 12ms, retries: 7, queue: 13ms, stall: 17ms }"
         );
     }
     let args = [

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -233,6 +233,41 @@ impl TestApp {
         assert!(found.text.contains(text), "not in the log: {text}");
     }
 
+    /// The number of the process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// From now on nobody reads what the process writes to standard error.
+    pub fn stop_reading_logs(&self) {
+        self.logs.read(false);
+    }
+
+    /// From now on it is read again.
+    pub fn read_logs(&self) {
+        self.logs.read(true);
+    }
+
+    /// Waits for the end of a process whose log nobody reads, and reads it then.
+    pub fn ended_unread(mut self) -> Ended {
+        let (exited, exit) = mpsc::channel();
+        let (pid, mut child) = (self.child.id(), std::mem::replace(&mut self.child, gone()));
+        let waiting = thread::spawn(move || exited.send(child.wait().unwrap()));
+        let status = exit.recv_timeout(PATIENCE);
+        if status.is_err() {
+            let mut kill = Command::new("kill");
+            kill.args(["-s", "KILL", &pid.to_string()]).status().ok();
+        }
+        waiting.join().unwrap().ok();
+        self.read_logs();
+        assert!(self.logs.ends());
+        Ended {
+            status: status.unwrap(),
+            stdout: String::new(),
+            stderr: self.logs.text(),
+        }
+    }
+
     /// Waits for the end.
     pub fn ended(mut self) -> Ended {
         assert!(
@@ -254,6 +289,11 @@ impl Drop for TestApp {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// A process that has ended.
+fn gone() -> Child {
+    Command::new("true").spawn().unwrap()
 }
 
 /// Runs the binary, with this text as `mcp.servers.json`, until it ends by itself.
@@ -342,6 +382,8 @@ struct Written {
     text: String,
     address: Option<SocketAddr>,
     ended: bool,
+    /// Nobody reads.
+    paused: bool,
 }
 
 impl Logs {
@@ -353,7 +395,8 @@ impl Logs {
         thread::spawn(move || {
             let (written, changed) = &*shared;
             for line in stderr.lines().map_while(Result::ok) {
-                let mut written = written.lock().unwrap();
+                let written = written.lock().unwrap();
+                let mut written = changed.wait_while(written, |it| it.paused).unwrap();
                 written.address = written.address.or(listening_address(&line));
                 written.text.push_str(&line);
                 written.text.push('\n');
@@ -363,6 +406,12 @@ impl Logs {
             changed.notify_all();
         });
         logs
+    }
+
+    fn read(&self, on: bool) {
+        let (written, changed) = &*self.0;
+        written.lock().unwrap().paused = !on;
+        changed.notify_all();
     }
 
     fn text(&self) -> String {

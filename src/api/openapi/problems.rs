@@ -321,6 +321,10 @@ problem_sets! {
     ReadProblems extends SessionProblems: "ResourceNotFound", "NotAcceptable", "InputRequired";
     /// Of a template that is expanded.
     NamedServerProblems extends GatewayProblems: "ServerNotFound";
+    /// Of a document over all servers, which takes time to write.
+    AllServersProblems extends GatewayProblems: "UpstreamTimeout";
+    /// Of a search, which takes time too.
+    SearchProblems extends NamedServerProblems: "UpstreamTimeout";
     /// Of every route that may run something: none of them is for pages of other sites.
     SiteProblems: "ForbiddenHereOrThere", "UnsupportedMediaType";
     /// Of every route that takes a body.

@@ -10,7 +10,7 @@
 mod tests;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use percent_encoding::percent_decode_str;
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
@@ -33,6 +33,10 @@ pub(super) enum Node<'a> {
     AsItIs(&'a RawValue),
     /// Not from a server.
     Ours(Value),
+    /// The same where many have it.
+    Shared(&'a Value),
+    /// Written already: as a tree it takes ten times the memory.
+    Written(Box<RawValue>),
 }
 
 impl Serialize for Node<'_> {
@@ -55,6 +59,8 @@ impl Serialize for Node<'_> {
             Self::Text(text) => serializer.serialize_str(text),
             Self::AsItIs(raw) => raw.serialize(serializer),
             Self::Ours(value) => value.serialize(serializer),
+            Self::Shared(value) => value.serialize(serializer),
+            Self::Written(raw) => raw.serialize(serializer),
         }
     }
 }
@@ -99,7 +105,7 @@ impl Node<'_> {
 pub(super) fn embed<'a>(
     schema: &'a RawValue,
     base: &str,
-    shared_ids: &[String],
+    shared_ids: &HashSet<String>,
 ) -> Vec<(String, Node<'a>)> {
     let Ok(members) = Members::of(schema.get()) else {
         // `true` or `false`.
@@ -299,7 +305,7 @@ impl Definitions {
             dialect: text(root.get("$schema")),
             places: HashMap::new(),
         };
-        let mut taken = Vec::new();
+        let mut taken = HashSet::new();
         for (keyword, noted) in KEYWORDS {
             let Some(value) = root.get(keyword) else {
                 continue;
@@ -322,10 +328,9 @@ impl Definitions {
                     return None;
                 }
                 let mut place = format!("{base}.{}", component_part(name));
-                while taken.contains(&place) {
+                while !taken.insert(place.clone()) {
                     place.push('_');
                 }
-                taken.push(place.clone());
                 let key = (keyword, name.to_string());
                 if definitions.places.insert(key, place).is_some() {
                     return None;

@@ -1,8 +1,11 @@
 //! Requests to a modern server (2026-07-28): each stands alone, with all it needs in headers and `params._meta`.
 
+use std::sync::Arc;
+
 use awc::http::header::{HeaderName, HeaderValue};
 use bytes::Bytes;
 
+use super::tools::aside;
 use super::{Client, Operation};
 use crate::mcp::era;
 use crate::mcp::error::{Error, Stage};
@@ -96,12 +99,21 @@ impl Client<'_> {
             },
         };
         match tools.get(name) {
-            Some(tool) if tool.is_usable() => Ok(Some(tool.headers(arguments))),
-            Some(_) => Err(Error::ToolNotFound {
+            Some(tool) if !tool.is_usable() => Err(Error::ToolNotFound {
                 did_you_mean: vec![],
                 said: None,
             }),
-            None => Ok(Some(Vec::new())),
+            Some(tool) if tool.mirrors_any() => {
+                let (tools, name) = (Arc::clone(&tools), name.to_owned());
+                let arguments = arguments.to_owned();
+                let bytes = arguments.get().len();
+                let headers = move || {
+                    let tool = tools.get(&name);
+                    tool.map_or_else(Vec::new, |tool| tool.headers(&arguments))
+                };
+                aside(bytes, headers).await.map(Some)
+            }
+            _ => Ok(Some(Vec::new())),
         }
     }
 }

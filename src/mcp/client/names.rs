@@ -1,16 +1,22 @@
 //! Telling an unknown prompt or resource from a failure. Codes alone do not: -32602 stands for an unknown name and for wrong
 //! arguments, Python SDK 1 says 0 to every failure, and Python SDK 2 -32603.
 
+use bytes::Bytes;
+
 use super::Client;
+use super::tools::{aside, bytes_of};
 use crate::mcp::error::Error;
-use crate::mcp::lists::{Listing, Page, text_member};
-use crate::mcp::tools_cache::similar;
+use crate::mcp::lists::{Listing, texts};
+use crate::mcp::similar::similar;
 
 /// "Resource not found" up to 2025-11-25. From 2026-07-28 on it is -32602, which TypeScript SDK 1 says too: with a request
 /// that holds nothing but a URI there is little else that can be invalid.
 const NO_SUCH_RESOURCE: [i64; 2] = [-32002, -32602];
 /// What Python SDK 1 says of everything.
 const SOMETHING: i64 = 0;
+
+/// How much longer it takes to compare an item than to read it.
+const COMPARED: usize = 8;
 
 impl Client<'_> {
     /// What a refused `prompts/get` comes to: the server's own list says whether there is such a prompt.
@@ -26,11 +32,14 @@ impl Client<'_> {
             return error;
         }
         let said = (*status, said.clone());
-        match self.listed(Listing::Prompts, "name").await {
-            Ok(names) if !names.iter().any(|listed| listed == name) => Error::PromptNotFound {
-                did_you_mean: similar(names.iter().map(String::as_str), name),
-                said,
-            },
+        let wanted = name.to_owned();
+        let close_names = move |pages: &[Bytes]| {
+            let names = texts(Listing::Prompts, pages, "name")?;
+            let is_unknown = !names.contains(&wanted);
+            Ok(is_unknown.then(|| similar(names.iter().map(String::as_str), &wanted)))
+        };
+        match self.look_into(Listing::Prompts, close_names).await {
+            Ok(Some(did_you_mean)) => Error::PromptNotFound { did_you_mean, said },
             _ => error,
         }
     }
@@ -59,20 +68,29 @@ impl Client<'_> {
 
     /// Whether neither a resource nor a template in the server's lists can be meant by `uri`.
     async fn list_no_resource(&mut self, uri: &str) -> Result<bool, Error> {
-        let listed = self.listed(Listing::Resources, "uri").await?;
-        if listed.iter().any(|listed| listed == uri) {
+        let wanted = uri.to_owned();
+        let is_listed = move |pages: &[Bytes]| {
+            let uris = texts(Listing::Resources, pages, "uri")?;
+            Ok(uris.contains(&wanted))
+        };
+        if self.look_into(Listing::Resources, is_listed).await? {
             return Ok(false);
         }
-        let templates = self
-            .listed(Listing::ResourceTemplates, "uriTemplate")
-            .await?;
-        Ok(!templates
-            .iter()
-            .any(|template| may_expand_to(template, uri)))
+        let wanted = uri.to_owned();
+        let is_meant = move |pages: &[Bytes]| {
+            let templates = texts(Listing::ResourceTemplates, pages, "uriTemplate")?;
+            Ok(templates.iter().any(|it| may_expand_to(it, &wanted)))
+        };
+        let is_meant = self.look_into(Listing::ResourceTemplates, is_meant).await?;
+        Ok(!is_meant)
     }
 
-    /// One member of all items of a list, in the era and the session already in use.
-    async fn listed(&mut self, listing: Listing, member: &str) -> Result<Vec<String>, Error> {
+    /// What all pages of a list come to, asked for in the era and the session already in use.
+    async fn look_into<T: Send + 'static>(
+        &mut self,
+        listing: Listing,
+        look: impl FnOnce(&[Bytes]) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
         let stage = self.clock.stage;
         let first = self.list_page(listing, None).await;
         let pages = match first {
@@ -80,16 +98,9 @@ impl Client<'_> {
             Err(error) => Err(error),
         };
         self.clock.enter(stage);
-        let mut found = Vec::new();
-        for page in pages? {
-            let page = Page::read(listing, &page)?;
-            let texts = page
-                .items
-                .iter()
-                .filter_map(|item| text_member(item, member));
-            found.extend(texts.map(std::borrow::Cow::into_owned));
-        }
-        Ok(found)
+        let pages = pages?;
+        // Each item is compared with what a caller has named.
+        aside(COMPARED * bytes_of(&pages), move || look(&pages)).await?
     }
 }
 

@@ -1,7 +1,6 @@
 //! What is particular to tools: lists of many pages, what is remembered of them, and telling an unknown tool from a tool
-//! that failed.
+//! that failed. Lists are looked into off the workers where they are large (`offload`).
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,9 +8,10 @@ use bytes::Bytes;
 use super::{Client, Operation, ToolResult};
 use crate::mcp::era::Era;
 use crate::mcp::error::{Cap, Error, Stage};
-use crate::mcp::lists::{self, Listing, Page};
+use crate::mcp::lists::{self, Freshness, Listing};
 use crate::mcp::message::Marks;
 use crate::mcp::tools_cache::{Tool, Tools};
+use crate::offload;
 
 /// Pages followed for one list.
 const PAGES: usize = 1000;
@@ -46,7 +46,7 @@ impl Client<'_> {
             && let Some(tools) = self.list_without(name).await
         {
             return Err(Error::ToolNotFound {
-                did_you_mean: tools.similar_to(name),
+                did_you_mean: close_names(tools, name).await,
                 said,
             });
         }
@@ -104,7 +104,7 @@ impl Client<'_> {
             outcome => outcome?,
         };
         let pages = self.pages_from(Listing::Tools, first).await?;
-        self.learn(&pages)
+        self.learn(&pages).await
     }
 
     /// One page, in the era and the session already in use.
@@ -134,52 +134,98 @@ impl Client<'_> {
         listing: Listing,
         first: Bytes,
     ) -> Result<Vec<Bytes>, Error> {
-        let cap = self.pool.transport.limits().response_bytes;
-        let mut total = first.len();
-        let mut pages = vec![first];
+        let mut room = self.pool.transport.limits().list_bytes;
+        let mut page = first;
+        let mut pages = Vec::new();
         let mut seen: Vec<String> = Vec::new();
-        while let Some(cursor) = next_cursor(listing, &pages)? {
+        loop {
+            room = less(room, page.len())?;
+            let last = page.clone();
+            pages.push(page);
+            let cursor = aside(last.len(), move || lists::next_cursor(&last)).await??;
+            let Some(cursor) = cursor else {
+                return Ok(pages);
+            };
             if seen.contains(&cursor) {
                 return Err(Error::Malformed("a cursor of a list came twice".into()));
             }
             if pages.len() >= PAGES {
                 return Err(Error::TooLarge(Cap::Pages));
             }
-            let page = self.list_page(listing, Some(&cursor)).await?;
-            total += page.len();
-            if total > cap {
-                return Err(Error::TooLarge(Cap::ResponseBytes));
-            }
-            seen.push(cursor);
+            page = self.list_page(listing, Some(&cursor)).await?;
             // Pages that are small come in numbers.
-            pages.push(self.pool.transport.budget().share().keep(page)?);
+            page = self.pool.transport.budget().share().keep(page)?;
+            seen.push(cursor);
         }
-        Ok(pages)
     }
 
-    pub(super) fn learn(&self, pages: &[Bytes]) -> Result<Arc<Tools>, Error> {
-        let mut tools = Tools::new();
-        for page in pages {
-            let page = Page::read(Listing::Tools, page)?;
-            tools.add(&page.items, page.freshness);
+    /// What these pages say, remembered. What was remembered before may be as long, and is let go of in the same place.
+    pub(super) async fn learn(&self, pages: &[Bytes]) -> Result<Arc<Tools>, Error> {
+        let pages = pages.to_vec();
+        let bytes = bytes_of(&pages);
+        let (shared, server) = (Arc::clone(&self.pool.shared), self.server.identity);
+        let learn = move || Tools::of(&pages).map(|tools| shared.remember(server, tools));
+        aside(bytes, learn).await?
+    }
+
+    /// The definition of a tool on these pages.
+    pub(super) async fn definition(
+        &self,
+        name: &str,
+        pages: Vec<Bytes>,
+    ) -> Result<(Bytes, Freshness), Error> {
+        let tools = self.learn(&pages).await?;
+        let modern = self.era == Some(Era::Modern);
+        let known = tools.get(name).filter(|tool| !modern || tool.is_usable());
+        let found = match known {
+            Some(tool) => Some(Bytes::copy_from_slice(tool.definition.get().as_bytes())),
+            // There are more tools than are remembered.
+            None if !tools.is_complete() => {
+                let name = name.to_owned();
+                let find = move || lists::find_tool(&pages, &name, modern);
+                aside(tools.definition_bytes(), find).await??
+            }
+            None => None,
+        };
+        match found {
+            Some(definition) => Ok((definition, tools.freshness())),
+            None => Err(Error::ToolNotFound {
+                did_you_mean: close_names(tools, name).await,
+                said: None,
+            }),
         }
-        Ok(self.store(tools))
+    }
+
+    /// All pages of a list as one.
+    pub(super) async fn join(&self, listing: Listing, pages: Vec<Bytes>) -> Result<Bytes, Error> {
+        let bytes = bytes_of(&pages);
+        let budget = self.pool.transport.budget().clone();
+        let join = move || lists::joined(listing, &pages, &budget);
+        aside(bytes, join).await?
     }
 
     pub(super) fn store(&self, tools: Tools) -> Arc<Tools> {
-        let tools = Arc::new(tools);
-        let shared = &self.pool.shared;
-        shared.tools.put(self.server.identity, Arc::clone(&tools));
-        tools
+        self.pool.shared.remember(self.server.identity, tools)
     }
 
     /// A list as a caller may see it.
-    pub(super) fn listable(&self, listing: Listing, page: Bytes) -> Result<Bytes, Error> {
-        let page = self.completed(page)?;
-        if self.era != Some(Era::Modern) || listing != Listing::Tools {
+    pub(super) async fn listable(&self, listing: Listing, page: Bytes) -> Result<Bytes, Error> {
+        if self.era != Some(Era::Modern) {
             return Ok(page);
         }
-        lists::without_unusable(page, self.pool.transport.budget())
+        if listing == Listing::Tools {
+            less(self.pool.transport.limits().list_bytes, page.len())?;
+        }
+        let bytes = page.len();
+        let budget = self.pool.transport.budget().clone();
+        let look = move || {
+            complete(&page, &Marks::of(&page))?;
+            match listing {
+                Listing::Tools => lists::without_unusable(page, &budget),
+                _ => Ok(page),
+            }
+        };
+        aside(bytes, look).await?
     }
 
     /// A result that is one: a modern server may want input instead, or answer with something that nobody knows.
@@ -191,11 +237,31 @@ impl Client<'_> {
     }
 }
 
-fn next_cursor(listing: Listing, pages: &[Bytes]) -> Result<Option<String>, Error> {
-    let Some(last) = pages.last() else {
-        return Ok(None);
-    };
-    Ok(Page::read(listing, last)?.next_cursor.map(Cow::into_owned))
+/// The names of tools that are closest to `name`. Each is compared letter by letter.
+pub(super) async fn close_names(tools: Arc<Tools>, name: &str) -> Vec<String> {
+    let work = tools.definition_bytes() * (1 + name.len() / 8);
+    let name = name.to_owned();
+    let close = offload::run(work, move || tools.similar_to(&name)).await;
+    close.unwrap_or_default()
+}
+
+/// Looks into so many bytes of lists: off the worker, if they are many.
+pub(super) async fn aside<T: Send + 'static>(
+    bytes: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
+    let done = offload::run(bytes, work).await;
+    done.ok_or_else(|| Error::Internal("a list could not be looked into".into()))
+}
+
+pub(super) fn bytes_of(pages: &[Bytes]) -> usize {
+    pages.iter().map(Bytes::len).sum()
+}
+
+/// What is left of the room for one list.
+fn less(room: usize, bytes: usize) -> Result<usize, Error> {
+    let left = room.checked_sub(bytes);
+    left.ok_or(Error::TooLarge(Cap::ListBytes))
 }
 
 /// A modern result must be `complete`; `input_required` is the caller's to answer, anything else is invalid.

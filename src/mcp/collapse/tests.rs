@@ -11,6 +11,7 @@ pub(in crate::mcp) const LIMITS: Limits = Limits {
     response_bytes: 1 << 20,
     event_bytes: 1 << 16,
     events: 100,
+    list_bytes: 0,
     depth: 16,
     buffered_bytes: 0,
     batch: 0,

@@ -10,7 +10,7 @@ use super::*;
 /// The components as a document holds them.
 fn embedded(schema: &str, base: &str) -> Value {
     let raw: &RawValue = serde_json::from_str(schema).unwrap();
-    let components: Vec<(String, Node<'_>)> = embed(raw, base, &[]);
+    let components: Vec<(String, Node<'_>)> = embed(raw, base, &HashSet::new());
     let mut map = serde_json::Map::new();
     for (name, node) in components {
         let known = map.insert(name, serde_json::to_value(&node).unwrap());
@@ -143,7 +143,7 @@ fn data_is_not_taken_for_schemas() {
 fn numbers_keep_their_digits() {
     let schema = r#"{"properties":{"a":{"maximum":1e400,"minimum":12345678901234567890123,"multipleOf":1.10}}}"#;
     let raw: &RawValue = serde_json::from_str(schema).unwrap();
-    let nodes = embed(raw, "b", &[]);
+    let nodes = embed(raw, "b", &HashSet::new());
     assert_eq!(serde_json::to_string(&nodes[0].1).unwrap(), schema);
 }
 
@@ -182,9 +182,13 @@ fn anchors_make_a_schema_a_resource_of_its_own() {
 fn an_id_is_kept_and_told_apart_where_two_schemas_have_it() {
     let schema = r##"{"$id":"https://example.com/s","$defs":{"X":{}},"$ref":"#/$defs/X"}"##;
     let raw: &RawValue = serde_json::from_str(schema).unwrap();
-    let alone = embed(raw, "b", &[]);
+    let alone = embed(raw, "b", &HashSet::new());
     assert_eq!(serde_json::to_string(&alone[0].1).unwrap(), schema);
-    let shared = embed(raw, "b", &["https://example.com/s".to_owned()]);
+    let shared = embed(
+        raw,
+        "b",
+        &HashSet::from(["https://example.com/s".to_owned()]),
+    );
     let written = serde_json::to_value(&shared[0].1).unwrap();
     assert_eq!(written["$id"], "https://example.com/s?tool=b");
 }

@@ -1,0 +1,68 @@
+//! Work that would hold up a worker, on threads of its own.
+//!
+//! What is small is done at once: to go to another thread and back costs more than it does.
+
+use std::sync::{Arc, LazyLock};
+use std::thread::available_parallelism;
+
+use tokio::sync::Semaphore;
+
+/// Bytes of JSON that are looked into within some 3 ms.
+const SMALL: usize = 128 * 1024;
+
+/// As many at once as there are cores, and no more than this: each may take some 100 MiB for a list as long as it may be.
+const MOST_AT_ONCE: usize = 8;
+
+/// More than there are cores would not be done sooner, and would take more from the workers.
+static PERMITS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
+    let cores = available_parallelism().map_or(1, usize::from);
+    Arc::new(Semaphore::new(cores.min(MOST_AT_ONCE)))
+});
+
+/// Whether so many bytes are better looked into on another thread.
+pub(crate) fn is_large(bytes: usize) -> bool {
+    bytes > SMALL
+}
+
+/// Does some work: here, or on another thread if it is work on many `bytes`. `None` if it panics there.
+///
+/// Whoever waits may give up at any time. Work that has begun goes on to its end and keeps its permit until then.
+pub(crate) async fn run<T: Send + 'static>(
+    bytes: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    if !is_large(bytes) {
+        return Some(work());
+    }
+    let permit = Arc::clone(&PERMITS).acquire_owned().await.ok()?;
+    let working = actix_rt::task::spawn_blocking(move || {
+        let _permit = permit;
+        work()
+    });
+    working.await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[actix_rt::test]
+    async fn only_what_is_large_goes_to_another_thread() {
+        let here = thread::current().id();
+        let small = run(SMALL, || thread::current().id()).await;
+        let large = run(SMALL + 1, || thread::current().id()).await;
+        assert_eq!(small, Some(here));
+        assert!(large.is_some_and(|there| there != here));
+    }
+
+    #[actix_rt::test]
+    async fn work_that_panics_gives_its_permit_back() {
+        for _ in 0..2000 {
+            let nothing: Option<()> =
+                run(SMALL + 1, || std::panic::resume_unwind(Box::new(()))).await;
+            assert_eq!(nothing, None);
+        }
+    }
+}
