@@ -49,6 +49,10 @@ class Request:
         return json.dumps({"jsonrpc": "2.0", "id": self.message.get("id"), "error": error}).encode()
 
 
+def call_of(request):
+    return request.message["params"]["arguments"].get("call")
+
+
 class Gone(Exception):
     """The connection is over."""
 
@@ -106,6 +110,10 @@ class Connection:
         finally:
             closed.cancel()
         raise Gone
+
+    def finish(self):
+        """Ends this side of the connection."""
+        self.writer.write_eof()
 
     def reset(self):
         raw = self.writer.get_extra_info("socket")
@@ -188,10 +196,10 @@ class Server:
             self.waiting.pop(identity).set_result(None)
 
     def execute(self, request):
-        self.ledger.executed[request.message["params"]["arguments"].get("call")] += 1
+        self.ledger.executed[call_of(request)] += 1
 
     def result(self, request):
-        return request.reply({"resultType": "complete", "content": [{"type": "text", "text": "done"}]})
+        return request.reply({"resultType": "complete", "content": [{"type": "text", "text": f"done {call_of(request)}."}]})
 
     async def work(self, connection, request):
         self.execute(request)
@@ -342,6 +350,42 @@ class Forgets(Stateful):
         await super().work(connection, request)
 
 
+class Big(Server):
+    """Answers with what a caller may be slow to read."""
+
+    def result(self, request):
+        text = f"done {call_of(request)}." + "x" * self.rng.randrange(200_000, 900_000)
+        return request.reply({"content": [{"type": "text", "text": text}]})
+
+
+class Hostile(Modern):
+    """Offers tools whose schemas are made to cost whoever uses them."""
+
+    def __init__(self, *rest):
+        super().__init__(*rest)
+        schemas = {
+            "patterns": {"properties": {f"p{n}": {"pattern": "(a|b|ab)*c{1,1000}" + str(n)} for n in range(2000)}},
+            "one-pattern": {"properties": {"text": {"pattern": "((((a{1,100}){1,100}){1,100}){1,100})"}}},
+            "defaults": {"properties": {f"d{n}": {"default": "x" * 2000} for n in range(100)}},
+            "doubling": {"$ref": "#/$defs/d0", "$defs": {
+                f"d{n}": {"properties": {side: {"$ref": f"#/$defs/d{n + 1}"} for side in "lr"}, "required": ["l", "r"]}
+                for n in range(30)} | {"d30": {"default": "x" * 1000}}},
+            "chain": {"$ref": "#/$defs/d0", "$defs": {f"d{n}": {"$ref": f"#/$defs/d{(n + 1) % 3000}"} for n in range(3000)}},
+            "wide": {"properties": {f"w{n}": {"type": "string", "enum": ["a", "b"]} for n in range(5000)}},
+            "deep": json.loads('{"properties":{"a":' * 40 + "{}" + "}}" * 40),
+        }
+        self.tools = [TOOL] + [{"name": name, "inputSchema": {"type": "object", **schema},
+                                "annotations": {"readOnlyHint": True}} for name, schema in schemas.items()]
+
+    async def send(self, connection, message):
+        listed = b'"tools": ['
+        if listed in message:
+            said = json.loads(message)
+            said["result"]["tools"] = self.tools
+            message = json.dumps(said).encode()
+        await super().send(connection, message)
+
+
 class Faulty(Stateful):
     """Does one thing wrong in its answer to a call, which it has carried out before."""
 
@@ -360,6 +404,22 @@ class Faulty(Stateful):
         match self.fault:
             case "reset":
                 connection.reset()
+            case "end-reset":
+                connection.finish()
+                await asyncio.sleep(self.rng.choice((0, 0.001, 0.01)))
+                connection.reset()
+            case "interim":
+                await connection.write(b"HTTP/1.1 103 Early Hints\r\nlink: </x>; rel=preload\r\n\r\n")
+                await connection.whole(200, answer)
+            case "continue":
+                await connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                await connection.whole(200, answer)
+            case "unframed":
+                await connection.write(b"HTTP/1.1 500 X\r\ncontent-type: application/json\r\n\r\n" + request.error(-32603))
+            case "late":
+                other = request.error(-32603, "of another caller").replace(request.message["id"].encode(), b"other")
+                await connection.whole(200, answer)
+                await connection.whole(400, other)
             case "reset-mid":
                 await connection.write(head + b"100\r\n\r\n{")
                 connection.reset()
@@ -414,8 +474,8 @@ HEALTHY = {
     "http-sse": HttpSse,
     "closes": Closes,
 }
-FAULTS = ("reset", "reset-mid", "cut", "half-head", "wrong-length", "flood", "bomb", "page", "failing", "busy", "empty",
-          "wrong-id", "error", "hang", "silent-stream", "limited", "refuses", "drip")
+FAULTS = ("reset", "reset-mid", "end-reset", "interim", "continue", "unframed", "late", "cut", "half-head", "wrong-length", "flood",
+          "bomb", "page", "failing", "busy", "empty", "wrong-id", "error", "hang", "silent-stream", "limited", "refuses", "drip")
 
 
 async def start_all(ledger, seed):
@@ -424,6 +484,8 @@ async def start_all(ledger, seed):
     for name, kind in HEALTHY.items():
         servers[name] = await kind(name, ledger, random.Random(f"{seed} {name}")).start()
     servers["forgets"] = await Forgets("forgets", ledger, random.Random(f"{seed} forgets")).start()
+    servers["big"] = await Big("big", ledger, random.Random(f"{seed} big")).start()
+    servers["hostile"] = await Hostile("hostile", ledger, random.Random(f"{seed} hostile")).start()
     servers["few"] = await Slow("few", ledger, random.Random(f"{seed} few")).start()
     for fault in FAULTS:
         servers[fault] = await Faulty(fault, ledger, random.Random(zlib.crc32(f"{seed} {fault}".encode()))).start()

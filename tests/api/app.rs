@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::http::{Request, Response};
 use crate::openapi;
+use crate::process::Process;
 use crate::upstream::Upstream;
 
 /// The name of the server in the configuration of [`TestApp::over`].
@@ -194,6 +195,11 @@ impl TestApp {
         self.ended()
     }
 
+    /// The process, for what the system says of it.
+    pub fn process(&self) -> Process {
+        Process(self.child.id())
+    }
+
     /// Sends a signal.
     pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
@@ -201,41 +207,10 @@ impl TestApp {
         assert!(kill.args(["-s", name, &pid]).status().unwrap().success());
     }
 
-    /// The most memory the process has held at once, in bytes.
-    pub fn peak_memory(&self) -> usize {
-        let status = std::fs::read_to_string(self.proc("status")).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
-        let kilobytes = line.unwrap().split_whitespace().nth(1).unwrap();
-        kilobytes.parse::<usize>().unwrap() * 1024
-    }
-
-    /// What the system says of the process, in a file of its own below `/proc`.
-    pub fn proc(&self, file: &str) -> PathBuf {
-        PathBuf::from(format!("/proc/{}/{file}", self.child.id()))
-    }
-
-    /// How many descriptors the process has.
-    pub fn descriptors(&self) -> usize {
-        std::fs::read_dir(self.proc("fd")).unwrap().count()
-    }
-
-    /// How much of a processor the process has used, in hundredths of a second.
-    pub fn cpu_ticks(&self) -> u64 {
-        let stat = std::fs::read_to_string(self.proc("stat")).unwrap();
-        let (_, fields) = stat.rsplit_once(") ").unwrap();
-        let times = fields.split(' ').skip(11).take(2);
-        times.map(|ticks| ticks.parse::<u64>().unwrap()).sum()
-    }
-
     /// Waits until something is in the log.
     pub fn wait_for_log(&self, text: &str) {
         let found = self.logs.wait_while(|written| !written.text.contains(text));
         assert!(found.text.contains(text), "not in the log: {text}");
-    }
-
-    /// The number of the process.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
     }
 
     /// From now on nobody reads what the process writes to standard error.

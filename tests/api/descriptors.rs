@@ -45,7 +45,7 @@ fn exhaust(app: &TestApp) -> (Vec<TcpStream>, String) {
 fn the_soft_limit_is_raised_to_the_hard_one() {
     let upstream = Upstream::start(servers::ts_v1_stateless);
     let app = TestApp::spawn_within(&config(&upstream, json!({})), "-S -n 200", &[]);
-    let limits = std::fs::read_to_string(app.proc("limits")).unwrap();
+    let limits = std::fs::read_to_string(app.process().file("limits")).unwrap();
     let files = limits
         .lines()
         .find(|line| line.starts_with("Max open files"));
@@ -124,7 +124,7 @@ fn a_server_that_ends_no_session_holds_a_bounded_number_of_descriptors() {
         }
     });
     let app = TestApp::over_with(&upstream, json!({"protocol": "legacy"}));
-    let before = app.descriptors();
+    let before = app.process().descriptors();
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
@@ -135,7 +135,7 @@ fn a_server_that_ends_no_session_holds_a_bounded_number_of_descriptors() {
         }
     });
     upstream.wait_for("DELETE", 64);
-    let held = app.descriptors() - before;
+    let held = app.process().descriptors() - before;
     assert!(held < 100, "{held} descriptors");
     app.request(&Request::get("/livez")).ok();
     assert_eq!(upstream.count("DELETE"), 64);

@@ -1,11 +1,10 @@
 //! Lists as long as a limit allows, and longer: what they cost stays off the workers, and bounded.
 
-use std::fs::read_to_string;
-
 use serde_json::{Value, json};
 
 use crate::app::{SERVER, TestApp, config, path, run};
 use crate::http::Request as Call;
+use crate::process::Ticks;
 use crate::upstream::{Reply, Request, State, Upstream, servers};
 
 /// As many tools as fit into 8 MiB, nearly.
@@ -40,32 +39,15 @@ fn of_server(rest: &str) -> Call {
 
 // === What it costs ===
 
-/// Ticks of processor time that the worker has taken, and the whole process.
-fn ticks(app: &TestApp) -> (u64, u64) {
-    let process = format!("/proc/{}", app.pid());
-    let spent = |folder: &str| {
-        let stat = read_to_string(format!("{folder}/stat")).unwrap();
-        let after_name = stat.rsplit(") ").next().unwrap();
-        let fields: Vec<&str> = after_name.split(' ').collect();
-        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
-    };
-    let threads = std::fs::read_dir(format!("{process}/task")).unwrap();
-    let threads = threads.map(|thread| thread.unwrap().path().display().to_string());
-    let is_worker = |thread: &String| {
-        let name = read_to_string(format!("{thread}/comm")).unwrap_or_default();
-        name.starts_with("actix-rt|system")
-    };
-    let workers: Vec<String> = threads.filter(is_worker).collect();
-    assert_eq!(workers.len(), 1);
-    (spent(&workers[0]), spent(&process))
+/// Processor time that the worker has taken, and the whole process.
+fn ticks(app: &TestApp) -> (Ticks, Ticks) {
+    let process = app.process();
+    (process.ticks_of_workers(), process.ticks())
 }
 
 /// The most memory that the process has ever held, in MiB.
-fn peak(app: &TestApp) -> u64 {
-    let status = read_to_string(format!("/proc/{}/status", app.pid())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
-    let kilobytes = line.unwrap().split_whitespace().nth(1).unwrap();
-    kilobytes.parse::<u64>().unwrap() / 1024
+fn peak(app: &TestApp) -> usize {
+    app.process().peak_memory() >> 20
 }
 
 /// Each in turn, on a service of its own with one worker.

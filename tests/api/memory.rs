@@ -98,14 +98,14 @@ fn answers_count_until_they_are_taken() {
     let upstream = large(8 * MIB);
     let app = over(&upstream, json!({"bufferedBytes": 32 * MIB}));
     app.echo().ok();
-    let before = app.peak_memory();
+    let before = app.process().peak_memory();
     let request = execute(SERVER, "large", "").json("{}");
     let mut callers: Vec<_> = (0..20).map(|_| slow_caller(&app, &request)).collect();
     let statuses: Vec<u16> = callers.iter_mut().map(status).collect();
     let answered = statuses.iter().filter(|status| **status == 200).count();
     assert!((1..=3).contains(&answered), "{statuses:?}");
     assert!(statuses.iter().all(|status| matches!(status, 200 | 503)));
-    let grown = app.peak_memory() - before;
+    let grown = app.process().peak_memory() - before;
     assert!(grown < 32 * MIB + BESIDE, "{} MiB", grown / MIB);
 
     // There is none for others, which are told so, and small ones go on.
@@ -205,10 +205,10 @@ fn a_batch_is_as_large_as_one_answer() {
     let limits = json!({"bufferedBytes": 48 * MIB, "responseBytes": 13 * MIB});
     let app = over(&upstream, limits);
     app.echo().ok();
-    let before = app.peak_memory();
+    let before = app.process().peak_memory();
     let calls = vec![json!({"server": SERVER, "tool": "large"}); 32];
     let batch = app.post("/api/batch", &json!({"calls": calls}));
-    let grown = app.peak_memory() - before;
+    let grown = app.process().peak_memory() - before;
     assert!(grown < 48 * MIB + BESIDE, "{} MiB", grown / MIB);
     let answer = batch.ok();
     let results = answer["results"].as_array().unwrap();
@@ -307,7 +307,7 @@ fn what_waits_for_a_slow_listener_is_bounded_in_bytes() {
     });
     let app = over(&upstream, json!({"responseBytes": 512 * MIB}));
     app.echo().ok();
-    let before = app.peak_memory();
+    let before = app.process().peak_memory();
     let request = execute(SERVER, "talk", "")
         .header("accept", "text/event-stream")
         .json("{}");
@@ -317,7 +317,7 @@ fn what_waits_for_a_slow_listener_is_bounded_in_bytes() {
     for _ in 0..200 {
         app.echo().ok();
     }
-    let grown = app.peak_memory() - before;
+    let grown = app.process().peak_memory() - before;
     assert!(grown < 40 * MIB, "{} MiB", grown / MIB);
     // And it does read on as soon as it may.
     let mut rest = Vec::new();

@@ -334,9 +334,9 @@ fn many_requests_ahead_of_their_turn_wait_for_it() {
             caller.set_read_timeout(Some(pause)).unwrap();
             let nothing = caller.read(&mut [0]).unwrap_err();
             assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
-            let before = app.cpu_ticks();
+            let before = app.process().ticks();
             caller.read(&mut [0]).unwrap_err();
-            let spent = app.cpu_ticks() - before;
+            let spent = app.process().ticks() - before;
             upstream.release();
             caller.set_read_timeout(Some(PATIENCE)).unwrap();
             let mut answers = String::new();

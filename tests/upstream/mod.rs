@@ -14,6 +14,7 @@
 //! It is no MCP implementation: what the tests do not need is not here.
 
 pub mod faults;
+pub mod hostile;
 pub mod legacy;
 pub mod modern;
 pub mod raw;
