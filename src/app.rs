@@ -62,6 +62,7 @@ impl Application {
         let settings = Arc::new(settings);
         let servers = Arc::new(servers);
         let drain = Arc::new(Drain::default());
+        let validators = Arc::new(Validators::default());
         let workers = settings.workers;
         // actix counts in whole seconds.
         let shutdown_timeout =
@@ -81,7 +82,7 @@ impl Application {
                 pool: Pool::new(transport, Arc::clone(&shared)),
                 openapi: openapi.clone(),
                 common: Arc::clone(&common),
-                validators: Validators::default(),
+                validators: Arc::clone(&validators),
                 drain: Arc::clone(&drain),
             });
             App::new().default_service(web::to(move |request, payload| {

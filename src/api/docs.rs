@@ -1,9 +1,10 @@
 //! OpenAPI documents, of this service and of servers' tools, and Swagger UI over them. The assets are part of the binary.
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use actix_web::HttpResponse;
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION};
-use actix_web::{HttpResponse, web};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -89,6 +90,7 @@ pub(super) async fn openapi_of_server(call: &mut Call<'_>) -> Result<HttpRespons
     let listed = client.ask_for_tools().await;
     call.note_timing(&mut client);
     let tools = listed.map_err(|failure| Error::upstream(Task::ListTools, failure))?;
+    let deadline = client.deadline();
     let session = client.finish();
     let freshness = tools.freshness();
     let source = Source {
@@ -98,8 +100,9 @@ pub(super) async fn openapi_of_server(call: &mut Call<'_>) -> Result<HttpRespons
         failed: Vec::new(),
         url: Base::of(call).url(),
         key_wanted: !call.gateway.settings.keys.is_empty(),
+        validators: Arc::clone(&call.gateway.validators),
     };
-    let response = document(call, source, freshness).await?;
+    let response = document(call, source, freshness, deadline).await?;
     Ok(reply::with_session(response, session.as_ref()))
 }
 
@@ -138,24 +141,25 @@ pub(super) async fn openapi_of_all(call: &mut Call<'_>) -> Result<HttpResponse, 
         failed,
         url: Base::of(call).url(),
         key_wanted: !call.gateway.settings.keys.is_empty(),
+        validators: Arc::clone(&call.gateway.validators),
     };
-    document(call, source, freshness).await
+    let most = timeout.unwrap_or(call.gateway.settings.timeout);
+    document(call, source, freshness, call.started + most).await
 }
 
-/// The document, written on a thread of its own: with thousands of tools it takes longer than other callers should wait.
+/// The document. With thousands of tools it takes longer to write than other callers should wait.
 async fn document(
     call: &Call<'_>,
     source: Source,
     freshness: Freshness,
+    deadline: Instant,
 ) -> Result<HttpResponse, Error> {
-    let failed = |error: &dyn std::fmt::Display| {
+    let aside = call.gateway.validators.aside();
+    let written = aside.run(deadline, || move || source.document()).await?;
+    let document = written.map_err(|error| {
         log::error!("a document could not be written: {error}");
         Error::Internal
-    };
-    let written = web::block(move || source.document()).await;
-    let document = written
-        .map_err(|error| failed(&error))?
-        .map_err(|error| failed(&error))?;
+    })?;
     let response = base::varying(call, reply::json(document));
     Ok(reply::conditional(call, response, freshness))
 }

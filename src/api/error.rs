@@ -67,6 +67,8 @@ pub(super) enum Error {
     InvalidArguments(Vec<Misfit>),
     /// The server gave no result.
     Upstream(Task, Box<Failure>),
+    /// The deadline passed before anything was sent.
+    Late,
     /// This service is about to stop.
     Draining,
     /// A fault of ours.
@@ -348,7 +350,7 @@ impl Error {
     /// Whether the same request may help later: the cause may pass, and nothing ran, or running it twice does no harm.
     fn is_retryable(&self) -> bool {
         let Self::Upstream(_, failure) = self else {
-            return matches!(self, Self::Draining);
+            return matches!(self, Self::Draining | Self::Late);
         };
         let may_pass = match &failure.error {
             Cause::Unreachable(_)

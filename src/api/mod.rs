@@ -4,6 +4,7 @@
 
 mod accept;
 mod access;
+mod aside;
 mod base;
 mod batch;
 mod by_query;
@@ -18,12 +19,14 @@ mod health;
 mod list_servers;
 mod live;
 pub mod openapi;
+mod pattern_cost;
 mod prompts;
 mod reply;
 mod resources;
 mod results;
 mod rpc;
 mod schema_cost;
+mod schema_work;
 mod session;
 mod survey;
 mod tools;
