@@ -22,7 +22,7 @@ const AT_ONCE: usize = 4 << 10;
 
 /// Why there are no arguments.
 #[derive(Debug)]
-pub enum Refused {
+pub(super) enum Refused {
     /// The tool has no argument of that name.
     Unknown(String),
     /// Texts that the schema has no place for.
@@ -68,7 +68,7 @@ pub(super) fn owned(parameters: &[(&str, Vec<&str>)]) -> Vec<(String, Vec<String
 }
 
 /// The arguments object that `parameters` come to. A schema that is no JSON has no arguments.
-pub fn arguments<T: Borrow<str>>(
+pub(super) fn arguments<T: Borrow<str>>(
     schema: Option<&str>,
     parameters: &[(T, Vec<T>)],
 ) -> Result<Box<RawValue>, Refused> {

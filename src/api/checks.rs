@@ -22,7 +22,7 @@ use crate::servers::sha256;
 /// Bytes of a schema that is used, be it for checks, examples or queries.
 pub(super) const MOST_SCHEMA_BYTES: usize = 256 << 10;
 /// Bytes that all compiled schemas weigh together, over all workers.
-const MOST_KEPT: usize = 64 << 20;
+pub(super) const MOST_KEPT: usize = 64 << 20;
 /// What a schema that cannot be used weighs: its digest, and a place in the map.
 const UNUSABLE: usize = 128;
 /// The compiled form of one pattern.
@@ -75,13 +75,13 @@ impl Validators {
     }
 
     /// What does not fit. Nothing if the schema cannot be used.
-    pub fn misfits(&self, schema: &str, arguments: &str) -> Vec<Misfit> {
+    pub(super) fn misfits(&self, schema: &str, arguments: &str) -> Vec<Misfit> {
         let compiled = self.compiled(schema);
         compiled.map_or_else(Vec::new, |compiled| compiled.told(arguments))
     }
 
     /// The same, if the schema is known and its check is a small matter.
-    fn misfits_at_once(&self, schema: &str, arguments: &str) -> Option<Vec<Misfit>> {
+    pub(super) fn misfits_at_once(&self, schema: &str, arguments: &str) -> Option<Vec<Misfit>> {
         if schema.len() > MOST_SCHEMA_BYTES {
             return Some(Vec::new());
         }
@@ -137,7 +137,7 @@ impl Validators {
     }
 
     /// Bytes that all compiled schemas are taken to weigh.
-    pub fn weight(&self) -> usize {
+    pub(super) fn weight(&self) -> usize {
         self.lock().weight
     }
 }

@@ -15,6 +15,8 @@ mod error;
 mod example;
 mod extract;
 mod find_tools;
+#[doc(hidden)]
+pub mod fuzz;
 mod health;
 mod list_servers;
 mod live;

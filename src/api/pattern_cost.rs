@@ -111,9 +111,18 @@ fn class(rest: &mut Peekable<Chars<'_>>) -> u64 {
 /// The states of an escape, after the backslash.
 fn escape(rest: &mut Peekable<Chars<'_>>) -> u64 {
     match rest.next() {
-        Some('p' | 'P') => PROPERTY,
+        Some(kind @ ('p' | 'P' | 'u' | 'x')) => {
+            // The braces of `\p{L}` and `\u{41}` repeat nothing.
+            if rest.next_if_eq(&'{').is_some() {
+                rest.by_ref().find(|c| *c == '}');
+            }
+            if kind.eq_ignore_ascii_case(&'p') {
+                PROPERTY
+            } else {
+                4
+            }
+        }
         Some('S' | 'W' | 'D' | 's' | 'B' | 'b') => WIDE,
-        Some('u' | 'x') => 4,
         _ => 1,
     }
 }

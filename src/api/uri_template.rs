@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// A variable with its values: one is a text, several are a list.
-pub type Variable<'a> = (&'a str, Vec<&'a str>);
+pub(super) type Variable<'a> = (&'a str, Vec<&'a str>);
 
 /// RFC 3986, section 2.3.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
@@ -59,11 +59,11 @@ struct Spec<'t> {
 }
 
 /// Bytes of a URI. Variables may stand in a template any number of times, so that a short one can stand for gigabytes.
-const MOST: usize = 64 << 10;
+pub(super) const MOST: usize = 64 << 10;
 
 /// Why there is no URI.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Unexpandable {
+pub(super) enum Unexpandable {
     /// What was given is no template.
     NoTemplate,
     /// The URI would be longer than 64 KiB.
@@ -74,7 +74,7 @@ pub enum Unexpandable {
 struct Uri(String);
 
 /// The URI that `template` stands for. Variables that are not given are left out.
-pub fn expand(template: &str, variables: &[Variable<'_>]) -> Result<String, Unexpandable> {
+pub(super) fn expand(template: &str, variables: &[Variable<'_>]) -> Result<String, Unexpandable> {
     let given: HashMap<&str, &[&str]> = variables
         .iter()
         .map(|(name, values)| (*name, values.as_slice()))
