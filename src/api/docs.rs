@@ -12,8 +12,8 @@ use super::base::{self, Base};
 use super::call::Call;
 use super::error::{Error, Task};
 use super::openapi::{
-    Asset, AssetProblems, Deadline, GatewayProblems, Handshake, InServer, ListProblems,
-    PageProblems, ServiceProblems, Session,
+    Asset, AssetProblems, Deadline, Handshake, InServer, ListProblems, PageProblems,
+    ServiceProblems, Session, SurveyProblems,
 };
 use super::survey::{self, Survey};
 use super::typed::Source;
@@ -118,7 +118,7 @@ pub(super) async fn openapi_of_server(call: &mut Call<'_>) -> Result<HttpRespons
     responses(
         (status = 200, description = "The document (OpenAPI 3.1)", body = Object, headers(("ETag"), ("Cache-Control"))),
         (status = 304, description = "What `If-None-Match` names is still what there is", headers(("ETag"))),
-        GatewayProblems,
+        SurveyProblems,
     ),
 )]
 pub(super) async fn openapi_of_all(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
@@ -143,8 +143,9 @@ pub(super) async fn openapi_of_all(call: &mut Call<'_>) -> Result<HttpResponse, 
         key_wanted: !call.gateway.settings.keys.is_empty(),
         validators: Arc::clone(&call.gateway.validators),
     };
-    let most = timeout.unwrap_or(call.gateway.settings.timeout);
-    document(call, source, freshness, call.started + most).await
+    // What the caller asks for is for the servers: those that keep it waiting are named in the document.
+    let deadline = call.started + call.gateway.settings.timeout;
+    document(call, source, freshness, deadline).await
 }
 
 /// The document. With thousands of tools it takes longer to write than other callers should wait.

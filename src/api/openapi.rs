@@ -35,7 +35,8 @@ pub(super) use parameters::{
 pub(super) use problems::{
     AssetProblems, BodyProblems, CallProblems, Code, Executed, GatewayProblems, ListProblems,
     NamedServerProblems, Origin, PageProblems, PromptProblems, ReadProblems, ReadinessProblems,
-    RequestProblems, RpcProblems, ServerProblems, ServiceProblems, SessionProblems, ToolProblems,
+    RequestProblems, RpcProblems, ServerProblems, ServiceProblems, SessionProblems, SurveyProblems,
+    ToolProblems,
 };
 
 use parameters::{Appearance, Init, RequestId, ResourceForm, ToolForm};

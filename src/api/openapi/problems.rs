@@ -210,7 +210,7 @@ const PROBLEMS: [Problem; 25] = [
     Problem {
         name: "UpstreamTimeout",
         status: 504,
-        description: "`upstream_timeout`: the deadline passed before the server had answered",
+        description: "`upstream_timeout`: the deadline passed before the server had answered, or before anything was sent",
         headers: &[],
         examples: &["upstream_timeout"],
     },
@@ -277,6 +277,8 @@ problem_sets! {
     PageProblems extends ServiceProblems: "ServerNotFound";
     /// Of every route under `/api/`.
     GatewayProblems extends ServiceProblems: "Unauthorized";
+    /// Of a document of all servers.
+    SurveyProblems extends GatewayProblems: "UpstreamTimeout";
     /// Of every route that reaches a server.
     ServerProblems extends GatewayProblems:
         "ServerNotFound", "Forbidden", "RateLimited", "NotSupported", "BadGateway", "Overloaded", "UpstreamTimeout";
