@@ -133,11 +133,9 @@ impl Target {
     }
 
     /// The example of a call, with these arguments if there are any.
-    fn example(&self, arguments: Option<Value>) -> String {
+    fn example(&self, arguments: Option<&Value>) -> String {
         let url = &self.url;
-        let curl = arguments
-            .as_ref()
-            .map(|arguments| example::curl(url, arguments, self.key_wanted));
+        let curl = arguments.map(|arguments| example::curl(url, arguments, self.key_wanted));
         json!({"method": "POST", "url": url, "arguments": arguments, "curl": curl}).to_string()
     }
 }
@@ -155,7 +153,7 @@ fn with_example(definition: Bytes, target: &Target, validators: &Validators) -> 
         Some(schema) => Examples::new(validators).arguments(schema.get()),
         None => Some(json!({})),
     };
-    let mut example = target.example(arguments);
+    let mut example = target.example(arguments.as_ref());
     // Quoted twice, arguments may be several times as long.
     if example.len() > example::MOST_BYTES {
         example = target.example(None);
