@@ -73,6 +73,7 @@ impl Application {
         let settings = Arc::new(settings);
         let servers = Arc::new(servers);
         let drain = Arc::new(Drain::default());
+        let validators = Arc::new(Validators::default());
         let workers = settings.workers;
         let time = (settings.drain_delay, settings.drain);
         let longest_stall = settings.stall;
@@ -89,7 +90,7 @@ impl Application {
                 pool: Pool::new(transport, Arc::clone(&shared)),
                 openapi: openapi.clone(),
                 common: Arc::clone(&common),
-                validators: Validators::default(),
+                validators: Arc::clone(&validators),
                 drain: Arc::clone(&drain),
             });
             let app = App::new().default_service(web::to(move |request, payload| {

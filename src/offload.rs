@@ -31,13 +31,24 @@ pub(crate) async fn run<T: Send + 'static>(
     bytes: usize,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
-    if !is_large(bytes) {
-        return Some(work());
+    if is_large(bytes) {
+        always(|| work).await
+    } else {
+        Some(work())
     }
+}
+
+/// Does work on another thread. `prepare` makes the job once there is a thread for it.
+pub(crate) async fn always<J, T>(prepare: impl FnOnce() -> J) -> Option<T>
+where
+    J: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
     let permit = Arc::clone(&PERMITS).acquire_owned().await.ok()?;
+    let job = prepare();
     let working = actix_rt::task::spawn_blocking(move || {
         let _permit = permit;
-        work()
+        job()
     });
     working.await.ok()
 }

@@ -2,40 +2,97 @@
 //!
 //! For tools that change nothing. A parameter of one name that is given several times is a list.
 
+use std::borrow::Borrow;
 use std::cell::Cell;
+use std::collections::HashSet;
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::checks::MOST_SCHEMA_BYTES;
 use super::error::{Error, Misfit};
+use super::schema_cost::{identity, target};
 
 /// References followed one after the other.
 const DEPTH: usize = 16;
-/// Schemas looked at for all parameters together.
-const EFFORT: usize = 10_000;
+/// Schemas and listed values looked at for all parameters together: some milliseconds.
+const EFFORT: usize = 100_000;
+/// Bytes of a schema that is read on the worker itself.
+const AT_ONCE: usize = 4 << 10;
 
-/// The arguments object that `parameters` come to.
-pub(super) fn arguments(
-    schema: Option<&RawValue>,
-    parameters: &[(&str, Vec<&str>)],
-) -> Result<Box<RawValue>, Error> {
+/// Why there are no arguments.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// The tool has no argument of that name.
+    Unknown(String),
+    /// Texts that the schema has no place for.
+    Misfits(Vec<Misfit>),
+    /// The schema is over the size up to which one is used.
+    TooLarge,
+    /// It takes too much work to find out what goes where.
+    TooMuch,
+    /// What was written is no JSON: a fault of ours.
+    Broken,
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Unknown(name) => Self::invalid(format!(
+                "The tool has no argument '{name}'; its schema names those it has"
+            )),
+            Refused::Misfits(misfits) => Self::InvalidArguments(misfits),
+            Refused::TooLarge => Self::invalid(
+                "The tool's schema is over 256 KiB, so that a query cannot be read by it: call the tool by POST",
+            ),
+            Refused::TooMuch => Self::invalid(
+                "It takes too much work to read this query by the tool's schema: call the tool by POST",
+            ),
+            Refused::Broken => Self::Internal,
+        }
+    }
+}
+
+/// Whether a query is read by this schema in less than other callers may notice.
+pub(super) fn is_quick(schema: Option<&str>) -> bool {
+    schema.is_none_or(|schema| schema.len() <= AT_ONCE || schema.len() > MOST_SCHEMA_BYTES)
+}
+
+/// Parameters, to be taken elsewhere.
+pub(super) fn owned(parameters: &[(&str, Vec<&str>)]) -> Vec<(String, Vec<String>)> {
+    let owned = |values: &Vec<&str>| values.iter().map(|&value| value.to_owned()).collect();
+    let parameters = parameters.iter();
+    parameters
+        .map(|(name, values)| ((*name).to_owned(), owned(values)))
+        .collect()
+}
+
+/// The arguments object that `parameters` come to. A schema that is no JSON has no arguments.
+pub(super) fn arguments<T: Borrow<str>>(
+    schema: Option<&str>,
+    parameters: &[(T, Vec<T>)],
+) -> Result<Box<RawValue>, Refused> {
+    if schema.is_some_and(|schema| schema.len() > MOST_SCHEMA_BYTES) {
+        return Err(Refused::TooLarge);
+    }
     let root: Value = schema
-        .and_then(|schema| serde_json::from_str(schema.get()).ok())
+        .and_then(|schema| serde_json::from_str(schema).ok())
         .unwrap_or_default();
     let schemas = Schemas {
         root: &root,
         effort: Cell::new(EFFORT),
     };
+    let of_arguments = schemas.all_of(&root)?;
     let mut written = Vec::new();
     let mut misfits = Vec::new();
     for (name, values) in parameters {
-        let Some(schema) = schemas.property(name) else {
-            return Err(Error::invalid(format!(
-                "The tool has no argument '{name}'; its schema names those it has"
-            )));
+        let name = name.borrow();
+        let values: Vec<&str> = values.iter().map(Borrow::borrow).collect();
+        let Some(schema) = schemas.property(&of_arguments, name)? else {
+            return Err(Refused::Unknown(name.to_owned()));
         };
         let quoted = serde_json::to_string(name).unwrap_or_default();
-        match schemas.json(schema, values) {
+        match schemas.json(schema, &values)? {
             Some(json) => written.push(format!("{quoted}:{json}")),
             None => misfits.push(Misfit {
                 pointer: format!("/{}", name.replace('~', "~0").replace('/', "~1")),
@@ -45,11 +102,11 @@ pub(super) fn arguments(
         }
     }
     if !misfits.is_empty() {
-        return Err(Error::InvalidArguments(misfits));
+        return Err(Refused::Misfits(misfits));
     }
     RawValue::from_string(format!("{{{}}}", written.join(","))).map_err(|error| {
         log::error!("arguments from a query are no JSON: {error}");
-        Error::Internal
+        Refused::Broken
     })
 }
 
@@ -61,111 +118,145 @@ struct Schemas<'a> {
 
 /// The types that a schema allows; none named means any.
 #[derive(Debug, Default, Clone)]
-struct Types {
-    names: Vec<String>,
+struct Types<'a> {
+    names: Vec<&'a str>,
     /// Values it lists.
-    listed: Vec<Value>,
+    listed: Vec<&'a Value>,
 }
 
 impl<'a> Schemas<'a> {
-    /// The schema of an argument, if the tool has one of that name.
-    fn property(&self, name: &str) -> Option<&'a Value> {
+    fn strive(&self, effort: usize) -> Result<(), Refused> {
+        let left = self.effort.get().checked_sub(effort);
+        self.effort.set(left.ok_or(Refused::TooMuch)?);
+        Ok(())
+    }
+
+    /// The schema of an argument, if one of these has one of that name.
+    fn property(
+        &self,
+        schemas: &[&'a Map<String, Value>],
+        name: &str,
+    ) -> Result<Option<&'a Value>, Refused> {
+        self.strive(schemas.len())?;
         let mut found = None;
-        self.each(self.root, DEPTH, &mut |keywords| {
+        for keywords in schemas {
             let named = keywords.get("properties").and_then(|all| all.get(name));
             let others = keywords.get("additionalProperties");
             let others = others.filter(|others| **others != Value::Bool(false));
-            found = found.or(named);
-            if found.is_none() {
-                found = others;
-            }
-        });
-        found
+            found = found.or(named).or(others);
+        }
+        Ok(found)
     }
 
     /// The same as JSON, if there is a place for it.
-    fn json(&self, schema: &'a Value, values: &[&str]) -> Option<String> {
-        let types = self.types(schema);
-        if let [single] = values
-            && let Some(json) = types.json(single)
-        {
-            return Some(json);
-        }
-        if !types.allow("array") {
-            return None;
-        }
-        let mut item = None;
-        self.each(schema, DEPTH, &mut |keywords| {
-            item = item.or(keywords.get("items"));
-        });
-        let items = values.iter().map(|value| match item {
-            Some(item) => self.types(item).json(value),
-            None => Types::default().json(value),
-        });
-        let items: Option<Vec<String>> = items.collect();
-        Some(format!("[{}]", items?.join(",")))
-    }
-
-    fn types(&self, schema: &'a Value) -> Types {
-        let mut types = Types::default();
-        self.each(schema, DEPTH, &mut |keywords| types.learn(keywords));
-        types
-    }
-
-    /// Looks at a schema and at all that apply to the same value, references followed.
-    fn each(&self, schema: &'a Value, depth: usize, look: &mut impl FnMut(&'a Map<String, Value>)) {
-        let (Some(depth), Value::Object(keywords)) = (depth.checked_sub(1), schema) else {
-            return;
-        };
-        let Some(left) = self.effort.get().checked_sub(1) else {
-            return;
-        };
-        self.effort.set(left);
-        look(keywords);
-        let reference = keywords.get("$ref").and_then(Value::as_str);
-        let pointer = reference.and_then(|reference| reference.strip_prefix('#'));
-        if let Some(to) = pointer.and_then(|pointer| self.root.pointer(pointer)) {
-            self.each(to, depth, look);
-        }
-        for name in ["allOf", "anyOf", "oneOf"] {
-            for part in keywords
-                .get(name)
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
-            {
-                self.each(part, depth, look);
+    fn json(&self, schema: &'a Value, values: &[&str]) -> Result<Option<String>, Refused> {
+        let applied = self.all_of(schema)?;
+        let types = self.types(&applied)?;
+        if let [single] = values {
+            self.strive(types.effort(single))?;
+            if let Some(json) = types.json(single) {
+                return Ok(Some(json));
             }
         }
+        if !types.allow("array") {
+            return Ok(None);
+        }
+        let mut items = applied.iter().filter_map(|keywords| keywords.get("items"));
+        let types = match items.next() {
+            Some(item) => self.types(&self.all_of(item)?)?,
+            None => Types::default(),
+        };
+        let mut written = Vec::new();
+        for value in values {
+            self.strive(types.effort(value))?;
+            match types.json(value) {
+                Some(json) => written.push(json),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(format!("[{}]", written.join(","))))
+    }
+
+    fn types(&self, schemas: &[&'a Map<String, Value>]) -> Result<Types<'a>, Refused> {
+        let mut types = Types::default();
+        for keywords in schemas {
+            types.learn(keywords);
+        }
+        self.strive(types.names.len() + types.listed.len())?;
+        Ok(types)
+    }
+
+    /// A schema and all that apply to the same value. Each is looked at once, from however many places it is referred to.
+    fn all_of(&self, schema: &'a Value) -> Result<Vec<&'a Map<String, Value>>, Refused> {
+        let (mut found, mut seen) = (Vec::new(), HashSet::new());
+        self.collect(schema, DEPTH, &mut seen, &mut found)?;
+        Ok(found)
+    }
+
+    fn collect(
+        &self,
+        schema: &'a Value,
+        depth: usize,
+        seen: &mut HashSet<usize>,
+        found: &mut Vec<&'a Map<String, Value>>,
+    ) -> Result<(), Refused> {
+        self.strive(1)?;
+        let (Some(depth), Value::Object(keywords)) = (depth.checked_sub(1), schema) else {
+            return Ok(());
+        };
+        if !seen.insert(identity(schema)) {
+            return Ok(());
+        }
+        found.push(keywords);
+        if let Some(reference) = keywords.get("$ref").and_then(Value::as_str) {
+            self.strive(reference.len() / 64)?;
+            if let Some(to) = target(self.root, reference) {
+                self.collect(to, depth, seen, found)?;
+            }
+        }
+        for name in ["allOf", "anyOf", "oneOf"] {
+            let parts = keywords.get(name).and_then(Value::as_array);
+            for part in parts.into_iter().flatten() {
+                self.collect(part, depth, seen, found)?;
+            }
+        }
+        Ok(())
     }
 }
 
-impl Types {
-    fn learn(&mut self, keywords: &Map<String, Value>) {
+impl<'a> Types<'a> {
+    fn learn(&mut self, keywords: &'a Map<String, Value>) {
         match keywords.get("type") {
-            Some(Value::String(name)) => self.names.push(name.clone()),
+            Some(Value::String(name)) => self.names.push(name),
             Some(Value::Array(names)) => {
-                self.names
-                    .extend(names.iter().filter_map(|it| it.as_str().map(Into::into)));
+                self.names.extend(names.iter().filter_map(Value::as_str));
             }
             _ => {}
         }
         let listed = keywords.get("enum").and_then(Value::as_array);
-        let values = listed.into_iter().flatten().chain(keywords.get("const"));
-        self.listed.extend(values.cloned());
+        self.listed.extend(listed.into_iter().flatten());
+        self.listed.extend(keywords.get("const"));
+    }
+
+    /// What it takes to find out what a text is.
+    fn effort(&self, text: &str) -> usize {
+        let compared = self.listed.len().saturating_mul(text.len() / 64 + 1);
+        compared.saturating_add(self.names.len() + 1)
     }
 
     fn allow(&self, name: &str) -> bool {
-        self.names.iter().any(|it| it == name)
+        self.names.contains(&name)
     }
 
     /// A text as JSON of the first of these types that it can be; as a text if nothing is said.
     fn json(&self, text: &str) -> Option<String> {
         // Among values that are listed, the text itself comes before what it could be read as.
         let as_text = self.listed.iter().any(|value| value.as_str() == Some(text));
-        let read: Option<Value> = serde_json::from_str(text).ok();
-        if !as_text && read.is_some_and(|read| self.listed.contains(&read)) {
-            return Some(text.to_owned());
+        if !as_text && !self.listed.is_empty() {
+            let read: Option<Value> = serde_json::from_str(text).ok();
+            if read.is_some_and(|read| self.listed.contains(&&read)) {
+                return Some(text.to_owned());
+            }
         }
         if as_text || self.names.is_empty() {
             return serde_json::to_string(text).ok();
@@ -208,9 +299,8 @@ mod tests {
         "level":{"enum":[1,2]},"mixed":{"enum":["1",2]},"any":{}},
         "$defs":{"Place":{"type":"object"}}}"##;
 
-    fn made(parameters: &[(&str, Vec<&str>)]) -> Result<String, Error> {
-        let schema: &RawValue = serde_json::from_str(SCHEMA).unwrap();
-        arguments(Some(schema), parameters).map(|raw| raw.get().to_owned())
+    fn made(parameters: &[(&str, Vec<&str>)]) -> Result<String, Refused> {
+        arguments(Some(SCHEMA), parameters).map(|raw| raw.get().to_owned())
     }
 
     #[test]
@@ -248,8 +338,7 @@ mod tests {
     fn a_schema_that_branches_without_end_is_left() {
         let branches = vec![serde_json::json!({"$ref": "#"}); 100];
         let schema = serde_json::json!({"allOf": branches}).to_string();
-        let schema: &RawValue = serde_json::from_str(&schema).unwrap();
-        assert!(arguments(Some(schema), &[("a", vec!["1"])]).is_err());
+        assert!(arguments(Some(&schema), &[("a", vec!["1"])]).is_err());
     }
 
     #[test]
@@ -263,9 +352,9 @@ mod tests {
             ("place", vec!["{"]),
         ] {
             let made = made(&[(name, values)]);
-            assert!(matches!(made, Err(Error::InvalidArguments(_))), "{name}");
+            assert!(matches!(made, Err(Refused::Misfits(_))), "{name}");
         }
         let unknown = made(&[("other", vec!["1"])]);
-        assert!(matches!(unknown, Err(Error::InvalidRequest(_))));
+        assert!(matches!(unknown, Err(Refused::Unknown(_))));
     }
 }

@@ -31,8 +31,8 @@ pub struct Gateway {
     pub openapi: Bytes,
     /// What documents of tools share with it.
     pub common: Arc<Common>,
-    /// Schemas that arguments are held against.
-    pub validators: Validators,
+    /// Schemas that arguments are held against. All workers have the same.
+    pub validators: Arc<Validators>,
     /// How far this process is on its way out.
     pub drain: Arc<Drain>,
 }

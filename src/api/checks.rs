@@ -1,74 +1,175 @@
 //! Arguments held against a tool's own schema before anything is sent: where that is configured, and for what this service
 //! makes up itself.
 //!
-//! A schema that cannot be used (broken, of an unknown dialect, with references that lead out of it, for nothing is fetched, or making
-//! more work than there is time for) lets everything pass, and so do arguments that cannot be held in memory as they are written
-//! (`1e400`): the server decides.
+//! A schema that cannot be used lets everything pass: one that is broken, over 256 KiB, of an unknown dialect, with references that lead
+//! out of it (nothing is fetched), or more than `schema_cost` allows. Arguments that cannot be held against a schema that can be used
+//! do not pass: numbers that no `f64` holds (`1e400`), halves of surrogate pairs, and what would take too much work.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::aside;
 use super::error::{Error, Misfit, Task};
-use super::schema_cost;
+use super::schema_cost::{self, Examined};
+use super::schema_work;
 use crate::mcp::client::Client;
 use crate::servers::sha256;
 
+/// Bytes of a schema that is used, be it for checks, examples or queries.
+pub(super) const MOST_SCHEMA_BYTES: usize = 256 << 10;
+/// Bytes that all compiled schemas weigh together, over all workers.
+pub(super) const MOST_KEPT: usize = 64 << 20;
+/// What a schema that cannot be used weighs: its digest, and a place in the map.
+const UNUSABLE: usize = 128;
+/// The compiled form of one pattern.
+const PATTERN_BYTES: usize = 1 << 20;
+/// What the engine may remember of texts, for a pattern and a thread.
+const PATTERN_CACHE: usize = 16 << 10;
+
 /// Mistakes that a caller is told at once.
 const MOST_MISFITS: usize = 32;
-/// Compiled schemas that are kept.
-const MOST_VALIDATORS: usize = 1000;
-
-/// Schemas applied in one check: a tenth of a second or so.
-const MOST_WORK: u64 = 1_000_000;
+/// Letters of what is told of each.
+const MOST_MESSAGE: usize = 512;
+/// Values in arguments that are checked: as a tree, each takes some 100 bytes.
+const MOST_VALUES: usize = 250_000;
+/// Bytes of arguments that are checked on the worker itself.
+const MOST_AT_ONCE: usize = 16 << 10;
+/// Work that is done there: a tenth of a millisecond or so.
+const WORK_AT_ONCE: u64 = 2_000;
+/// Work of one check: half a second or so.
+const MOST_WORK: u64 = 5_000_000;
 /// The same where mistakes are collected, which takes memory for each.
 const MOST_WORK_ON_MISTAKES: u64 = 20_000;
+/// Bytes of the longest pointer into arguments whose mistakes are collected, for each of them holds one.
+const MOST_POINTER: usize = 1 << 10;
+
+/// Compiled schemas. Shared by all workers.
+#[derive(Default)]
+pub struct Validators {
+    kept: Mutex<Kept>,
+}
 
 /// Compiled schemas by the SHA-256 of their text; `None` for those that cannot be used.
 #[derive(Default)]
-pub struct Validators(RefCell<HashMap<[u8; 32], Option<Rc<Compiled>>>>);
+struct Kept {
+    compiled: HashMap<[u8; 32], Option<Arc<Compiled>>>,
+    weight: usize,
+}
 
 /// A schema that can be put to work.
 struct Compiled {
     schema: Value,
+    examined: Examined,
     validator: Validator,
 }
 
 impl Validators {
-    /// What does not fit. Nothing if that cannot be said.
-    fn misfits(&self, schema: &RawValue, arguments: &RawValue) -> Vec<Misfit> {
-        let Some(compiled) = self.compiled(schema) else {
-            return Vec::new();
+    /// What does not fit. Nothing if the schema cannot be used.
+    pub(super) fn misfits(&self, schema: &str, arguments: &str) -> Vec<Misfit> {
+        let compiled = self.compiled(schema);
+        compiled.map_or_else(Vec::new, |compiled| compiled.told(arguments))
+    }
+
+    /// The same, if the schema is known and its check is a small matter.
+    pub(super) fn misfits_at_once(&self, schema: &str, arguments: &str) -> Option<Vec<Misfit>> {
+        if schema.len() > MOST_SCHEMA_BYTES {
+            return Some(Vec::new());
+        }
+        let known = self.lock().compiled.get(&key(schema)).cloned()?;
+        let Some(compiled) = known else {
+            return Some(Vec::new());
         };
-        match serde_json::from_str::<Value>(arguments.get()) {
-            Ok(arguments) => compiled.misfits(&arguments),
-            Err(_) => Vec::new(),
+        if arguments.len() > MOST_AT_ONCE {
+            return None;
+        }
+        match serde_json::from_str(arguments) {
+            Ok(arguments) => compiled.misfits(&arguments, WORK_AT_ONCE),
+            Err(_) => Some(uncheckable(NOT_HELD)),
         }
     }
 
-    fn compiled(&self, schema: &RawValue) -> Option<Rc<Compiled>> {
-        let key = sha256(schema.get().as_bytes());
-        let mut kept = self.0.borrow_mut();
-        if let Some(known) = kept.get(&key) {
+    /// Whether a value fits a schema. `false` if that cannot be said with the work that is left, from which it is taken.
+    pub(super) fn fits(&self, schema: &str, value: &Value, left: &mut u64) -> bool {
+        self.compiled(schema).is_some_and(|compiled| {
+            let most = MOST_WORK.min(*left);
+            let work = compiled.work(value, most);
+            *left -= work.unwrap_or(most);
+            work.is_some() && compiled.validator.is_valid(value)
+        })
+    }
+
+    /// What compiling this schema is expected to take, in bytes of memory; 0 if that is done.
+    pub(super) fn weight_to_come(&self, schema: &str) -> usize {
+        if schema.len() > MOST_SCHEMA_BYTES || self.lock().compiled.contains_key(&key(schema)) {
+            return 0;
+        }
+        let schema = serde_json::from_str(schema).ok();
+        let examined = schema.and_then(|schema| schema_cost::examine(&schema));
+        examined.map_or(0, |examined| examined.weight)
+    }
+
+    fn compiled(&self, schema: &str) -> Option<Arc<Compiled>> {
+        if schema.len() > MOST_SCHEMA_BYTES {
+            return None;
+        }
+        let key = key(schema);
+        if let Some(known) = self.lock().compiled.get(&key) {
             return known.clone();
         }
-        if kept.len() >= MOST_VALIDATORS {
-            kept.clear();
-        }
-        let compiled = Compiled::of(schema).map(Rc::new);
-        kept.insert(key, compiled.clone());
+        let compiled = Compiled::of(schema).map(Arc::new);
+        self.lock().put(key, compiled.clone());
         compiled
     }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        // A panic elsewhere leaves at worst a weight that is too high here.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bytes that all compiled schemas are taken to weigh.
+    pub(super) fn weight(&self) -> usize {
+        self.lock().weight
+    }
+}
+
+fn key(schema: &str) -> [u8; 32] {
+    sha256(schema.as_bytes())
+}
+
+impl Kept {
+    /// Keeps a schema, and forgets others where there is no room.
+    fn put(&mut self, key: [u8; 32], compiled: Option<Arc<Compiled>>) {
+        let weight = weight(compiled.as_ref());
+        while self.weight + weight > MOST_KEPT {
+            let Some(victim) = self.compiled.keys().next().copied() else {
+                break;
+            };
+            self.remove(&victim);
+        }
+        self.remove(&key);
+        self.weight += weight;
+        self.compiled.insert(key, compiled);
+    }
+
+    fn remove(&mut self, key: &[u8; 32]) {
+        if let Some(gone) = self.compiled.remove(key) {
+            self.weight = self.weight.saturating_sub(weight(gone.as_ref()));
+        }
+    }
+}
+
+fn weight(compiled: Option<&Arc<Compiled>>) -> usize {
+    compiled.map_or(0, |compiled| compiled.examined.weight) + UNUSABLE
 }
 
 /// Refuses arguments that do not fit the schema which the server's own list has for the tool. The list is asked for if it is not
 /// known.
 pub(super) async fn check(
-    validators: &Validators,
+    validators: &Arc<Validators>,
     client: &mut Client<'_>,
     tool: &str,
     arguments: &RawValue,
@@ -78,34 +179,45 @@ pub(super) async fn check(
     let Some(schema) = tools.get(tool).and_then(|tool| tool.input_schema()) else {
         return Ok(());
     };
-    let misfits = validators.misfits(schema, arguments);
+    let misfits = if let Some(misfits) = validators.misfits_at_once(schema.get(), arguments.get()) {
+        misfits
+    } else {
+        let prepare = || {
+            let (schema, arguments) = (schema.get().to_owned(), arguments.get().to_owned());
+            let validators = Arc::clone(validators);
+            move || validators.misfits(&schema, &arguments)
+        };
+        aside::run(client.deadline(), prepare).await?
+    };
     if misfits.is_empty() {
         return Ok(());
     }
     Err(Error::InvalidArguments(misfits))
 }
 
-/// Whether a value fits a schema. `false` if that cannot be said.
-pub(super) fn fits(schema: &RawValue, value: &Value) -> bool {
-    Compiled::of(schema).is_some_and(|compiled| {
-        compiled.work(value) <= MOST_WORK && compiled.validator.is_valid(value)
-    })
-}
-
 impl Compiled {
     /// The schema in its own dialect, 2020-12 if it names none.
-    fn of(schema: &RawValue) -> Option<Self> {
-        let schema: Value = serde_json::from_str(schema.get()).ok()?;
-        if !schema_cost::is_shallow(&schema) {
-            return None;
+    fn of(schema: &str) -> Option<Self> {
+        let mut schema: Value = serde_json::from_str(schema).ok()?;
+        let examined = schema_cost::examine(&schema)?;
+        if let Value::Object(keywords) = &mut schema {
+            // Nothing refers to it, and every keyword would be given a name that begins with it.
+            keywords.shift_remove("$id");
         }
-        let options = jsonschema::options().with_pattern_options(PatternOptions::regex());
+        let patterns = PatternOptions::regex()
+            .size_limit(PATTERN_BYTES)
+            .dfa_size_limit(PATTERN_CACHE);
+        let options = jsonschema::options().with_pattern_options(patterns);
         let options = match schema.get("$schema") {
             Some(_) => options,
             None => options.with_draft(Draft::Draft202012),
         };
         match options.build(&schema) {
-            Ok(validator) => Some(Self { schema, validator }),
+            Ok(validator) => Some(Self {
+                schema,
+                examined,
+                validator,
+            }),
             Err(error) => {
                 let keyword = error.kind().keyword();
                 log::debug!("a schema cannot be used for checks: {keyword}");
@@ -114,34 +226,82 @@ impl Compiled {
         }
     }
 
-    /// How many schemas a check of this value may apply.
-    fn work(&self, value: &Value) -> u64 {
-        let (depth, count) = schema_cost::extent(value);
-        schema_cost::applications(&self.schema, depth).saturating_mul(count)
+    /// What a check of this value costs; `None` if it is more than `most`.
+    fn work(&self, value: &Value, most: u64) -> Option<u64> {
+        schema_work::work(&self.schema, &self.examined.patterns, value, most)
     }
 
-    /// What does not fit; nothing if it takes too long to find out.
-    fn misfits(&self, arguments: &Value) -> Vec<Misfit> {
-        let work = self.work(arguments);
-        if work > MOST_WORK || self.validator.is_valid(arguments) {
-            return Vec::new();
+    /// What does not fit, or why that cannot be said.
+    fn told(&self, arguments: &str) -> Vec<Misfit> {
+        let opened = |byte: &u8| matches!(byte, b',' | b'{' | b'[');
+        if arguments.bytes().filter(|byte| opened(byte)).count() > MOST_VALUES {
+            return uncheckable(TOO_MANY);
         }
-        if work > MOST_WORK_ON_MISTAKES {
-            return vec![Misfit {
-                pointer: String::new(),
-                keyword: "inputSchema".to_owned(),
-                message: "the arguments do not fit; the schema has too many branches to say where"
-                    .to_owned(),
-            }];
+        let Ok(arguments) = serde_json::from_str(arguments) else {
+            return uncheckable(NOT_HELD);
+        };
+        let misfits = self.misfits(&arguments, MOST_WORK);
+        misfits.unwrap_or_else(|| uncheckable(TOO_MUCH))
+    }
+
+    /// What does not fit; `None` if it takes more work than that to find out.
+    fn misfits(&self, arguments: &Value, most: u64) -> Option<Vec<Misfit>> {
+        let work = self.work(arguments, most)?;
+        if self.validator.is_valid(arguments) {
+            return Some(Vec::new());
+        }
+        if work > MOST_WORK_ON_MISTAKES || longest_pointer(arguments) > MOST_POINTER {
+            return Some(uncheckable(TOO_LARGE));
         }
         let errors = self.validator.iter_errors(arguments).take(MOST_MISFITS);
         let misfits = errors.map(|error| Misfit {
             pointer: error.instance_path().as_str().to_owned(),
             keyword: error.kind().keyword().to_owned(),
-            message: error.masked().to_string(),
+            message: shortened(error.masked().to_string()),
         });
-        misfits.collect()
+        Some(misfits.collect())
     }
+}
+
+const NOT_HELD: &str = "a number or a text in the arguments cannot be held against the schema (such as 1e400, or half of a surrogate \
+                        pair), or they are nested too deep";
+const TOO_MANY: &str = "the arguments hold too many values to be held against the schema";
+const TOO_MUCH: &str = "to hold the arguments against the schema would take too much work";
+const TOO_LARGE: &str = "the arguments do not fit; they and the schema are too large to say where";
+
+fn uncheckable(message: &str) -> Vec<Misfit> {
+    vec![Misfit {
+        pointer: String::new(),
+        keyword: "inputSchema".to_owned(),
+        message: message.to_owned(),
+    }]
+}
+
+fn shortened(message: String) -> String {
+    if message.len() <= MOST_MESSAGE {
+        return message;
+    }
+    let mut short: String = message.chars().take(MOST_MESSAGE).collect();
+    short.push('…');
+    short
+}
+
+/// Bytes of the longest JSON pointer into a value, escapes aside.
+fn longest_pointer(value: &Value) -> usize {
+    let mut longest = 0;
+    let mut to_see = vec![(value, 0)];
+    while let Some((value, length)) = to_see.pop() {
+        longest = longest.max(length);
+        match value {
+            Value::Object(members) => {
+                let members = members.iter();
+                to_see.extend(members.map(|(name, it)| (it, length + name.len() + 1)));
+            }
+            Value::Array(items) => to_see.extend(items.iter().map(|it| (it, length + 7))),
+            _ => {}
+        }
+    }
+    longest
 }
 
 #[cfg(test)]
@@ -149,8 +309,7 @@ mod tests {
     use super::*;
 
     fn found(schema: &str, arguments: &str) -> Vec<(String, String)> {
-        let raw = |text| serde_json::from_str::<&RawValue>(text).unwrap();
-        let misfits = Validators::default().misfits(raw(schema), raw(arguments));
+        let misfits = Validators::default().misfits(schema, arguments);
         let told = misfits.into_iter().map(|it| (it.pointer, it.keyword));
         told.collect()
     }
@@ -169,10 +328,8 @@ mod tests {
 
     #[test]
     fn values_are_not_repeated() {
-        let raw = |text| serde_json::from_str::<&RawValue>(text).unwrap();
-        let schema = raw(r#"{"properties":{"a":{"type":"integer"},"b":{"pattern":"^x$"}}}"#);
-        let misfits =
-            Validators::default().misfits(schema, raw(r#"{"a":"hunter2","b":"hunter2"}"#));
+        let schema = r#"{"properties":{"a":{"type":"integer"},"b":{"pattern":"^x$"}}}"#;
+        let misfits = Validators::default().misfits(schema, r#"{"a":"hunter2","b":"hunter2"}"#);
         assert_eq!(misfits.len(), 2);
         assert!(misfits.iter().all(|it| !it.message.contains("hunter2")));
     }
@@ -186,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_checked_passes() {
+    fn schemas_that_cannot_be_used_let_everything_pass() {
         for (schema, arguments) in [
             (r#"{"type":"nonsense"}"#, "{}"),
             (r#"{"$ref":"https://example.com/other"}"#, "{}"),
@@ -196,10 +353,7 @@ mod tests {
                 "{}",
             ),
             (r#"{"pattern":"(?<=a)b","type":"string"}"#, "{}"),
-            (
-                r#"{"properties":{"a":{"type":"string"}}}"#,
-                r#"{"a":1e400}"#,
-            ),
+            (r#"{"pattern":"((a{100}){100}){100}"}"#, r#""x""#),
         ] {
             assert_eq!(found(schema, arguments), [], "{schema}");
         }
@@ -222,7 +376,45 @@ mod tests {
         let branches = vec![serde_json::json!({"properties": {"a": {"$ref": "#"}}}); 9];
         let branching = serde_json::json!({"oneOf": branches}).to_string();
         let nested = format!("{}{{}}{}", r#"{"a":"#.repeat(60), "}".repeat(60));
-        assert_eq!(found(&branching, &nested), []);
+        assert_eq!(
+            found(&branching, &nested),
+            [(String::new(), "inputSchema".to_owned())]
+        );
+    }
+
+    #[test]
+    fn arguments_that_cannot_be_checked_do_not_pass() {
+        let schema = r#"{"properties":{"a":{"type":"string"}}}"#;
+        let many = format!(r#"{{"b":[{}0]}}"#, "0,".repeat(1_000_000));
+        for arguments in [r#"{"b":1e400}"#, r#"{"b":"\ud800"}"#, &many] {
+            let told = found(schema, arguments);
+            assert_eq!(told, [(String::new(), "inputSchema".to_owned())]);
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_weighed() {
+        let validators = Validators::default();
+        let schema = |number: usize| {
+            let name = format!("{number}{}", "n".repeat(5_000));
+            let below = serde_json::json!({"properties": {"a": {"type": "string"}}});
+            serde_json::json!({"properties": {name: vec![below; 100]}}).to_string()
+        };
+        let mut most = 0;
+        for number in 0..100 {
+            let schema = serde_json::from_str::<Value>(&schema(number)).unwrap();
+            let name = schema["properties"]
+                .as_object()
+                .unwrap()
+                .keys()
+                .next()
+                .unwrap();
+            let all = schema["properties"][name].clone();
+            let schema = serde_json::json!({"properties": {name: {"allOf": all}}}).to_string();
+            validators.misfits(&schema, "{}");
+            most = most.max(validators.weight());
+        }
+        assert!(most <= MOST_KEPT && most > MOST_KEPT / 2, "{most}");
     }
 
     #[test]

@@ -9,12 +9,13 @@ use actix_web::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::aside;
 use super::base::{self, Base};
 use super::call::Call;
 use super::error::{Error, Task};
 use super::openapi::{
-    AllServersProblems, Asset, AssetProblems, Deadline, Handshake, InServer, ListProblems,
-    PageProblems, ServiceProblems, Session,
+    Asset, AssetProblems, Deadline, Handshake, InServer, ListProblems, PageProblems,
+    ServiceProblems, Session, SurveyProblems,
 };
 use super::survey::{self, Survey};
 use super::typed::Source;
@@ -87,13 +88,13 @@ pub(super) fn openapi(call: &Call<'_>) -> Result<HttpResponse, Error> {
 pub(super) async fn openapi_of_server(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
     let server = call.server()?;
     let wishes = extract::wishes(call, server, None)?;
-    let deadline = wishes.deadline;
     let mut client = call.gateway.pool.client(server, wishes);
     let listed = client.ask_for_tools().await;
     call.note_timing(&mut client);
     let tools = listed.map_err(|failure| Error::upstream(Task::ListTools, failure))?;
+    let deadline = client.deadline();
     let session = client.finish();
-    let (freshness, bytes) = (tools.freshness(), tools.definition_bytes());
+    let freshness = tools.freshness();
     let source = Source {
         common: Arc::clone(&call.gateway.common),
         about: Some(server.name.clone()),
@@ -101,8 +102,9 @@ pub(super) async fn openapi_of_server(call: &mut Call<'_>) -> Result<HttpRespons
         failed: Vec::new(),
         url: Base::of(call).url(),
         key_wanted: !call.gateway.settings.keys.is_empty(),
+        validators: Arc::clone(&call.gateway.validators),
     };
-    let response = document(call, source, bytes, freshness, deadline).await?;
+    let response = document(call, source, freshness, deadline).await?;
     Ok(reply::with_session(response, session.as_ref()))
 }
 
@@ -118,7 +120,7 @@ pub(super) async fn openapi_of_server(call: &mut Call<'_>) -> Result<HttpRespons
     responses(
         (status = 200, description = "The document (OpenAPI 3.1)", body = Object, headers(("ETag"), ("Cache-Control"))),
         (status = 304, description = "What `If-None-Match` names is still what there is", headers(("ETag"))),
-        AllServersProblems,
+        SurveyProblems,
     ),
 )]
 pub(super) async fn openapi_of_all(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
@@ -126,7 +128,6 @@ pub(super) async fn openapi_of_all(call: &mut Call<'_>) -> Result<HttpResponse, 
     let deadline = call.started + timeout.unwrap_or(call.gateway.settings.timeout);
     let survey = survey::tools(call, call.gateway.servers.iter(), timeout, true).await;
     let survey = survey.within_one_list(call);
-    let bytes = survey.bytes();
     let Survey { found, failed } = survey;
     let freshness = found.iter().map(|(_, tools)| tools.freshness());
     let freshness = freshness.reduce(Freshness::and).unwrap_or_default();
@@ -144,22 +145,19 @@ pub(super) async fn openapi_of_all(call: &mut Call<'_>) -> Result<HttpResponse, 
         failed,
         url: Base::of(call).url(),
         key_wanted: !call.gateway.settings.keys.is_empty(),
+        validators: Arc::clone(&call.gateway.validators),
     };
-    document(call, source, bytes, freshness, deadline).await
+    document(call, source, freshness, deadline).await
 }
 
-/// How much longer it takes to write a document than to read the lists it is made from.
-const WRITTEN: usize = 32;
-
-/// The document over so many bytes of lists.
+/// The document. With thousands of tools it takes longer to write than other callers should wait.
 async fn document(
     call: &Call<'_>,
     source: Source,
-    bytes: usize,
     freshness: Freshness,
     deadline: Instant,
 ) -> Result<HttpResponse, Error> {
-    let written = survey::work(WRITTEN * bytes, deadline, move || source.document()).await?;
+    let written = aside::run(deadline, || move || source.document()).await?;
     let document = written.map_err(|error| {
         log::error!("a document could not be written: {error}");
         Error::Internal

@@ -80,6 +80,8 @@ pub(super) enum Error {
     Upstream(Task, Box<Failure>),
     /// Too much is held in memory at the same time for the request or its answer.
     NoRoom(Executed),
+    /// The deadline passed before anything was sent.
+    Late,
     /// This service is about to stop.
     Draining,
     /// This service has no file descriptors left.
@@ -394,7 +396,11 @@ impl Error {
         let Self::Upstream(_, failure) = self else {
             return matches!(
                 self,
-                Self::Draining | Self::Scarce | Self::RequestTimeout | Self::NoRoom(Executed::No)
+                Self::Draining
+                    | Self::Scarce
+                    | Self::RequestTimeout
+                    | Self::Late
+                    | Self::NoRoom(Executed::No)
             );
         };
         let may_pass = match &failure.error {

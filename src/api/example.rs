@@ -1,30 +1,64 @@
 //! An example call of a tool, made from its schema: arguments that fit, the request, and the same for a shell.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 
-use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::checks::fits;
+use super::checks::{MOST_SCHEMA_BYTES, Validators};
 
 /// References followed, and levels made, before an example is given up.
 const DEPTH: usize = 12;
-/// Schemas looked at before it is.
-const EFFORT: usize = 5_000;
+/// Schemas, names and pieces of text looked at before it is.
+const EFFORT: u64 = 50_000;
+/// Bytes of an example.
+pub(super) const MOST_BYTES: usize = 64 << 10;
+/// Bytes that schemas may weigh which are compiled for one answer.
+const MOST_WEIGHT: usize = 256 << 20;
+/// Work on the examples of one answer: two seconds or so. It takes a document of many thousand tools to use that up.
+const MOST_WORK: u64 = 20_000_000;
 
-/// Arguments that fit `schema`, with what it requires; `None` if they cannot be made up.
-pub(super) fn arguments(schema: &RawValue) -> Option<Value> {
-    let mut root: Value = serde_json::from_str(schema.get()).ok()?;
-    if let Value::Object(keywords) = &mut root {
-        // Arguments are never anything else.
-        keywords.entry("type").or_insert_with(|| json!("object"));
+/// The examples of one answer, which has a budget for all of them.
+pub(super) struct Examples<'a> {
+    validators: &'a Validators,
+    weight: usize,
+    work: u64,
+}
+
+impl<'a> Examples<'a> {
+    /// None made yet.
+    pub(super) fn new(validators: &'a Validators) -> Self {
+        Self {
+            validators,
+            weight: MOST_WEIGHT,
+            work: MOST_WORK,
+        }
     }
-    let maker = Maker {
-        root: &root,
-        effort: Cell::new(EFFORT),
-    };
-    let made = maker.instance(&root, DEPTH)?;
-    (made.is_object() && fits(schema, &made)).then_some(made)
+
+    /// Arguments that fit `schema`, with what it requires; `None` if they cannot be made up, at all or within the budget.
+    pub(super) fn arguments(&mut self, schema: &str) -> Option<Value> {
+        if schema.len() > MOST_SCHEMA_BYTES {
+            return None;
+        }
+        let weight = self.validators.weight_to_come(schema);
+        self.weight = self.weight.checked_sub(weight)?;
+        let mut root: Value = serde_json::from_str(schema).ok()?;
+        if let Value::Object(keywords) = &mut root {
+            // Arguments are never anything else.
+            keywords.entry("type").or_insert_with(|| json!("object"));
+        }
+        let effort = EFFORT.min(self.work);
+        let maker = Maker {
+            root: &root,
+            effort: Cell::new(effort),
+            bytes: Cell::new(MOST_BYTES),
+        };
+        let made = maker.instance(&root, DEPTH);
+        self.work -= effort - maker.effort.get();
+        let made = made.filter(Value::is_object)?;
+        let fits = self.validators.fits(schema, &made, &mut self.work);
+        (fits && made.to_string().len() <= MOST_BYTES).then_some(made)
+    }
 }
 
 /// The same call as a line for a shell.
@@ -49,27 +83,65 @@ fn quoted(text: &str) -> String {
 struct Maker<'a> {
     root: &'a Value,
     /// What is left of it.
-    effort: Cell<usize>,
+    effort: Cell<u64>,
+    /// What may still be made.
+    bytes: Cell<usize>,
 }
 
 impl Maker<'_> {
+    fn strive(&self, effort: usize) -> Option<()> {
+        let effort = u64::try_from(effort).ok()?;
+        self.effort.set(self.effort.get().checked_sub(effort)?);
+        Some(())
+    }
+
+    fn spend(&self, bytes: usize) -> Option<()> {
+        self.bytes.set(self.bytes.get().checked_sub(bytes)?);
+        Some(())
+    }
+
+    /// A value that the schema itself offers.
+    fn copied(&self, value: &Value) -> Option<Value> {
+        let mut to_see = vec![value];
+        while let Some(value) = to_see.pop() {
+            match value {
+                Value::String(text) => self.spend(text.len() + 2)?,
+                Value::Array(items) => {
+                    self.spend(items.len() + 2)?;
+                    to_see.extend(items);
+                }
+                Value::Object(members) => {
+                    self.spend(2)?;
+                    for (name, member) in members {
+                        self.spend(name.len() + 4)?;
+                        to_see.push(member);
+                    }
+                }
+                _ => self.spend(1)?,
+            }
+        }
+        Some(value.clone())
+    }
+
     fn instance(&self, schema: &Value, depth: usize) -> Option<Value> {
         let depth = depth.checked_sub(1)?;
-        self.effort.set(self.effort.get().checked_sub(1)?);
+        self.strive(1)?;
+        self.spend(1)?;
         let Value::Object(keywords) = schema else {
             return (schema != &json!(false)).then(|| json!({}));
         };
         let mut offered = ["const", "default", "example"].into_iter();
         if let Some(value) = offered.find_map(|name| keywords.get(name)) {
-            return Some(value.clone());
+            return self.copied(value);
         }
         for name in ["examples", "enum"] {
             if let Some(value) = keywords.get(name).and_then(|values| values.get(0)) {
-                return Some(value.clone());
+                return self.copied(value);
             }
         }
         if let Some(reference) = keywords.get("$ref").and_then(Value::as_str) {
             let pointer = reference.strip_prefix('#')?;
+            self.strive(pointer.len() / 64)?;
             return self.instance(self.root.pointer(pointer)?, depth);
         }
         for name in ["oneOf", "anyOf"] {
@@ -83,7 +155,11 @@ impl Maker<'_> {
         match kind(keywords) {
             "object" => self.object(keywords, depth),
             "array" => self.array(keywords, depth),
-            "string" => Some(text(keywords).into()),
+            "string" => {
+                let text = text(keywords);
+                self.spend(text.len())?;
+                Some(text.into())
+            }
             "integer" | "number" => Some(number(keywords)),
             "boolean" => Some(true.into()),
             "null" => Some(Value::Null),
@@ -103,12 +179,13 @@ impl Maker<'_> {
         let none = Map::new();
         let properties = keywords.get("properties").and_then(Value::as_object);
         let properties = properties.unwrap_or(&none);
-        let required: Vec<&str> = match keywords.get("required").and_then(Value::as_array) {
-            Some(names) => names.iter().filter_map(Value::as_str).collect(),
-            None => Vec::new(),
-        };
+        let required = keywords.get("required").and_then(Value::as_array);
+        let required = required.map_or(&[][..], Vec::as_slice);
+        self.strive(properties.len() + required.len())?;
+        let required: HashSet<&str> = required.iter().filter_map(Value::as_str).collect();
         for (name, schema) in properties {
-            if required.contains(&name.as_str()) {
+            if required.contains(name.as_str()) {
+                self.spend(name.len() + 4)?;
                 made.insert(name.clone(), self.instance(schema, depth)?);
             }
         }
@@ -199,8 +276,7 @@ mod tests {
     use super::*;
 
     fn made(schema: &Value) -> Option<Value> {
-        let text = schema.to_string();
-        arguments(serde_json::from_str(&text).unwrap())
+        Examples::new(&Validators::default()).arguments(&schema.to_string())
     }
 
     #[test]

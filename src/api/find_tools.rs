@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::aside;
 use super::call::Call;
 use super::error::Error;
 use super::openapi::{Deadline, Search, SearchProblems, Tool as ToolSchema};
@@ -94,7 +95,7 @@ pub(super) async fn find(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
         let found = search(&lists, &wanted, limit, most_bytes, failed);
         serde_json::to_vec(&found)
     };
-    match survey::work(bytes, deadline, search).await? {
+    match aside::if_large(bytes, deadline, search).await? {
         Ok(body) => Ok(reply::json(body.into())),
         Err(error) => {
             log::error!("an answer could not be written: {error}");

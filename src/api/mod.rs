@@ -5,6 +5,7 @@
 mod accept;
 mod access;
 mod arrival;
+mod aside;
 mod base;
 mod batch;
 mod by_query;
@@ -17,16 +18,20 @@ mod error;
 mod example;
 mod extract;
 mod find_tools;
+#[doc(hidden)]
+pub mod fuzz;
 mod health;
 mod list_servers;
 mod live;
 pub mod openapi;
+mod pattern_cost;
 mod prompts;
 mod reply;
 mod resources;
 mod results;
 mod rpc;
 mod schema_cost;
+mod schema_work;
 mod session;
 mod survey;
 mod tools;

@@ -33,10 +33,10 @@ pub(super) use parameters::{
     OnToolError, Page, ReadResource, ResultForm, Search, Session, VariablesInQuery, milliseconds,
 };
 pub(super) use problems::{
-    AllServersProblems, AssetProblems, BodyProblems, CallProblems, Code, Executed, GatewayProblems,
-    ListProblems, LivenessProblems, NamedServerProblems, Origin, PageProblems, PromptProblems,
-    ReadProblems, ReadinessProblems, RequestProblems, RpcProblems, SearchProblems, ServerProblems,
-    ServiceProblems, SessionProblems, SiteProblems, ToolProblems,
+    AssetProblems, BodyProblems, CallProblems, Code, Executed, GatewayProblems, ListProblems,
+    LivenessProblems, NamedServerProblems, Origin, PageProblems, PromptProblems, ReadProblems,
+    ReadinessProblems, RequestProblems, RpcProblems, SearchProblems, ServerProblems,
+    ServiceProblems, SessionProblems, SiteProblems, SurveyProblems, ToolProblems,
 };
 
 use parameters::{Appearance, Init, RequestId, ResourceForm, ToolForm};

@@ -19,8 +19,9 @@ use super::openapi::{
     ListResourcesResult, NamedServerProblems, Page, ReadProblems, ReadResource, ReadResourceResult,
     Session, VariablesInQuery,
 };
+use super::reply;
 use super::tools::list_of;
-use super::{reply, uri_template};
+use super::uri_template::{self, Unexpandable};
 use crate::mcp::error::{Error as Cause, Executed, Failure, Stage};
 use crate::mcp::lists::{Freshness, Listing, text_of};
 use crate::mcp::message::{for_each_member, named};
@@ -176,8 +177,12 @@ const READ_PARAMETERS: &[&str] = &[
 /// is given as `arg.NAME`.
 fn expanded(call: &Call<'_>, template: &str, not_variables: &[&str]) -> Result<String, Error> {
     let variables = call.query.others(not_variables);
-    uri_template::expand(template, &variables)
-        .ok_or_else(|| Error::invalid("'template' is no URI template (RFC 6570)"))
+    uri_template::expand(template, &variables).map_err(|error| {
+        Error::invalid(match error {
+            Unexpandable::NoTemplate => "'template' is no URI template (RFC 6570)",
+            Unexpandable::TooLong => "'template' stands for a URI of more than 64 KiB",
+        })
+    })
 }
 
 // === the content itself ===

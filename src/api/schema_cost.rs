@@ -1,86 +1,79 @@
-//! How much work a schema can make, found out before it is put to work: schemas come from servers, and a few hundred bytes of
-//! references can keep a validator busy for longer than there is time, or exhaust its stack.
+//! What a schema costs once it is compiled, found out before: schemas come from servers, and some kilobytes of names, references
+//! and patterns can stand for gigabytes, or exhaust a stack.
+//!
+//! What a check of a value costs is `schema_work`'s part.
 
 use std::collections::{HashMap, HashSet};
 
-use serde_json::Value;
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value};
+
+use super::pattern_cost;
 
 /// How deep schemas may be nested, references followed. Validators go as deep, on stacks of 2 MiB.
-const DEPTH: usize = 400;
+pub(super) const DEPTH: usize = 400;
+/// Bytes that one compiled schema may weigh.
+const MOST_WEIGHT: usize = 8 << 20;
 
-/// Keywords whose schemas apply to the same value.
-const IN_PLACE: [&str; 10] = [
-    "allOf",
-    "anyOf",
-    "oneOf",
-    "not",
-    "if",
-    "then",
-    "else",
-    "dependentSchemas",
-    "dependencies",
-    "propertyNames",
-];
-/// Keywords whose schemas apply to what is in the value.
-const BELOW: [&str; 11] = [
-    "properties",
-    "patternProperties",
-    "additionalProperties",
-    "unevaluatedProperties",
-    "items",
-    "prefixItems",
-    "additionalItems",
-    "unevaluatedItems",
-    "contains",
-    "contentSchema",
-    "$defs",
-];
+/// Bytes that a value of a schema takes, in the tree and in the validator: measured at 230 to 550.
+const VALUE: usize = 640;
+/// A pattern, whatever it says, with what the engine remembers of texts for each thread.
+const PATTERN: usize = 64 << 10;
+/// A state of a pattern's automaton: measured at 50 to 180.
+const STATE: usize = 512;
 
-/// Whether a schema is nested no deeper than a validator can go.
-pub(super) fn is_shallow(root: &Value) -> bool {
+/// The keywords that lead to other schemas.
+pub(super) const REFERENCES: [&str; 3] = ["$ref", "$dynamicRef", "$recursiveRef"];
+
+/// What is known of a schema that can be put to work.
+pub(super) struct Examined {
+    /// Bytes that it takes at most, compiled.
+    pub(super) weight: usize,
+    /// Its patterns, with the states of each.
+    pub(super) patterns: HashMap<String, u64>,
+}
+
+/// What a schema comes to. `None` if it must not be compiled: nested too deep, too heavy, or with references that cannot be
+/// counted, because they lead out of it or depend on identifiers within it.
+pub(super) fn examine(root: &Value) -> Option<Examined> {
     let mut depths = Depths {
         root,
         known: HashMap::new(),
         open: HashSet::new(),
     };
-    depths.of(root, 0) <= DEPTH
-}
-
-/// How many schemas may be applied at most to check a value that is `depth` levels deep, lists and objects taken for one item each.
-pub(super) fn applications(root: &Value, depth: usize) -> u64 {
-    let mut work = Work {
-        root,
-        known: HashMap::new(),
-        open: HashSet::new(),
-    };
-    work.of(root, depth, 0)
-}
-
-/// Levels and values of a value.
-pub(super) fn extent(value: &Value) -> (usize, u64) {
-    let (mut deepest, mut count) = (0, 0);
-    let mut to_see = vec![(value, 0)];
-    while let Some((value, depth)) = to_see.pop() {
-        (deepest, count) = (depth.max(deepest), count + 1);
-        match value {
-            Value::Object(members) => to_see.extend(members.values().map(|it| (it, depth + 1))),
-            Value::Array(items) => to_see.extend(items.iter().map(|it| (it, depth + 1))),
-            _ => {}
-        }
+    if depths.of(root, 0) > DEPTH {
+        return None;
     }
-    (deepest, count)
+    let mut scales = Scales {
+        root,
+        left: MOST_WEIGHT,
+        patterns: HashMap::new(),
+    };
+    scales.weigh(root, 0)?;
+    Some(Examined {
+        weight: MOST_WEIGHT - scales.left,
+        patterns: scales.patterns,
+    })
 }
 
-/// What a reference within the schema leads to.
-fn target<'v>(root: &'v Value, schema: &'v Value) -> Option<(&'v str, &'v Value)> {
-    let pointer = schema.get("$ref")?.as_str()?.strip_prefix('#')?;
-    Some((pointer, root.pointer(pointer)?))
+/// What a reference leads to, if that is in this schema.
+pub(super) fn target<'v>(root: &'v Value, reference: &str) -> Option<&'v Value> {
+    let pointer = reference.strip_prefix('#')?;
+    if pointer.contains('%') {
+        return root.pointer(&percent_decode_str(pointer).decode_utf8().ok()?);
+    }
+    root.pointer(pointer)
+}
+
+/// Which value this is, among those of one schema.
+pub(super) fn identity(value: &Value) -> usize {
+    std::ptr::from_ref(value).addr()
 }
 
 struct Depths<'v> {
     root: &'v Value,
-    known: HashMap<&'v str, usize>,
-    open: HashSet<&'v str>,
+    known: HashMap<usize, usize>,
+    open: HashSet<usize>,
 }
 
 impl<'v> Depths<'v> {
@@ -89,88 +82,119 @@ impl<'v> Depths<'v> {
         if level > DEPTH {
             return level;
         }
-        let members = match schema {
+        let members: Vec<&Value> = match schema {
             Value::Object(members) => members.values().collect(),
             Value::Array(items) => items.iter().collect(),
-            _ => Vec::new(),
+            _ => return 1,
         };
         let below = members.into_iter().map(|member| self.of(member, level + 1));
-        let deepest = below.max().unwrap_or(0);
-        let Some((pointer, to)) = target(self.root, schema) else {
-            return deepest + 1;
-        };
-        if let Some(known) = self.known.get(pointer) {
-            return deepest.max(*known) + 1;
+        let mut deepest = below.max().unwrap_or(0);
+        for name in REFERENCES {
+            let reference = schema.get(name).and_then(Value::as_str);
+            if let Some(to) = reference.and_then(|reference| target(self.root, reference)) {
+                deepest = deepest.max(self.behind(to, level + 1));
+            }
         }
-        if !self.open.insert(pointer) {
-            return deepest + 1;
+        deepest + 1
+    }
+
+    /// Levels below what a reference leads to.
+    fn behind(&mut self, to: &'v Value, level: usize) -> usize {
+        let key = identity(to);
+        if let Some(known) = self.known.get(&key) {
+            return *known;
         }
-        let there = self.of(to, level + 1);
-        self.open.remove(pointer);
-        self.known.insert(pointer, there);
-        deepest.max(there) + 1
+        if !self.open.insert(key) {
+            return 0;
+        }
+        let there = self.of(to, level);
+        self.open.remove(&key);
+        self.known.insert(key, there);
+        there
     }
 }
 
-struct Work<'v> {
+struct Scales<'v> {
     root: &'v Value,
-    known: HashMap<(&'v str, usize), u64>,
-    open: HashSet<(&'v str, usize)>,
+    /// Bytes that are left.
+    left: usize,
+    patterns: HashMap<String, u64>,
 }
 
-impl<'v> Work<'v> {
-    fn of(&mut self, schema: &'v Value, depth: usize, level: usize) -> u64 {
-        let Value::Object(keywords) = schema else {
-            return 1;
-        };
-        if level > DEPTH {
-            return u64::MAX;
-        }
-        let mut sum: u64 = 1;
-        for (keyword, value) in keywords {
-            let below = usize::from(BELOW.contains(&keyword.as_str()));
-            let applies = below == 1 || IN_PLACE.contains(&keyword.as_str());
-            // What is only defined here is counted where it is referred to.
-            let Some(depth) = depth
-                .checked_sub(below)
-                .filter(|_| applies && keyword != "$defs")
-            else {
-                continue;
-            };
-            let schemas: Vec<&Value> = match (keyword.as_str(), value) {
-                (_, Value::Array(schemas)) => schemas.iter().collect(),
-                (
-                    "properties" | "patternProperties" | "dependentSchemas" | "dependencies",
-                    Value::Object(named),
-                ) => named.values().collect(),
-                (_, schema) => vec![schema],
-            };
-            for schema in schemas {
-                sum = sum.saturating_add(self.of(schema, depth, level + 1));
-            }
-        }
-        let Some((pointer, to)) = target(self.root, schema) else {
-            return sum;
-        };
-        let key = (pointer, depth);
-        let there = match self.known.get(&key) {
-            Some(known) => *known,
-            // A circle that never descends is noticed by validators.
-            None if !self.open.insert(key) => 0,
-            None => {
-                let there = self.of(to, depth, level + 1);
-                self.open.remove(&key);
-                self.known.insert(key, there);
-                there
-            }
-        };
-        sum.saturating_add(there)
+impl Scales<'_> {
+    fn spend(&mut self, bytes: usize) -> Option<()> {
+        self.left = self.left.checked_sub(bytes)?;
+        Some(())
     }
+
+    /// Weighs a value whose JSON pointer is so long: validators keep the pointer of every keyword.
+    fn weigh(&mut self, value: &Value, pointer: usize) -> Option<()> {
+        self.spend(pointer.saturating_mul(2).saturating_add(VALUE))?;
+        match value {
+            Value::String(text) => self.spend(text.len().saturating_mul(3)),
+            Value::Array(items) => {
+                let mut items = items.iter();
+                items.try_for_each(|item| self.weigh(item, pointer + 4))
+            }
+            Value::Object(members) => {
+                self.identifiers_and_references(members, pointer == 0)?;
+                self.patterns(members)?;
+                for (name, member) in members {
+                    self.spend(name.len().saturating_mul(3))?;
+                    let escaped = name.bytes().filter(|byte| matches!(byte, b'~' | b'/'));
+                    self.weigh(member, pointer + name.len() + escaped.count() + 1)?;
+                }
+                Some(())
+            }
+            _ => Some(()),
+        }
+    }
+
+    /// An identifier within the schema gives references another meaning than the one they are counted by.
+    fn identifiers_and_references(
+        &self,
+        members: &Map<String, Value>,
+        is_root: bool,
+    ) -> Option<()> {
+        let text = |name| members.get(name).and_then(Value::as_str);
+        let identified = text("$id").is_some() || (is_draft_4(self.root) && text("id").is_some());
+        if identified && !is_root {
+            return None;
+        }
+        let mut references = REFERENCES.into_iter().filter_map(text);
+        let known = references.all(|reference| target(self.root, reference).is_some());
+        known.then_some(())
+    }
+
+    fn patterns(&mut self, members: &Map<String, Value>) -> Option<()> {
+        let single = members.get("pattern").and_then(Value::as_str);
+        let named = members.get("patternProperties").and_then(Value::as_object);
+        for pattern in named
+            .into_iter()
+            .flat_map(Map::keys)
+            .map(String::as_str)
+            .chain(single)
+        {
+            if self.patterns.contains_key(pattern) {
+                continue;
+            }
+            let states = pattern_cost::states(pattern);
+            let bytes = usize::try_from(states).ok()?.saturating_mul(STATE);
+            self.spend(bytes.saturating_add(PATTERN))?;
+            self.patterns.insert(pattern.to_owned(), states);
+        }
+        Some(())
+    }
+}
+
+fn is_draft_4(root: &Value) -> bool {
+    let dialect = root.get("$schema").and_then(Value::as_str);
+    dialect.is_some_and(|dialect| dialect.contains("draft-04"))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Map, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -185,38 +209,66 @@ mod tests {
         json!({"$ref": "#/$defs/A0", "$defs": definitions})
     }
 
+    fn weight(schema: &Value) -> Option<usize> {
+        examine(schema).map(|examined| examined.weight)
+    }
+
     #[test]
     fn long_chains_of_references_are_too_deep() {
-        assert!(is_shallow(&chain(
-            100,
-            |next| json!({"properties": {"a": next}})
-        )));
-        assert!(!is_shallow(&chain(5000, |next| next)));
-        assert!(!is_shallow(&chain(
-            5000,
-            |next| json!({"properties": {"a": next}})
-        )));
-        assert!(is_shallow(&json!({"properties": {"a": {"$ref": "#"}}})));
+        let below = |next| json!({"properties": {"a": next}});
+        assert!(weight(&chain(100, below)).is_some());
+        assert!(weight(&chain(5000, |next| next)).is_none());
+        assert!(weight(&chain(1000, below)).is_none());
+        assert!(weight(&json!({"properties": {"a": {"$ref": "#"}}})).is_some());
     }
 
     #[test]
-    fn doubling_is_counted_where_it_is_done() {
-        let doubling = chain(40, |next| json!({"allOf": [next, next]}));
-        assert!(applications(&doubling, 0) > 1 << 40);
-        let tree = json!({"properties": {"a": {"$ref": "#"}, "b": {"type": "string"}}});
-        assert!(applications(&tree, 100) < 500);
-        let twice = json!({"oneOf": [{"properties": {"a": {"$ref": "#"}}}, {"properties": {"a": {"$ref": "#"}}}]});
-        assert!(applications(&twice, 3) < 100);
-        assert!(applications(&twice, 60) > 1 << 50);
-        assert_eq!(
-            applications(&json!({"$ref": "#"}), 3),
-            applications(&json!({"$ref": "#"}), 9)
-        );
+    fn names_weigh_once_for_every_keyword_below_them() {
+        let below = |name: &str| {
+            let many: Map<String, Value> = (0..500)
+                .map(|number| (number.to_string(), json!({"type": "string"})))
+                .collect();
+            json!({"properties": {name: {"properties": many}}})
+        };
+        assert!(weight(&below("name")).unwrap() < 2 << 20);
+        assert!(weight(&below(&"n".repeat(20_000))).is_none());
     }
 
     #[test]
-    fn the_extent_of_a_value_is_its_levels_and_its_values() {
-        assert_eq!(extent(&json!({"a": [1, {"b": []}], "c": null})), (3, 6));
-        assert_eq!(extent(&json!(7)), (0, 1));
+    fn patterns_weigh_what_they_are_compiled_to() {
+        let one = weight(&json!({"pattern": "^[a-z]+$"})).unwrap();
+        assert!((64 << 10..128 << 10).contains(&one));
+        let twice = json!({"anyOf": [{"pattern": "^[a-z]+$"}, {"pattern": "^[a-z]+$"}]});
+        assert!(weight(&twice).unwrap() < one + 10_000);
+        assert!(weight(&json!({"pattern": "((a{100}){100}){100}"})).is_none());
+        let many: Vec<Value> = (0..8000)
+            .map(|number| json!({"pattern": format!("a{number}")}))
+            .collect();
+        assert!(weight(&json!({"anyOf": many})).is_none());
+        assert!(weight(&json!({"patternProperties": {"(a{1000}){1000}": {}}})).is_none());
+    }
+
+    #[test]
+    fn references_are_followed_within_the_schema_alone() {
+        for (schema, usable) in [
+            (json!({"$ref": "#/$defs/a%20b", "$defs": {"a b": {}}}), true),
+            (
+                json!({"$id": "https://example.com/a", "$ref": "#/$defs/a", "$defs": {"a": {}}}),
+                true,
+            ),
+            (
+                json!({"properties": {"$id": {"type": "string"}, "$ref": {"type": "string"}}}),
+                true,
+            ),
+            (json!({"$ref": "#/$defs/missing"}), false),
+            (json!({"$ref": "https://example.com/other"}), false),
+            (
+                json!({"$ref": "#a", "$defs": {"a": {"$anchor": "a"}}}),
+                false,
+            ),
+            (json!({"$defs": {"a": {"$id": "a", "$ref": "#"}}}), false),
+        ] {
+            assert_eq!(weight(&schema).is_some(), usable, "{schema}");
+        }
     }
 }

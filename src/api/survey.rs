@@ -1,9 +1,8 @@
 //! All servers asked for their tools at once. One that is down is named, and keeps nobody waiting for long.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use actix_rt::time::timeout;
 use futures::future::join_all;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -14,7 +13,6 @@ use super::openapi;
 use crate::mcp::client::Wishes;
 use crate::mcp::error::{Cap, Error as Cause, Failure};
 use crate::mcp::tools_cache::{MOST_TOOLS, Tools};
-use crate::offload;
 use crate::servers::Server;
 
 /// How long a server may take, unless the caller or the server's own deadline says less.
@@ -93,23 +91,6 @@ impl<'a> Survey<'a> {
             code: verdict.code,
             detail: verdict.detail,
         });
-    }
-}
-
-/// What comes of work on so many bytes of lists, off the worker if they are many, and in time.
-pub(super) async fn work<T: Send + 'static>(
-    bytes: usize,
-    deadline: Instant,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Error> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    match timeout(left, offload::run(bytes, work)).await {
-        Ok(Some(done)) => Ok(done),
-        Ok(None) => Err(Error::Internal),
-        Err(_) => Err(Error::upstream(
-            Task::ListTools,
-            Failure::of_list(Cause::Deadline),
-        )),
     }
 }
 

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use actix_web::HttpResponse;
 use actix_web::http::Method;
 use bytes::Bytes;
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
+use super::aside;
 use super::base::{self, Base};
 use super::call::{Call, Gateway};
+use super::checks::Validators;
 use super::error::{Error, Task};
+use super::example::Examples;
 use super::live::{self, Frame, Job};
 use super::openapi::{
     Arguments, ArgumentsInQuery, BodyProblems, CallProblems, Deadline, DescribedTool, Handshake,
@@ -101,15 +104,50 @@ pub(super) async fn find(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
     call.note_timing(&mut client);
     let (definition, freshness) =
         found.map_err(|failure| Error::upstream(Task::ListTools, failure))?;
+    let validators = &call.gateway.validators;
+    let prepare = || {
+        let target = Target::of(call, server);
+        let validators = Arc::clone(validators);
+        move || with_example(definition, &target, &validators)
+    };
+    let described = match aside::run(deadline, prepare).await {
+        Ok(described) => reply::json(described),
+        Err(error) => {
+            client.give_up();
+            return Err(error);
+        }
+    };
     let session = client.finish();
-    let described = reply::json(with_example(call, server, definition));
     let described = base::varying(call, described);
     let response = reply::conditional(call, described, freshness, deadline).await;
     Ok(reply::with_session(response, session.as_ref()))
 }
 
+/// Where a call of a tool goes.
+struct Target {
+    url: String,
+    key_wanted: bool,
+}
+
+impl Target {
+    fn of(call: &Call<'_>, server: &Server) -> Self {
+        let path = execute_path(&server.name, call.tool());
+        Self {
+            url: Base::of(call).absolute(call, &path),
+            key_wanted: !call.gateway.settings.keys.is_empty(),
+        }
+    }
+
+    /// The example of a call, with these arguments if there are any.
+    fn example(&self, arguments: Option<&Value>) -> String {
+        let url = &self.url;
+        let curl = arguments.map(|arguments| example::curl(url, arguments, self.key_wanted));
+        json!({"method": "POST", "url": url, "arguments": arguments, "curl": curl}).to_string()
+    }
+}
+
 /// A definition with an example of how to call the tool as its last member; as it is, if it has such a member itself.
-fn with_example(call: &Call<'_>, server: &Server, definition: Bytes) -> Bytes {
+fn with_example(definition: Bytes, target: &Target, validators: &Validators) -> Bytes {
     let text = std::str::from_utf8(&definition).unwrap_or_default();
     let Ok(members) = Members::of(text) else {
         return definition;
@@ -117,23 +155,15 @@ fn with_example(call: &Call<'_>, server: &Server, definition: Bytes) -> Bytes {
     if members.get("example").is_some() {
         return definition;
     }
-    let path = execute_path(&server.name, call.tool());
-    let url = Base::of(call).absolute(call, &path);
-    let schema = members.get("inputSchema");
-    let arguments = match schema {
-        Some(schema) => example::arguments(schema),
+    let arguments = match members.get("inputSchema") {
+        Some(schema) => Examples::new(validators).arguments(schema.get()),
         None => Some(json!({})),
     };
-    let key_wanted = !call.gateway.settings.keys.is_empty();
-    let example = match arguments {
-        Some(arguments) => json!({
-            "method": "POST",
-            "url": url,
-            "arguments": arguments,
-            "curl": example::curl(&url, &arguments, key_wanted),
-        }),
-        None => json!({"method": "POST", "url": url, "arguments": null, "curl": null}),
-    };
+    let mut example = target.example(arguments.as_ref());
+    // Quoted twice, arguments may be several times as long.
+    if example.len() > example::MOST_BYTES {
+        example = target.example(None);
+    }
     let whole = text.trim_end();
     let open = whole.strip_suffix('}').unwrap_or(whole);
     let comma = if members.0.is_empty() { "" } else { "," };
@@ -238,7 +268,17 @@ async fn arguments_in_query(call: &Call<'_>, server: &Arc<Server>) -> Result<Box
     match tools.get(call.tool()) {
         Some(tool) if tool.is_read_only() => {
             let parameters = call.query.others(CALL_PARAMETERS);
-            let arguments = by_query::arguments(tool.input_schema(), &parameters)?;
+            let schema = tool.input_schema().map(RawValue::get);
+            let arguments = if by_query::is_quick(schema) {
+                by_query::arguments(schema, &parameters)
+            } else {
+                let prepare = || {
+                    let schema = schema.map(ToOwned::to_owned);
+                    let parameters = by_query::owned(&parameters);
+                    move || by_query::arguments(schema.as_deref(), &parameters)
+                };
+                aside::run(client.deadline(), prepare).await?
+            }?;
             extract::not_too_deep(call, arguments.get().as_bytes(), "The query")?;
             Ok(arguments)
         }

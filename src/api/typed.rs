@@ -24,7 +24,8 @@ pub use common::Common;
 use common::RESULT;
 use embed::{Node, SCHEMAS};
 
-use super::example;
+use super::checks::Validators;
+use super::example::Examples;
 use super::extract::path_segment;
 use super::survey::FailedServer;
 use crate::mcp::lists::text_member;
@@ -49,6 +50,8 @@ pub(super) struct Source {
     pub(super) url: String,
     /// API keys are configured.
     pub(super) key_wanted: bool,
+    /// What examples are held against.
+    pub(super) validators: Arc<Validators>,
 }
 
 /// A tool on its way into a document.
@@ -70,9 +73,10 @@ impl Source {
         let shared_ids = shared_ids(&entries);
         let mut paths: Object<'_> = Vec::with_capacity(entries.len());
         let mut schemas: Object<'_> = Vec::new();
+        let mut examples = Examples::new(&self.validators);
         for entry in &entries {
             let path = execute_path(entry.server, entry.name);
-            let operation = to_raw_value(&Node::Object(self.operation(entry)))?;
+            let operation = to_raw_value(&Node::Object(self.operation(entry, &mut examples)))?;
             let operation = Node::Written(operation);
             paths.push((path.into(), Node::Object(vec![("post".into(), operation)])));
             schemas.extend(self.schemas(entry, &shared_ids));
@@ -161,7 +165,7 @@ impl Source {
         names.iter().map(tag).collect()
     }
 
-    fn operation<'a>(&'a self, entry: &Entry<'a>) -> Object<'a> {
+    fn operation<'a>(&'a self, entry: &Entry<'a>, examples: &mut Examples<'_>) -> Object<'a> {
         let text = |name| text_member(&entry.tool.definition, name).filter(|it| !it.is_empty());
         let annotations = entry.tool.member("annotations");
         let title = text("title")
@@ -184,7 +188,7 @@ impl Source {
             operation.push(("x-mcp-annotations".into(), Node::AsItIs(annotations)));
         }
         operation.push(("parameters".into(), Node::Shared(&self.common.parameters)));
-        operation.push(member("requestBody", request_body(entry)));
+        operation.push(member("requestBody", request_body(entry, examples)));
         operation.push(("responses".into(), Node::Object(self.responses(entry))));
         operation.push(member("security", self.security()));
         operation
@@ -277,10 +281,10 @@ fn member<'a>(name: impl Into<Cow<'a, str>>, value: impl Into<Value>) -> (Cow<'a
     (name.into(), Node::Ours(value.into()))
 }
 
-fn request_body(entry: &Entry<'_>) -> Value {
+fn request_body(entry: &Entry<'_>, examples: &mut Examples<'_>) -> Value {
     let mut content = json!({"schema": {"$ref": format!("{SCHEMAS}{}_input", entry.id)}});
     let schema = schema_of(entry.tool, "inputSchema");
-    if let Some(arguments) = schema.and_then(example::arguments) {
+    if let Some(arguments) = schema.and_then(|schema| examples.arguments(schema.get())) {
         content["example"] = arguments;
     }
     json!({

@@ -3,6 +3,8 @@
 //! A library was to do it, but the only one that is maintained, complete and under a permissive licence panics at callers' input; see
 //! `ARCHITECTURE.md`.
 
+use std::collections::HashMap;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// A variable with its values: one is a text, several are a list.
@@ -56,47 +58,106 @@ struct Spec<'t> {
     exploded: bool,
 }
 
-/// The URI that `template` stands for; `None` if it is no template. Variables that are not given are left out.
-pub(super) fn expand(template: &str, variables: &[Variable<'_>]) -> Option<String> {
-    let mut uri = String::with_capacity(template.len());
+/// Bytes of a URI. Variables may stand in a template any number of times, so that a short one can stand for gigabytes.
+pub(super) const MOST: usize = 64 << 10;
+
+/// Why there is no URI.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unexpandable {
+    /// What was given is no template.
+    NoTemplate,
+    /// The URI would be longer than 64 KiB.
+    TooLong,
+}
+
+/// A URI that is being written, which never grows beyond its budget.
+struct Uri(String);
+
+/// The URI that `template` stands for. Variables that are not given are left out.
+pub(super) fn expand(template: &str, variables: &[Variable<'_>]) -> Result<String, Unexpandable> {
+    let given: HashMap<&str, &[&str]> = variables
+        .iter()
+        .map(|(name, values)| (*name, values.as_slice()))
+        .collect();
+    let mut uri = Uri(String::with_capacity(template.len().min(MOST)));
     let mut rest = template;
     while let Some((literal, after)) = rest.split_once('{') {
-        let (expression, after) = after.split_once('}')?;
-        push_literal(&mut uri, literal)?;
-        push_expression(&mut uri, expression, variables)?;
+        let (expression, after) = after.split_once('}').ok_or(Unexpandable::NoTemplate)?;
+        uri.literal(literal)?;
+        uri.expression(expression, &given)?;
         rest = after;
     }
-    push_literal(&mut uri, rest)?;
-    Some(uri)
+    uri.literal(rest)?;
+    Ok(uri.0)
 }
 
-fn push_literal(uri: &mut String, literal: &str) -> Option<()> {
-    if literal.contains('}') {
-        return None;
-    }
-    uri.push_str(&encoded(literal, true));
-    Some(())
-}
-
-fn push_expression(uri: &mut String, expression: &str, variables: &[Variable<'_>]) -> Option<()> {
-    let (operator, list) = Operator::of(expression);
-    let mut pieces = Vec::new();
-    for written in list.split(',') {
-        let spec = Spec::parse(written)?;
-        let given = variables.iter().find(|(name, _)| *name == spec.name);
-        if let Some((_, values)) = given {
-            spec.pieces(&operator, values, &mut pieces)?;
+impl Uri {
+    fn push(&mut self, text: &str) -> Result<(), Unexpandable> {
+        if self.0.len() + text.len() > MOST {
+            return Err(Unexpandable::TooLong);
         }
+        self.0.push_str(text);
+        Ok(())
     }
-    for (index, piece) in pieces.iter().enumerate() {
-        uri.push_str(if index == 0 {
-            operator.first
-        } else {
-            operator.between
-        });
-        uri.push_str(piece);
+
+    fn literal(&mut self, literal: &str) -> Result<(), Unexpandable> {
+        if literal.contains('}') {
+            return Err(Unexpandable::NoTemplate);
+        }
+        self.encoded(literal, true)
     }
-    Some(())
+
+    fn expression(
+        &mut self,
+        expression: &str,
+        given: &HashMap<&str, &[&str]>,
+    ) -> Result<(), Unexpandable> {
+        let (operator, list) = Operator::of(expression);
+        let mut before = operator.first;
+        for written in list.split(',') {
+            let spec = Spec::parse(written).ok_or(Unexpandable::NoTemplate)?;
+            let Some(values) = given.get(spec.name) else {
+                continue;
+            };
+            // A list cannot be cut (section 2.4.1).
+            if spec.most.is_some() && values.len() != 1 {
+                return Err(Unexpandable::NoTemplate);
+            }
+            for (index, value) in values.iter().enumerate() {
+                let is_first = index == 0;
+                let starts = is_first || spec.exploded;
+                self.push(if starts { before } else { "," })?;
+                before = operator.between;
+                let value = spec.cut(value);
+                if operator.named && starts {
+                    self.push(spec.name)?;
+                    let alone = spec.exploded || values.len() == 1;
+                    let empty = alone && value.is_empty();
+                    self.push(if empty { operator.if_empty } else { "=" })?;
+                }
+                self.encoded(value, operator.reserved)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn encoded(&mut self, text: &str, reserved: bool) -> Result<(), Unexpandable> {
+        if !reserved {
+            let mut pieces = utf8_percent_encode(text, UNRESERVED);
+            return pieces.try_for_each(|piece| self.push(piece));
+        }
+        for (index, part) in text.split('%').enumerate() {
+            if index > 0 {
+                let digits = part.as_bytes().first_chunk::<2>();
+                let is_encoding =
+                    digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+                self.push(if is_encoding { "%" } else { "%25" })?;
+            }
+            let mut pieces = utf8_percent_encode(part, AND_RESERVED);
+            pieces.try_for_each(|piece| self.push(piece))?;
+        }
+        Ok(())
+    }
 }
 
 impl Operator {
@@ -122,14 +183,6 @@ impl Operator {
         let list = expression.strip_prefix(['+', '#', '.', '/', ';', '?', '&']);
         (operator, list.unwrap_or(expression))
     }
-
-    fn value(&self, name: &str, value: &str) -> String {
-        match (self.named, value) {
-            (false, _) => value.to_owned(),
-            (true, "") => format!("{name}{}", self.if_empty),
-            (true, _) => format!("{name}={value}"),
-        }
-    }
 }
 
 impl<'t> Spec<'t> {
@@ -154,28 +207,10 @@ impl<'t> Spec<'t> {
         })
     }
 
-    /// What this variable comes to. A list cannot be cut (section 2.4.1).
-    fn pieces(&self, operator: &Operator, values: &[&str], pieces: &mut Vec<String>) -> Option<()> {
-        let [single] = values else {
-            if self.most.is_some() {
-                return None;
-            }
-            let mut items = values.iter().map(|value| encoded(value, operator.reserved));
-            if self.exploded {
-                pieces.extend(items.map(|item| operator.value(self.name, &item)));
-            } else {
-                let joined = items.by_ref().collect::<Vec<_>>().join(",");
-                pieces.push(operator.value(self.name, &joined));
-            }
-            return Some(());
-        };
-        let cut: String = single
-            .chars()
-            .take(self.most.unwrap_or(usize::MAX))
-            .collect();
-        let value = encoded(&cut, operator.reserved);
-        pieces.push(operator.value(self.name, &value));
-        Some(())
+    /// As much of a value as is wanted.
+    fn cut<'v>(&self, value: &'v str) -> &'v str {
+        let end = self.most.and_then(|most| value.char_indices().nth(most));
+        end.and_then(|(end, _)| value.get(..end)).unwrap_or(value)
     }
 }
 
@@ -183,23 +218,6 @@ impl<'t> Spec<'t> {
 fn length(written: &str) -> Option<usize> {
     let digits = written.len() <= 4 && !written.starts_with(['0', '+']);
     digits.then(|| written.parse().ok())?
-}
-
-fn encoded(text: &str, reserved: bool) -> String {
-    if !reserved {
-        return utf8_percent_encode(text, UNRESERVED).to_string();
-    }
-    let mut written = String::with_capacity(text.len());
-    let mut parts = text.split('%');
-    let first = parts.next().unwrap_or_default();
-    written.extend(utf8_percent_encode(first, AND_RESERVED));
-    for part in parts {
-        let digits = part.as_bytes().first_chunk::<2>();
-        let is_encoding = digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
-        written.push_str(if is_encoding { "%" } else { "%25" });
-        written.extend(utf8_percent_encode(part, AND_RESERVED));
-    }
-    written
 }
 
 #[cfg(test)]
@@ -285,7 +303,7 @@ mod tests {
         ] {
             assert_eq!(
                 expand(template, &variables).as_deref(),
-                Some(uri),
+                Ok(uri),
                 "{template}"
             );
         }
@@ -304,7 +322,7 @@ mod tests {
         ] {
             assert_eq!(
                 expand(template, &variables).as_deref(),
-                Some(uri),
+                Ok(uri),
                 "{template}"
             );
         }
@@ -331,7 +349,24 @@ mod tests {
             "{.a..b}",
             "{ü}",
         ] {
-            assert_eq!(expand(broken, &variables), None, "{broken}");
+            assert_eq!(
+                expand(broken, &variables),
+                Err(Unexpandable::NoTemplate),
+                "{broken}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_uri_is_written_up_to_its_budget_and_no_further() {
+        let value = "x".repeat(1 << 10);
+        let variables = [("a", vec![value.as_str()]), ("none", vec![""])];
+        let full = expand(&"{a}".repeat(64), &variables).unwrap();
+        assert_eq!(full.len(), MOST);
+        let many = format!("{}{{none}}", "{a}".repeat(64));
+        assert_eq!(expand(&many, &variables).unwrap().len(), MOST);
+        for long in ["{a}".repeat(65), format!("{}.", "{a}".repeat(64))] {
+            assert_eq!(expand(&long, &variables), Err(Unexpandable::TooLong));
         }
     }
 
@@ -342,7 +377,7 @@ mod tests {
             values in prop::collection::vec("(\\PC|%[0-9A-F]{1,2}|[%é😀]){0,5}", 1..3),
         ) {
             let values: Vec<&str> = values.iter().map(String::as_str).collect();
-            if let Some(uri) = expand(&template, &[("a", values.clone()), ("b", vec![values[0]])]) {
+            if let Ok(uri) = expand(&template, &[("a", values.clone()), ("b", vec![values[0]])]) {
                 for after in uri.split('%').skip(1) {
                     let digits = after.as_bytes().first_chunk::<2>();
                     let hexadecimal = digits.is_some_and(|it| it.iter().all(u8::is_ascii_hexdigit));
@@ -354,7 +389,7 @@ mod tests {
 
         #[test]
         fn no_text_is_too_much(template in "\\PC{0,20}", value in "\\PC{0,9}") {
-            expand(&template, &[("a", vec![&value])]);
+            expand(&template, &[("a", vec![&value])]).ok();
         }
     }
 }

@@ -125,6 +125,12 @@ impl Verdict {
                     "The arguments do not fit the schema of tool '{tool}' on server '{server}': 'errors' says where"
                 ),
             ),
+            Error::Late => (
+                504,
+                "upstream_timeout",
+                "Too late",
+                "The deadline passed before anything was sent to the server".into(),
+            ),
             Error::Draining => (
                 503,
                 "overloaded",

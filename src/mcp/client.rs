@@ -496,6 +496,11 @@ impl Client<'_> {
         sessions.end(Arc::clone(self.server), session);
     }
 
+    /// The moment up to which the request may take.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
     /// The time before the operation, and the time of the operation itself.
     pub fn timing(&mut self) -> (Duration, Duration) {
         self.clock.enter(self.clock.stage);

@@ -56,11 +56,13 @@ mod resources;
 mod results;
 mod retries;
 mod rpc;
+mod schema_limits;
 mod servers;
 mod sessions;
 mod shifted;
 mod sse;
 mod start;
+mod template_limits;
 mod tools;
 mod unknown_tool;
 #[path = "../upstream/mod.rs"]

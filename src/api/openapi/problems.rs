@@ -233,7 +233,7 @@ const PROBLEMS: [Problem; 28] = [
     Problem {
         name: "UpstreamTimeout",
         status: 504,
-        description: "`upstream_timeout`: the deadline passed before the server had answered",
+        description: "`upstream_timeout`: the deadline passed before the server had answered, or before anything was sent",
         headers: &[],
         examples: &["upstream_timeout"],
     },
@@ -302,6 +302,8 @@ problem_sets! {
     PageProblems extends ServiceProblems: "ServerNotFound";
     /// Of every route under `/api/`.
     GatewayProblems extends ServiceProblems: "Unauthorized";
+    /// Of a document of all servers.
+    SurveyProblems extends GatewayProblems: "UpstreamTimeout";
     /// Of every route that reaches a server.
     ServerProblems extends GatewayProblems:
         "ServerNotFound", "Forbidden", "RateLimited", "NotSupported", "BadGateway", "Overloaded", "UpstreamTimeout";
@@ -321,8 +323,6 @@ problem_sets! {
     ReadProblems extends SessionProblems: "ResourceNotFound", "NotAcceptable", "InputRequired";
     /// Of a template that is expanded.
     NamedServerProblems extends GatewayProblems: "ServerNotFound";
-    /// Of a document over all servers, which takes time to write.
-    AllServersProblems extends GatewayProblems: "UpstreamTimeout";
     /// Of a search, which takes time too.
     SearchProblems extends NamedServerProblems: "UpstreamTimeout";
     /// Of every route that may run something: none of them is for pages of other sites.
