@@ -142,7 +142,12 @@ impl Scales<'_> {
                 for (name, member) in members {
                     self.spend(name.len().saturating_mul(3))?;
                     let escaped = name.bytes().filter(|byte| matches!(byte, b'~' | b'/'));
-                    self.weigh(member, pointer + name.len() + escaped.count() + 1)?;
+                    let pointer = pointer + name.len() + escaped.count() + 1;
+                    self.weigh(member, pointer)?;
+                    // A validator keeps a copy of what it negates, on every level.
+                    if name == "not" {
+                        self.weigh(member, pointer)?;
+                    }
                 }
                 Some(())
             }
