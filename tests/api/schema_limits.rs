@@ -2,43 +2,32 @@
 //!
 //! Costs are read from `/proc`: peak memory, and processor time, which does not depend on who else is at work.
 
-use std::fs;
-
 use serde_json::{Map, Value, json};
 
 use crate::app::{SERVER, TestApp, execute, path};
+use crate::process::Ticks;
 use crate::upstream::{Reply, Upstream, servers};
 
 /// What a process has taken up to a moment.
 pub struct Cost {
     /// MiB.
-    memory: u64,
-    /// Hundredths of a second of a processor.
-    ticks: u64,
+    memory: usize,
+    ticks: Ticks,
 }
 
 impl Cost {
     /// Up to now.
     pub fn of(app: &TestApp) -> Self {
-        let read = |name: &str| fs::read_to_string(format!("/proc/{}/{name}", app.pid())).unwrap();
-        let status = read("status");
-        let peak = status
-            .lines()
-            .find(|line| line.starts_with("VmHWM:"))
-            .unwrap();
-        let kib: u64 = peak.split_whitespace().nth(1).unwrap().parse().unwrap();
-        let stat = read("stat");
-        let after_name = stat.rsplit_once(") ").unwrap().1;
-        let fields = after_name.split_whitespace().skip(11).take(2);
+        let process = app.process();
         Self {
-            memory: kib >> 10,
-            ticks: fields.map(|ticks| ticks.parse::<u64>().unwrap()).sum(),
+            memory: process.peak_memory() >> 20,
+            ticks: process.ticks(),
         }
     }
 
     /// The process has taken no more than this since, in MiB of peak memory and in hundredths of a second.
     #[track_caller]
-    pub fn is_within(&self, app: &TestApp, memory: u64, ticks: u64) {
+    pub fn is_within(&self, app: &TestApp, memory: usize, ticks: Ticks) {
         let now = Self::of(app);
         let (more, longer) = (now.memory - self.memory, now.ticks - self.ticks);
         assert!(more <= memory, "{more} MiB");
