@@ -94,3 +94,26 @@ fn every_source_says_what_it_is_for() {
         assert!(text.starts_with("//!"), "{}", path.display());
     }
 }
+
+/// Each promise of `SECURITY.md` names its tests as `file::test`.
+#[test]
+fn the_promises_of_security_name_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| fs::read_to_string(root.join(path)).expect("a file can be read");
+    let page = read("SECURITY.md");
+    let named: Vec<(&str, &str)> = page
+        .split('`')
+        .filter_map(|quoted| quoted.split_once("::"))
+        .collect();
+    assert!(named.len() > 40, "{named:?}");
+    for (file, test) in named {
+        let tests = read(&format!("tests/api/{file}.rs"));
+        let definition = format!("fn {test}() {{");
+        assert!(tests.contains(&definition), "{file}::{test}");
+    }
+    // A promise ends with the tests that hold it.
+    let promises = page.split("\n- ").skip(1);
+    for promise in promises {
+        assert!(promise.contains("::"), "{promise}");
+    }
+}

@@ -6,11 +6,11 @@ use actix_web::http::header::{ACCEPT, HeaderMap};
 const MOST_RANGES: usize = 100;
 
 /// The media ranges a caller names; none means that everything is welcome.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Accept(Vec<Range>);
 
 /// One media range: `text/plain`, `text/*` or `*/*`, in lower case.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Range {
     kind: String,
     subtype: String,

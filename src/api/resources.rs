@@ -25,6 +25,7 @@ use super::uri_template::{self, Unexpandable};
 use crate::mcp::error::{Error as Cause, Executed, Failure, Stage};
 use crate::mcp::lists::{Freshness, Listing, text_of};
 use crate::mcp::message::{for_each_member, named};
+use crate::offload;
 
 const JSON: &str = "application/json";
 /// Media types that one resource is offered in.
@@ -136,9 +137,15 @@ pub(super) async fn read(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
     let outcome = client.read_resource(&uri).await;
     call.note_timing(&mut client);
     let result = outcome.map_err(|failure| Error::upstream(Task::ReadResource, failure))?;
-    let freshness = freshness_of(&result);
     let accept = Accept::of(call.request.headers());
-    let response = match choose(&result, &accept, only_content) {
+    let whole = result.clone();
+    let look = move || {
+        let chosen = choose(&whole, &accept, only_content);
+        (freshness_of(&whole), chosen)
+    };
+    let looked = offload::run(result.len(), look).await;
+    let (freshness, chosen) = looked.ok_or(Error::Internal)?;
+    let response = match chosen {
         Ok(None) => reply::passed_on(result),
         Ok(Some(content)) => content.into_response(&uri),
         Err(error) => {

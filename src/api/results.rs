@@ -19,6 +19,7 @@ use crate::mcp::error::Executed;
 use crate::mcp::header::SessionId;
 use crate::mcp::lists::text_of;
 use crate::mcp::message::{for_each_member, named};
+use crate::offload;
 
 /// Events, as they happen.
 pub(super) const LIVE: &str = "text/event-stream";
@@ -29,7 +30,7 @@ const STRUCTURED: &str = "application/vnd.mcp.structured+json";
 const TEXT: &str = "text/plain";
 
 /// What a caller wants of a result.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Wanted {
     /// All of it, as it is.
     Mcp,
@@ -97,24 +98,33 @@ impl Wanted {
     }
 
     /// The response to a result.
-    pub(super) fn represent(
+    pub(super) async fn represent(
         &self,
         result: &ToolResult,
         session: Option<&SessionId>,
     ) -> Result<HttpResponse, Error> {
-        let response = self.form(&result.bytes);
-        let response = match response {
-            Some(response) => reply::with_session(response, session),
+        let form = match self {
+            Self::Mcp | Self::Live(_) => Ok(Form::Whole),
+            other => {
+                let (wanted, bytes) = (other.clone(), result.bytes.clone());
+                // A result is not withheld once the tool has run, so this may take longer than the deadline.
+                let form = offload::run(bytes.len(), move || wanted.form(&bytes));
+                form.await.ok_or(Error::Internal)?
+            }
+        };
+        let response = match form {
+            Ok(form) => reply::with_session(form.into_response(&result.bytes), session),
             // What the tool has to say of its failure is no structure and no image: the problem holds it.
-            None if result.is_error => {
+            Err(_) if result.is_error => {
                 return Err(Error::Tool {
                     result: result.bytes.clone(),
                     session: session.cloned(),
                 });
             }
-            None => {
+            Err(mut available) => {
+                available.extend([LIVE.to_owned(), LINES.to_owned()]);
                 return Err(Error::NotAcceptable {
-                    available: available(&result.bytes),
+                    available: available.into(),
                     executed: Executed::Yes,
                     result: Some(result.bytes.clone()),
                     session: session.cloned(),
@@ -127,30 +137,44 @@ impl Wanted {
         Ok(response)
     }
 
-    fn form(&self, bytes: &Bytes) -> Option<HttpResponse> {
-        let whole = || Some(reply::passed_on(bytes.clone()));
-        let accept = match self {
-            Self::Mcp | Self::Live(_) => return whole(),
-            Self::Structured => return Parts::of(bytes).structured_content(),
-            Self::Text => return Parts::of(bytes).text(),
-            Self::Best(accept) => accept,
-        };
+    /// The form that is wanted; if there is none, the media types that there are.
+    fn form(&self, bytes: &Bytes) -> Result<Form, Vec<String>> {
         let parts = Parts::of(bytes);
         let offers = parts.offers();
-        match accept.best(offers.iter().map(String::as_str))? {
-            MCP => whole(),
-            STRUCTURED => parts.structured_content(),
-            TEXT => parts.text(),
-            media_type => parts.media(media_type),
-        }
+        let form = match self {
+            Self::Mcp | Self::Live(_) => Some(Form::Whole),
+            Self::Structured => parts.structured_content(),
+            Self::Text => parts.text(),
+            Self::Best(accept) => match accept.best(offers.iter().map(String::as_str)) {
+                None => None,
+                Some(MCP) => Some(Form::Whole),
+                Some(STRUCTURED) => parts.structured_content(),
+                Some(TEXT) => parts.text(),
+                Some(media_type) => parts.media(media_type),
+            },
+        };
+        form.ok_or(offers)
     }
 }
 
-/// The media types in which a result can be had.
-fn available(bytes: &Bytes) -> Box<[String]> {
-    let mut offers = Parts::of(bytes).offers();
-    offers.extend([LIVE.to_owned(), LINES.to_owned()]);
-    offers.into()
+/// A form in which a result goes out.
+enum Form {
+    /// As it is.
+    Whole,
+    /// `structuredContent`, as the slice of the result that it is.
+    Structured(Bytes),
+    /// Something made from it, and its media type.
+    Made(Bytes, String),
+}
+
+impl Form {
+    fn into_response(self, whole: &Bytes) -> HttpResponse {
+        match self {
+            Self::Whole => reply::passed_on(whole.clone()),
+            Self::Structured(slice) => reply::in_sandbox(reply::passed_on(slice), STRUCTURED),
+            Self::Made(bytes, media_type) => reply::in_sandbox(reply::json(bytes), &media_type),
+        }
+    }
 }
 
 /// A result, taken apart.
@@ -212,25 +236,21 @@ impl<'a> Parts<'a> {
         whole.chain(structured).chain(text).chain(media).collect()
     }
 
-    fn structured_content(&self) -> Option<HttpResponse> {
-        let bytes = self.whole.slice_ref(self.structured?.get().as_bytes());
-        Some(reply::in_sandbox(reply::passed_on(bytes), STRUCTURED))
+    fn structured_content(&self) -> Option<Form> {
+        let slice = self.whole.slice_ref(self.structured?.get().as_bytes());
+        Some(Form::Structured(slice))
     }
 
-    fn text(&self) -> Option<HttpResponse> {
+    fn text(&self) -> Option<Form> {
         if self.texts.is_empty() {
             return None;
         }
         let text = self.texts.join("\n");
-        Some(of_type(text.into(), "text/plain; charset=utf-8"))
+        Some(Form::Made(text.into(), "text/plain; charset=utf-8".into()))
     }
 
-    fn media(&self, wanted: &str) -> Option<HttpResponse> {
+    fn media(&self, wanted: &str) -> Option<Form> {
         let (media_type, bytes) = self.media.iter().find(|(is, _)| is == wanted)?;
-        Some(of_type(bytes.clone(), media_type))
+        Some(Form::Made(bytes.clone(), media_type.clone()))
     }
-}
-
-fn of_type(bytes: Bytes, media_type: &str) -> HttpResponse {
-    reply::in_sandbox(reply::json(bytes), media_type)
 }

@@ -344,7 +344,7 @@ async fn run(
             session,
         });
     }
-    wanted.represent(&result, session.as_ref())
+    wanted.represent(&result, session.as_ref()).await
 }
 
 /// Calls a tool, once its arguments are found to fit where that is to be checked.

@@ -1,10 +1,11 @@
-//! Compressed answers, unpacked a little at a time.
+//! The bodies of answers, a little at a time: whatever else a worker does has its turn in between, and compressed ones are
+//! unpacked in small pieces.
 //!
 //! awc would unpack whatever it has read at once: eight kilobytes can become eight megabytes, which no cap has seen yet, for every
-//! answer that is being read. A piece of two kilobytes becomes two megabytes at most, and between pieces others get their turn.
+//! answer that is being read. A piece of two kilobytes becomes two megabytes at most.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use actix_http::Payload;
 use actix_http::encoding::Decoder;
@@ -14,16 +15,18 @@ use awc::http::header::CONTENT_ENCODING;
 use bytes::Bytes;
 use futures::Stream;
 
-/// As much as the decoder unpacks then and there; more it would hand to another thread.
+/// As much of a compressed body as the decoder unpacks then and there; more it would hand to another thread.
 const PIECE: usize = 2048;
+/// Bytes of any other body that are read and looked into before others have a turn: some 2 ms.
+const TURN: usize = 128 * 1024;
 
-/// A body in small pieces, if it is compressed.
+/// A body that gives way to others after so many bytes.
 pub(super) struct Cut<S> {
     body: S,
     is_packed: bool,
     chunk: Bytes,
-    /// A piece was given, and nobody else has had a turn since.
-    had_turn: bool,
+    /// Bytes given since others had a turn.
+    given: usize,
 }
 
 /// A response whose body is read unpacked. `response` must be one that awc leaves as it is.
@@ -36,7 +39,7 @@ where
             body,
             is_packed: head.headers.contains_key(CONTENT_ENCODING),
             chunk: Bytes::new(),
-            had_turn: false,
+            given: 0,
         };
         Payload::Stream {
             payload: Decoder::from_headers(cut, &head.headers),
@@ -52,21 +55,28 @@ where
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<S::Item>> {
         let this = &mut *self;
-        if !this.is_packed {
-            return Pin::new(&mut this.body).poll_next(context);
-        }
-        if std::mem::take(&mut this.had_turn) {
+        let (piece, turn) = if this.is_packed {
+            (PIECE, PIECE)
+        } else {
+            (usize::MAX, TURN)
+        };
+        if this.given >= turn {
+            this.given = 0;
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
         if this.chunk.is_empty() {
-            match ready!(Pin::new(&mut this.body).poll_next(context)) {
-                Some(Ok(chunk)) => this.chunk = chunk,
-                ended => return Poll::Ready(ended),
+            match Pin::new(&mut this.body).poll_next(context) {
+                Poll::Ready(Some(Ok(chunk))) => this.chunk = chunk,
+                Poll::Pending => {
+                    this.given = 0;
+                    return Poll::Pending;
+                }
+                ended @ Poll::Ready(_) => return ended,
             }
         }
-        this.had_turn = true;
-        let piece = this.chunk.split_to(this.chunk.len().min(PIECE));
+        let piece = this.chunk.split_to(this.chunk.len().min(piece));
+        this.given += piece.len();
         Poll::Ready(Some(Ok(piece)))
     }
 }
@@ -93,7 +103,7 @@ mod tests {
             body: futures::stream::iter([Ok(packed)]),
             is_packed: true,
             chunk: Bytes::new(),
-            had_turn: false,
+            given: 0,
         };
         let mut unpacked = Decoder::new(cut, ContentEncoding::Gzip);
         let mut length = 0;
@@ -103,5 +113,25 @@ mod tests {
             length += piece.len();
         }
         assert_eq!(length, large.len());
+    }
+
+    #[actix_rt::test]
+    async fn others_have_their_turn() {
+        let chunks = [(); 8].map(|()| Ok(Bytes::from(vec![b' '; TURN / 2])));
+        let mut cut = Cut {
+            body: futures::stream::iter(chunks),
+            is_packed: false,
+            chunk: Bytes::new(),
+            given: 0,
+        };
+        let (mut chunks, mut turns) = (0, 0);
+        loop {
+            match futures::poll!(cut.next()) {
+                Poll::Ready(Some(chunk)) => chunks += usize::from(chunk.is_ok()),
+                Poll::Ready(None) => break,
+                Poll::Pending => turns += 1,
+            }
+        }
+        assert_eq!((chunks, turns), (8, 4));
     }
 }

@@ -100,7 +100,7 @@ fn a_deadline_holds_while_a_list_is_looked_through() {
     let problem = app.get("/api/tools?q=item&timeoutMs=1").problem();
     assert_eq!(
         problem.facts(),
-        (504, "upstream_timeout", "upstream", "no", true)
+        (504, "upstream_timeout", "gateway", "no", true)
     );
     // The list itself was remembered.
     assert_eq!(upstream.count("tools/list"), 1);
