@@ -251,18 +251,22 @@ impl Job {
 
     fn written(&self, result: &ToolResult) -> Result<Pieces, Error> {
         self.take(result.bytes.len(), Executed::Yes)?;
-        let body = serde_json::from_slice(&result.bytes).map_err(|error| {
-            log::error!("a result is no JSON: {error}");
-            Error::Internal
-        })?;
-        let written = BatchResult {
-            status: 200,
-            tool_error: result.is_error,
-            body,
-        };
-        let sources = [result.bytes.clone()];
-        Pieces::json(&written, &sources, self.gateway.pool.budget())
+        let result_bytes = Pieces::of(result.bytes.clone());
+        self.item(200, result.is_error, result_bytes)
             .map_err(|NoRoom| Error::NoRoom(Executed::Yes))
+    }
+
+    /// A [`BatchResult`], its body as it is.
+    fn item(&self, status: u16, tool_error: bool, body: Pieces) -> Result<Pieces, NoRoom> {
+        let mut written = Builder::new(&[], self.gateway.pool.budget());
+        written.text(format!("{{\"status\":{status}").as_bytes());
+        if tool_error {
+            written.text(b",\"toolError\":true");
+        }
+        written.text(b",\"body\":");
+        written.pieces(body);
+        written.text(b"}");
+        written.finish()
     }
 
     /// What went wrong. What the call is about goes into it, as far as that is known.
@@ -281,15 +285,9 @@ impl Job {
         {
             return self.problem(&too_large, item);
         }
-        let mut written = Builder::new(&[], budget);
-        written.text(format!("{{\"status\":{}", verdict.status.as_u16()).as_bytes());
-        if matches!(error, Error::Tool { .. }) {
-            written.text(b",\"toolError\":true");
-        }
-        written.text(b",\"body\":");
-        written.pieces(problem);
-        written.text(b"}");
-        written.finish().unwrap_or_else(|NoRoom| nothing())
+        let is_tools = matches!(error, Error::Tool { .. });
+        self.item(verdict.status.as_u16(), is_tools, problem)
+            .unwrap_or_else(|NoRoom| nothing())
     }
 
     /// Takes so much of what all results may have together.

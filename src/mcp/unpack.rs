@@ -17,8 +17,8 @@ use futures::Stream;
 
 /// As much of a compressed body as the decoder unpacks then and there; more it would hand to another thread.
 const PIECE: usize = 2048;
-/// Bytes of any other body that are read and looked into before others have a turn: some 2 ms.
-const TURN: usize = 128 * 1024;
+/// Bytes of any other body that are read and looked into before others have a turn: some milliseconds where it is events.
+const TURN: usize = 64 * 1024;
 
 /// A body that gives way to others after so many bytes.
 pub(super) struct Cut<S> {
