@@ -158,7 +158,7 @@ async fn stop_when_told(
     drain.leave();
     log::info!("stopping: calls in flight are finished; a second signal stops at once");
     actix_rt::spawn(async move {
-        let second = signals.next().await;
+        let second = signals.next_but_hangup().await;
         log::warn!("stopped at once; calls and sessions are left as they are");
         logging::finish();
         exit(128 + second.as_raw_value());
@@ -190,16 +190,22 @@ struct Signals(Vec<(SignalKind, Signal)>);
 impl Signals {
     /// SIGHUP asks services to read their configuration anew; as long as this one cannot, it is started anew instead.
     fn listen() -> std::io::Result<Self> {
-        let kinds = [
-            SignalKind::terminate(),
-            SignalKind::interrupt(),
-            SignalKind::hangup(),
-        ];
-        let listening = kinds.map(|kind| Ok((kind, signal(kind)?)));
-        listening
-            .into_iter()
-            .collect::<std::io::Result<_>>()
-            .map(Self)
+        let mut kinds = vec![SignalKind::terminate(), SignalKind::interrupt()];
+        if !is_hangup_ignored() {
+            kinds.push(SignalKind::hangup());
+        }
+        let listening = kinds.into_iter().map(|kind| Ok((kind, signal(kind)?)));
+        listening.collect::<std::io::Result<_>>().map(Self)
+    }
+
+    /// A terminal that closes may say so twice.
+    async fn next_but_hangup(&mut self) -> SignalKind {
+        loop {
+            let kind = self.next().await;
+            if kind != SignalKind::hangup() {
+                return kind;
+            }
+        }
     }
 
     async fn next(&mut self) -> SignalKind {
@@ -213,4 +219,12 @@ impl Signals {
         })
         .await
     }
+}
+
+/// Whether whoever has started this process wants it to outlive its terminal, as `nohup` does: then SIGHUP is ignored.
+fn is_hangup_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    ignored.is_some_and(|mask| mask & 1 == 1)
 }

@@ -13,6 +13,9 @@ const EMFILE: i32 = 24;
 /// Descriptors that no server gets, and in which callers are only told so. A quarter of all where there are few.
 const RESERVE: u64 = 64;
 
+/// The service itself needs some twenty, and each call two.
+const FEW: u64 = 128;
+
 /// The first number of the reserve.
 static RESERVED_FROM: AtomicI32 = AtomicI32::new(RawFd::MAX);
 
@@ -23,7 +26,9 @@ pub fn raise_limit() {
             let reserved_from = limit - RESERVE.min(limit / 4);
             let reserved_from = RawFd::try_from(reserved_from).unwrap_or(RawFd::MAX);
             RESERVED_FROM.store(reserved_from, Ordering::Relaxed);
-            log::debug!(limit = limit; "file descriptors");
+            if limit < FEW {
+                log::warn!(limit = limit; "there are few file descriptors: most calls will be refused; raise `ulimit -n`");
+            }
         }
         Err(error) => log::warn!("the limit on file descriptors stays as it is: {error}"),
     }

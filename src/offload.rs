@@ -13,11 +13,16 @@ const SMALL: usize = 128 * 1024;
 /// As many at once as there are cores, and no more than this: each may take some 100 MiB for a list as long as it may be.
 const MOST_AT_ONCE: usize = 8;
 
-/// More than there are cores would not be done sooner, and would take more from the workers.
-static PERMITS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
-    let cores = available_parallelism().map_or(1, usize::from);
-    Arc::new(Semaphore::new(cores.min(MOST_AT_ONCE)))
-});
+/// For what is looked into: more than there are cores would not be done sooner, and would take more from the workers.
+static LOOKING: LazyLock<Arc<Semaphore>> = LazyLock::new(|| permits(1));
+/// For what servers can make long by their schemas: whoever reads an answer does not wait for that.
+static LONG: LazyLock<Arc<Semaphore>> = LazyLock::new(|| permits(2));
+
+/// One for so many cores.
+fn permits(cores: usize) -> Arc<Semaphore> {
+    let there_are = available_parallelism().map_or(1, usize::from);
+    Arc::new(Semaphore::new((there_are / cores).clamp(1, MOST_AT_ONCE)))
+}
 
 /// Whether so many bytes are better looked into on another thread.
 pub(crate) fn is_large(bytes: usize) -> bool {
@@ -32,19 +37,27 @@ pub(crate) async fn run<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
     if is_large(bytes) {
-        always(|| work).await
+        on_thread(&LOOKING, || work).await
     } else {
         Some(work())
     }
 }
 
-/// Does work on another thread. `prepare` makes the job once there is a thread for it.
+/// Does work that may be long on another thread. `prepare` makes the job once there is a thread for it.
 pub(crate) async fn always<J, T>(prepare: impl FnOnce() -> J) -> Option<T>
 where
     J: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let permit = Arc::clone(&PERMITS).acquire_owned().await.ok()?;
+    on_thread(&LONG, prepare).await
+}
+
+async fn on_thread<J, T>(permits: &Arc<Semaphore>, prepare: impl FnOnce() -> J) -> Option<T>
+where
+    J: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let permit = Arc::clone(permits).acquire_owned().await.ok()?;
     let job = prepare();
     let working = actix_rt::task::spawn_blocking(move || {
         let _permit = permit;

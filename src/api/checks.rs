@@ -200,6 +200,9 @@ impl Compiled {
     fn of(schema: &str) -> Option<Self> {
         let mut schema: Value = serde_json::from_str(schema).ok()?;
         let examined = schema_cost::examine(&schema)?;
+        if !examined.too_large.is_empty() {
+            schema_cost::without(&mut schema, &examined.too_large);
+        }
         if let Value::Object(keywords) = &mut schema {
             // Nothing refers to it, and every keyword would be given a name that begins with it.
             keywords.shift_remove("$id");
@@ -228,7 +231,7 @@ impl Compiled {
 
     /// What a check of this value costs; `None` if it is more than `most`.
     fn work(&self, value: &Value, most: u64) -> Option<u64> {
-        schema_work::work(&self.schema, &self.examined.patterns, value, most)
+        schema_work::work(&self.schema, &self.examined, value, most)
     }
 
     /// What does not fit, or why that cannot be said.

@@ -13,6 +13,9 @@ use super::error::Error;
 use super::extract::no_room;
 use crate::mcp::budget::Share;
 
+/// Bytes that one byte of gzip can stand for (RFC 1951: 258 bytes in two bits).
+const MOST_UNPACKED: usize = 1032;
+
 /// What an answer to another coding names in `Accept-Encoding`.
 pub(super) const ACCEPTED: &str = "gzip";
 
@@ -36,7 +39,8 @@ pub(super) async fn gunzip(body: Bytes, cap: usize, mut share: Share) -> Result<
     if body.is_empty() {
         return Ok(body);
     }
-    share.hold(cap).map_err(no_room)?;
+    let most = cap.min(body.len().saturating_mul(MOST_UNPACKED));
+    share.hold(most).map_err(no_room)?;
     let unpacked = web::block(move || {
         let unpacked = unpack(&body, cap)?;
         share.keep(unpacked).map_err(no_room)

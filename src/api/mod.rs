@@ -43,7 +43,8 @@ use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::LazyLock;
 
-use actix_web::http::{ConnectionType, Method};
+use actix_web::body::{BodySize, MessageBody as _};
+use actix_web::http::{ConnectionType, Method, Version};
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures::FutureExt;
 
@@ -189,10 +190,18 @@ pub async fn serve(
     };
     let response = in_pieces(&mut call, response);
     let mut response = access::finish(&call, response);
-    if gateway.drain.is_closing() || call.exchange.is_scarce() {
-        response
-            .head_mut()
-            .set_connection_type(ConnectionType::Close);
+    // HTTP/1.0 knows no chunks: there, the end of the connection is the end of what comes piece by piece.
+    let ends_with_connection =
+        request.head().version == Version::HTTP_10 && response.body().size() == BodySize::Stream;
+    // Whoever offers another protocol (Java's client: h2c) is not told otherwise that the connection is not kept.
+    let is_last = gateway.drain.is_closing()
+        || call.exchange.is_scarce()
+        || request.head().upgrade()
+        || ends_with_connection;
+    if is_last {
+        let head = response.head_mut();
+        head.set_connection_type(ConnectionType::Close);
+        head.no_chunking(ends_with_connection);
     }
     if let Some(unread) = call.payload.take() {
         call.exchange.leave_unread(unread);

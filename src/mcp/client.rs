@@ -563,6 +563,14 @@ impl Client<'_> {
             return outcome;
         };
         match self.other_era(era, &error).await {
+            Some(Era::Modern) => {
+                // A server of both eras may have carried it out. What it says of that is nothing about sessions.
+                let said = error.not_of_sessions();
+                if said.executed() != Executed::No {
+                    return Err(said);
+                }
+                self.request_in(Era::Modern, operation).await
+            }
             Some(era) => self.request_in(era, operation).await,
             None => Err(error),
         }

@@ -210,7 +210,6 @@ impl Error {
             | Self::Forbidden { .. }
             | Self::SessionRequired(_)
             | Self::SessionExpired(_)
-            | Self::Redirect(_)
             | Self::ToolNotFound { .. }
             | Self::PromptNotFound { .. }
             | Self::ResourceNotFound { .. }
@@ -220,6 +219,8 @@ impl Error {
             | Self::InputRequired(_) => Executed::No,
             // 429 says so itself.
             Self::Busy { status, .. } if *status == StatusCode::TOO_MANY_REQUESTS => Executed::No,
+            // These ask for the same request elsewhere; any other may be the answer to one that was carried out.
+            Self::Redirect(status) if matches!(status.as_u16(), 307 | 308) => Executed::No,
             Self::Rpc { status, error } => executed_before(*status, error),
             Self::Lost(_)
             | Self::Deadline
@@ -231,6 +232,7 @@ impl Error {
             | Self::Malformed(_)
             | Self::Busy { .. }
             | Self::Status(_)
+            | Self::Redirect(_)
             | Self::Internal(_) => Executed::Unknown,
         }
     }
@@ -253,6 +255,19 @@ impl Error {
                 | Self::Unframed
                 | Self::Deadline
         )
+    }
+
+    /// What the server said, if it was taken for a word about a session.
+    #[must_use]
+    pub fn not_of_sessions(self) -> Self {
+        match self {
+            Self::SessionRequired(Some(Refusal { status, error }))
+            | Self::SessionExpired(Refusal { status, error }) => match error {
+                Some(error) => Self::Rpc { status, error },
+                None => Self::Status(status),
+            },
+            other => other,
+        }
     }
 
     /// Whether the answer got lost on the way, so that the same request may fare better.

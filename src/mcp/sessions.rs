@@ -202,7 +202,7 @@ impl Lane {
             if dropped.is_power_of_two() {
                 log::warn!(
                     server = server.name, dropped = dropped;
-                    "sessions are left to their server: it does not end them as fast as it opens them"
+                    "sessions or calls are left to their server: it does not take ends and cancellations as fast as they come"
                 );
             }
         }

@@ -54,6 +54,16 @@ fn a_gzip_body_is_what_is_in_it() {
 }
 
 #[test]
+fn a_small_one_needs_little_room() {
+    let upstream = Upstream::start(servers::ts_v1_stateless);
+    let mut config = config(&upstream, json!({}));
+    config["gateway"] = json!({"limits": {"bufferedBytes": 100_000}});
+    let app = TestApp::spawn(&config);
+    app.request(&call("gzip", gzip(br#"{"message":"hi"}"#)))
+        .ok();
+}
+
+#[test]
 fn so_it_is_on_every_route_that_takes_one() {
     let (_upstream, app) = start();
     for (target, body) in [

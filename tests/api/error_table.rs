@@ -690,7 +690,7 @@ fn upstream_error_of_redirection() {
         json!({
             "status": 502, "code": "upstream_error", "title": "Tool execution failed",
             "detail": "Server 's' answered with a redirect that is not followed",
-            "origin": "upstream", "executed": "no", "retryable": false, "server": "s", "tool": "echo",
+            "origin": "upstream", "executed": "unknown", "retryable": false, "server": "s", "tool": "echo",
             "upstream": {"status": 302},
         }),
     );

@@ -294,3 +294,48 @@ fn connections_that_say_something_unasked_cost_no_call() {
         assert_eq!(upstream.runs(), calls);
     }
 }
+
+// === What the era, and a redirect, prove ===
+
+/// A server of both eras: it takes legacy calls without a word of sessions, and says that it is modern.
+#[test]
+fn a_server_of_both_eras_that_ran_a_call_in_a_session_is_not_called_again() {
+    for status in [400, 404, 422] {
+        let upstream = Upstream::start(move |request, state| {
+            if request.tool() != "fail" {
+                return servers::ts_v2(request, state);
+            }
+            state.executed();
+            Reply::json(status, request.error(-32000, "it ran, and failed"))
+        });
+        let app = TestApp::over(&upstream);
+        let arguments = json!({});
+        let told = app.execute_in("abc", SERVER, "fail", &arguments);
+        assert_eq!(upstream.executions(), 1, "{status}: {}", told.text());
+        app.echo().ok();
+        let known = upstream.executions();
+        let told = app.execute_in("abc", SERVER, "fail", &arguments);
+        assert_eq!(
+            upstream.executions(),
+            known + 1,
+            "{status}: {}",
+            told.text()
+        );
+    }
+}
+
+#[test]
+fn a_redirect_that_asks_for_nothing_again_says_nothing_of_what_ran() {
+    for status in [301, 302, 303] {
+        let upstream = Upstream::start(move |request, state| {
+            if request.tool() != "fail" {
+                return servers::ts_v1_stateless(request, state);
+            }
+            state.executed();
+            Reply::empty(status).header("location", "/mcp/done")
+        });
+        let app = TestApp::over(&upstream);
+        may_have_run(&app.execute(SERVER, "fail", &json!({})));
+        assert_eq!(upstream.executions(), 1);
+    }
+}

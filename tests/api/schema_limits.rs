@@ -75,21 +75,26 @@ fn patterns_are_counted_before_they_are_compiled() {
         4_000,
         |number| json!({"pattern": format!("^(a|b){{1,200}}c{number}$")}),
     );
-    let large = json!({"properties": {"a": {"pattern": "((a{100}){100}){100}"}}});
+    let large = json!({"properties": {
+        "a": {"pattern": "((a{100}){100}){100}"}, "n": {"type": "integer"},
+    }});
     let upstream = server(&[("many", json!({"properties": many})), ("large", large)]);
     let app = checked(&upstream);
     let cost = Cost::of(&app);
+    assert_eq!(described(&app, "many")["example"]["arguments"], Value::Null);
     for tool in ["many", "large"] {
-        assert_eq!(described(&app, tool)["example"]["arguments"], Value::Null);
         app.execute(SERVER, tool, &json!({"a": "x"})).ok();
     }
+    // A pattern that is too large is left out; the rest of its schema counts.
+    let misfit = app.execute(SERVER, "large", &json!({"n": "x"}));
+    misfit.is_refused(422, "invalid_arguments");
     app.get(&path(SERVER, "openapi.json")).ok();
     cost.is_within(&app, 128, 1_000);
 }
 
 #[test]
 fn long_texts_and_slow_patterns_are_not_brought_together() {
-    let slow = json!({"properties": {"a": {"type": "string", "pattern": "(a|b)*a(a|b){1000}c"}}});
+    let slow = json!({"properties": {"a": {"type": "string", "pattern": "(a|b)*a(a|b){600}c"}}});
     let upstream = server(&[("slow", slow)]);
     let app = checked(&upstream);
     let text = |length: usize| -> Value {
@@ -248,4 +253,43 @@ fn the_deadline_counts_for_work_on_schemas_too() {
     let late = app.execute_with(SERVER, "slow", "?timeoutMs=1", &body);
     late.is_refused(504, "upstream_timeout");
     assert_eq!(upstream.executions(), 1);
+}
+
+/// Validators go as deep for these as there are hubs times links, however often each is defined.
+#[test]
+fn what_applies_in_place_is_counted_where_the_rest_is_asked_for() {
+    let (hubs, links) = (40, 30);
+    let mut definitions = Map::new();
+    for hub in 0..hubs {
+        let mut chain = json!({"$ref": format!("#/$defs/hub{}", (hub + hubs - 1) % hubs)});
+        for _ in 0..links {
+            chain = json!({"allOf": [chain]});
+        }
+        let next = json!([{"$ref": format!("#/$defs/hub{}", hub + 1)}]);
+        let mut this = json!({"$ref": format!("#/$defs/chain{hub}")});
+        if hub + 1 < hubs {
+            this["allOf"] = next;
+        }
+        definitions.insert(format!("hub{hub}"), this);
+        definitions.insert(format!("chain{hub}"), chain);
+    }
+    let last = format!("#/$defs/hub{}", hubs - 1);
+    let deep = json!({"$defs": definitions, "properties": {"x": {
+        "unevaluatedProperties": false, "$ref": last, "allOf": [{"$ref": "#/$defs/hub0"}],
+    }}});
+    let mut chain = json!({"properties": {"n": {"multipleOf": 1e-300}}});
+    for _ in 0..100 {
+        chain = json!({"if": chain});
+    }
+    let long = json!({"unevaluatedProperties": false, "allOf": [chain]});
+    let upstream = server(&[("deep", deep), ("long", long)]);
+    let app = checked(&upstream);
+    let cost = Cost::of(&app);
+    for tool in ["deep", "long"] {
+        described(&app, tool);
+        app.execute(SERVER, tool, &json!({"x": {"a": 1}, "n": 1}))
+            .ok();
+    }
+    app.get(&path(SERVER, "openapi.json")).ok();
+    cost.is_within(&app, 64, 300);
 }

@@ -20,6 +20,8 @@ impl Client<'_> {
             (Protocol::Legacy(_), remembered, _) => Ok(remembered.unwrap_or(Era::LEGACY)),
             (Protocol::Auto, Some(era), Session::None) => Ok(era),
             (Protocol::Auto, None, Session::None) => self.detect().await,
+            // There are no sessions: the caller's id means nothing.
+            (Protocol::Auto, Some(Era::Modern), _) => Ok(Era::Modern),
             (Protocol::Auto, ..) => Ok(Era::LEGACY),
         }
     }

@@ -1,6 +1,6 @@
 //! Requests to a legacy server (2024-11-05 to 2025-11-25): in the caller's session, without one, or after a handshake.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_rt::time::timeout;
 use awc::http::header::{HeaderName, HeaderValue};
@@ -89,8 +89,15 @@ impl<'a> Client<'a> {
             }
         } else if is_refused(&outcome) {
             let list = Operation::list(Listing::Tools, None);
-            let asked = timeout(ASKING, Box::pin(self.send_legacy(&list))).await;
-            if asked.is_ok_and(|asked| is_refused(&asked)) {
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            let asking = timeout(ASKING.min(left / 2), Box::pin(self.send_legacy(&list)));
+            // A server that has no tools says so without a word of sessions.
+            let has_none = |asked: &Result<Bytes, Error>| {
+                let code = asked.as_ref().err().and_then(Error::rpc_code);
+                matches!(code, Some(-32601 | -32602))
+            };
+            let asked = asking.await;
+            if asked.is_ok_and(|asked| is_refused(&asked) && !has_none(&asked)) {
                 self.remember(Era::Legacy {
                     wants_session: Some(true),
                 });
@@ -109,7 +116,10 @@ impl<'a> Client<'a> {
         let is_refusal = era::wants_session(error, operation.method)
             // A handshake finds out.
             || (self.init == Init::Auto && era::says_nothing(error));
-        wants_session != Some(false) && is_refusal
+        // While this one was under way, another may have been served.
+        let serves_without = |wants_session| wants_session == Some(false);
+        let is_known = matches!(self.remembered(), Some(Era::Legacy { wants_session }) if serves_without(wants_session));
+        !serves_without(wants_session) && !is_known && is_refusal
     }
 
     /// One request over HTTP+SSE, after a handshake: the stream that answers it is this client's own.

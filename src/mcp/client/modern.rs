@@ -1,7 +1,9 @@
 //! Requests to a modern server (2026-07-28): each stands alone, with all it needs in headers and `params._meta`.
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use actix_rt::time::timeout;
 use awc::http::header::{HeaderName, HeaderValue};
 use bytes::Bytes;
 
@@ -11,6 +13,7 @@ use crate::mcp::era;
 use crate::mcp::error::{Error, Stage};
 use crate::mcp::header::{self, encode_value};
 use crate::mcp::message::{Meta, Params};
+use crate::mcp::tools_cache::Tools;
 use crate::mcp::watch::Watch;
 
 impl Client<'_> {
@@ -71,6 +74,13 @@ impl Client<'_> {
         }
     }
 
+    /// The list, if it comes in half of the time that is left: the call itself needs some too.
+    async fn fetch_tools_in_time(&mut self) -> Result<Arc<Tools>, Error> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let fetching = timeout(left / 2, Box::pin(self.fetch_tools()));
+        fetching.await.unwrap_or(Err(Error::Deadline))
+    }
+
     /// The `Mcp-Param-*` headers of a tool call. They need the tool's schema, so the list is asked for where it is not
     /// known; a server that has no list gets none. `None` if it could not be had: most tools need no headers, and a server
     /// that misses some says so.
@@ -87,7 +97,7 @@ impl Client<'_> {
         }
         let tools = match self.known_tools() {
             Some(tools) => tools,
-            None => match self.fetch_tools().await {
+            None => match self.fetch_tools_in_time().await {
                 Ok(tools) => tools,
                 // The call would fare no better.
                 Err(error @ Error::Unreachable(_)) => return Err(error),
