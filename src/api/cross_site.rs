@@ -45,8 +45,6 @@ fn check_site(call: &Call<'_>) -> Result<(), Error> {
 /// A type that is said must be JSON, also without a body: a form without fields has none.
 fn check_type(headers: &HeaderMap) -> Result<(), Error> {
     match single_header(headers, &CONTENT_TYPE)? {
-        // One that is there and says nothing is none: Go sends it so.
-        Some(said) if said.as_bytes().trim_ascii().is_empty() => Ok(()),
         Some(said) if !said.to_str().is_ok_and(is_json) => Err(Error::UnsupportedMediaType),
         _ => Ok(()),
     }
