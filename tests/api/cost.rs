@@ -24,8 +24,9 @@ use crate::upstream::{Reply, Upstream, as_json};
 /// Memory that the service may have while it answers one request, in MiB: what is remembered of lists (128) and of schemas (64),
 /// what bodies may hold (32, below), and what a list or two take while they are looked into.
 const PEAK_MIB: usize = 320;
-/// Processor time of the worker that others may have to wait for, without optimisation: some twenty times what users see.
-const PAUSE: Ticks = 100;
+/// Processor time of the worker that others may have to wait for, without optimisation: some twenty times what users see. What
+/// came before these limits was seconds and minutes.
+const PAUSE: Ticks = 200;
 /// Up to here a request is tried on every hostile server; larger ones are tried on one that answers little.
 const SMALL: usize = 1000;
 
