@@ -19,17 +19,18 @@ use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service,
 use actix_web::dev::{AppConfig, Extensions, Server, ServerHandle};
 use actix_web::{App, Error, web};
 
-use crate::api::{self, Common, Gateway, Validators};
+use crate::api;
+use crate::api::{Common, Gateway, Validators};
 use crate::caller_connection::{CallerConnection, HEAD};
-use crate::drain::{Drain, Port};
+use crate::config::servers::Servers;
+use crate::config::settings::Settings;
 use crate::logging;
-use crate::mcp::budget::Budget;
 use crate::mcp::client::{Pool, Queue, Shared};
-use crate::mcp::connections::tls;
+use crate::mcp::http::connections::tls;
+use crate::mcp::http::transport::Transport;
+use crate::mcp::limits::Budget;
 use crate::mcp::sessions::{Keeper, Sessions};
-use crate::mcp::transport::Transport;
-use crate::servers::Servers;
-use crate::settings::Settings;
+use crate::shutdown::{Drain, Port};
 
 /// From turning newcomers away until all who were there before are surely accepted.
 const UNTIL_ACCEPTED: Duration = Duration::from_millis(20);
@@ -60,7 +61,7 @@ impl Application {
         servers: Servers,
     ) -> std::io::Result<Self> {
         let tls = tls().map_err(std::io::Error::other)?;
-        let openapi = api::openapi::document().map_err(std::io::Error::other)?;
+        let openapi = api::document::document().map_err(std::io::Error::other)?;
         let common = Arc::new(Common::of(&serde_json::from_slice(&openapi)?));
         let budget = Budget::new(settings.limits.buffered_bytes);
         let transport = Transport::new(Arc::clone(&tls), settings.limits, budget.clone());

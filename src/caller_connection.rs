@@ -24,7 +24,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::descriptors;
-use crate::drain::Admitted;
+use crate::shutdown::Admitted;
 
 /// From the first byte of a request to the end of its head.
 pub const HEAD: Duration = Duration::from_secs(5);

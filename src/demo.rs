@@ -25,7 +25,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use tools::{call_tool, tools};
+use crate::demo::tools::{call_tool, tools};
 
 /// Where the endpoint is mounted.
 pub const PATH: &str = "/mcp";

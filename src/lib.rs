@@ -14,14 +14,12 @@
 pub mod api;
 pub mod app;
 pub mod caller_connection;
-mod config_file;
+pub mod config;
 pub mod demo;
 pub mod descriptors;
-pub mod drain;
-mod expand;
 pub mod logging;
 pub mod mcp;
-mod mistakes;
 mod offload;
-pub mod servers;
-pub mod settings;
+mod schema;
+pub mod shutdown;
+mod uri_template;

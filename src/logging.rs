@@ -16,8 +16,8 @@ use log::kv::{self, VisitSource, VisitValue};
 use log::{Level, LevelFilter, Record};
 use serde::Serialize;
 
-pub use redact::{HIDDEN, origin_only, redact_url};
-use writer::{Buffer, Way};
+pub use crate::logging::redact::{HIDDEN, origin_only, redact_url};
+use crate::logging::writer::{Buffer, Way};
 
 /// Bytes of a text in a key-value: names come from callers and servers.
 const LONGEST_TEXT: usize = 256;

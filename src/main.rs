@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use awc::http::Uri;
 use mcp_rest::app::Application;
-use mcp_rest::servers::Server;
-use mcp_rest::settings::{self, Command, DEMO, Mistakes, Settings, Start};
+use mcp_rest::config::servers::Server;
+use mcp_rest::config::settings::{self, Command, DEMO, Mistakes, Settings, Start};
 use mcp_rest::{demo, descriptors, logging};
 
 /// A configuration that cannot be used.

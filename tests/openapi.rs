@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi/openapi.json");
 
 fn document() -> Value {
-    serde_json::from_slice(&api::openapi::document().unwrap()).unwrap()
+    serde_json::from_slice(&api::document::document().unwrap()).unwrap()
 }
 
 /// Every operation: method, path and object.
@@ -54,7 +54,7 @@ fn objects<'v>(value: &'v Value, place: &str, found: &mut Vec<(String, &'v Map<S
 
 #[test]
 fn the_committed_document_is_the_served_one() {
-    let served = api::openapi::document().unwrap();
+    let served = api::document::document().unwrap();
     if std::env::var_os("UPDATE_OPENAPI").is_some() {
         std::fs::write(COMMITTED, &served).unwrap();
     }

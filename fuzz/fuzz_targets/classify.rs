@@ -8,10 +8,10 @@ use awc::http::StatusCode;
 use awc::http::header::HeaderValue;
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use mcp_rest::mcp::era;
-use mcp_rest::mcp::error::{Error, Executed};
-use mcp_rest::mcp::message::{Lone, Marks, find_lone_answer};
-use mcp_rest::mcp::outcome::Head;
+use mcp_rest::mcp::protocol::era;
+use mcp_rest::mcp::protocol::error::{Error, Executed};
+use mcp_rest::mcp::protocol::message::{Lone, Marks, find_lone_answer};
+use mcp_rest::mcp::protocol::outcome::Head;
 
 const STATUSES: [u16; 24] = [
     200, 201, 202, 204, 206, 400, 401, 403, 404, 405, 406, 409, 410, 413, 415, 418, 422, 429, 451,

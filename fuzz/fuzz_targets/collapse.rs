@@ -6,11 +6,11 @@
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use mcp_rest::mcp::budget::Budget;
-use mcp_rest::mcp::collapse::{Collapse, Step};
-use mcp_rest::mcp::error::Error;
-use mcp_rest::mcp::message::Answer;
-use mcp_rest::settings::Limits;
+use mcp_rest::mcp::limits::Budget;
+use mcp_rest::mcp::stream::collapse::{Collapse, Step};
+use mcp_rest::mcp::protocol::error::Error;
+use mcp_rest::mcp::protocol::message::Answer;
+use mcp_rest::config::settings::Limits;
 
 fuzz_target!(|input: &[u8]| {
     let Some((&[event_bytes, events, depth, piece], stream)) = input.split_first_chunk() else {

@@ -8,11 +8,11 @@ use std::time::Instant;
 
 use actix_rt::time::timeout;
 
-use super::error::Error;
+use crate::api::error::problem::Error;
 use crate::offload;
 
 /// What a job comes to. `prepare` makes the job once it can begin, so that who waits copies nothing.
-pub(super) async fn run<J, T>(deadline: Instant, prepare: impl FnOnce() -> J) -> Result<T, Error>
+pub(crate) async fn run<J, T>(deadline: Instant, prepare: impl FnOnce() -> J) -> Result<T, Error>
 where
     J: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
@@ -21,7 +21,7 @@ where
 }
 
 /// The same for work on so many bytes of lists: here, if they are few.
-pub(super) async fn if_large<T: Send + 'static>(
+pub(crate) async fn if_large<T: Send + 'static>(
     bytes: usize,
     deadline: Instant,
     work: impl FnOnce() -> T + Send + 'static,

@@ -2,9 +2,11 @@
 //!
 //! Not for callers: nothing here is stable.
 
-use super::checks::{MOST_KEPT, Validators};
-use super::example::{self, Examples};
-use super::{by_query, uri_template};
+use crate::schema::example;
+use crate::schema::example::Examples;
+use crate::schema::from_query;
+use crate::schema::validate::{MOST_KEPT, Validators};
+use crate::uri_template;
 
 /// Bytes that all compiled schemas may weigh.
 pub const MOST_WEIGHT: usize = MOST_KEPT;
@@ -20,7 +22,7 @@ pub struct Schemas(Validators);
 impl Schemas {
     /// Bytes of what a caller is told of arguments that do not fit; the same on the worker, if that does it.
     pub fn check(&self, schema: &str, arguments: &str) -> (usize, Option<usize>) {
-        let told = |misfits: Vec<super::error::Misfit>| {
+        let told = |misfits: Vec<crate::api::error::problem::Misfit>| {
             let told = misfits.iter();
             told.map(|it| it.pointer.len() + it.message.len()).sum()
         };
@@ -45,7 +47,7 @@ impl Schemas {
 
 /// The arguments that a query comes to.
 pub fn by_query(schema: &str, parameters: &[(&str, Vec<&str>)]) -> Option<String> {
-    let arguments = by_query::arguments(Some(schema), parameters).ok()?;
+    let arguments = from_query::arguments(Some(schema), parameters).ok()?;
     Some(arguments.get().to_owned())
 }
 

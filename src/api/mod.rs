@@ -2,42 +2,18 @@
 //!
 //! Only here is actix-web's server half known. Servers are reached through [`crate::mcp`] alone.
 
-mod accept;
-mod access;
-mod arrival;
-mod aside;
-mod base;
-mod batch;
-mod by_query;
-mod call;
-mod checks;
-mod cross_site;
-mod docs;
-mod encoding;
-mod error;
-mod example;
-mod extract;
-mod find_tools;
+pub(crate) mod aside;
+pub mod document;
+pub(crate) mod error;
+mod fan_out;
 #[doc(hidden)]
 pub mod fuzz;
-mod health;
-mod list_servers;
-mod live;
-pub mod openapi;
-mod pattern_cost;
-mod prompts;
-mod reply;
-mod resources;
-mod results;
-mod rpc;
-mod schema_cost;
-mod schema_work;
-mod session;
-mod survey;
-mod tools;
-mod typed;
-mod uri_template;
-mod verdict;
+mod handlers;
+mod openapi;
+mod request;
+mod response;
+mod state;
+mod tool_docs;
 
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
@@ -48,14 +24,19 @@ use actix_web::http::{ConnectionType, Method, Version};
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures::FutureExt;
 
-pub use call::Gateway;
-use call::{Call, Captures};
-pub use checks::Validators;
-use error::Error;
-pub use typed::Common;
+use crate::api::error::problem::Error;
+use crate::api::handlers::{
+    batch, docs, find_tools, health, list_servers, prompts, resources, rpc, session, tools,
+};
+use crate::api::request::context::{Call, Captures};
+use crate::api::request::{access, cross_site};
+use crate::api::response::json;
+pub use crate::api::state::Gateway;
+pub use crate::api::tool_docs::common::Common;
+pub use crate::schema::validate::Validators;
 
-use crate::mcp::error::Executed;
-use crate::mcp::header::SESSION_ID;
+use crate::mcp::protocol::error::Executed;
+use crate::mcp::protocol::header::SESSION_ID;
 
 /// What answers a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -211,7 +192,7 @@ pub async fn serve(
 
 /// A large answer is written in pieces, and counts until the caller has taken them all.
 fn in_pieces(call: &mut Call<'_>, response: HttpResponse) -> HttpResponse {
-    let head = match reply::in_pieces(call.gateway.pool.budget(), response) {
+    let head = match json::in_pieces(call.gateway.pool.budget(), response) {
         Ok(response) => return response,
         Err(head) => head,
     };

@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::tools::PIXEL;
-use super::{Era, LISTS_LIVE_MS, Params, Refusal, from_object};
+use crate::demo::tools::PIXEL;
+use crate::demo::{Era, LISTS_LIVE_MS, Params, Refusal, from_object};
 
 const NOTES: &str = "# Notes\n\nThis is a resource of the demo server.\n";
 const LANGUAGES: [(&str, &str); 4] = [
@@ -23,7 +23,7 @@ fn public(era: Era, member: &str, value: &Value) -> Value {
     }
 }
 
-pub(super) fn list_resources(era: Era) -> Value {
+pub(crate) fn list_resources(era: Era) -> Value {
     let resources = json!([
         {"uri": "demo://notes.md", "name": "notes", "title": "Notes", "mimeType": "text/markdown"},
         {"uri": "demo://pixel.png", "name": "pixel", "title": "One orange pixel", "mimeType": "image/png"},
@@ -31,14 +31,14 @@ pub(super) fn list_resources(era: Era) -> Value {
     public(era, "resources", &resources)
 }
 
-pub(super) fn list_templates(era: Era) -> Value {
+pub(crate) fn list_templates(era: Era) -> Value {
     let templates = json!([
         {"uriTemplate": "demo://greetings/{language}", "name": "greeting", "title": "A greeting", "mimeType": "text/plain"},
     ]);
     public(era, "resourceTemplates", &templates)
 }
 
-pub(super) fn read_resource(era: Era, params: &Params) -> Result<Value, Refusal> {
+pub(crate) fn read_resource(era: Era, params: &Params) -> Result<Value, Refusal> {
     let uri = params.uri.as_deref().unwrap_or_default();
     let content = match uri {
         "demo://notes.md" => json!({"uri": uri, "mimeType": "text/markdown", "text": NOTES}),
@@ -58,7 +58,7 @@ fn greeting(language: &str) -> Option<&'static str> {
         .map(|(_, greeting)| *greeting)
 }
 
-pub(super) fn list_prompts(era: Era) -> Value {
+pub(crate) fn list_prompts(era: Era) -> Value {
     let prompts = json!([
         {"name": "greet", "title": "Greet", "description": "Asks a model to greet somebody in a language",
          "arguments": [
@@ -74,7 +74,7 @@ struct Greet {
     language: Option<String>,
 }
 
-pub(super) fn get_prompt(params: &Params) -> Result<Value, Refusal> {
+pub(crate) fn get_prompt(params: &Params) -> Result<Value, Refusal> {
     let prompt = params.name.as_deref().unwrap_or_default();
     if prompt != "greet" {
         return Err(Refusal::InvalidParams(format!("Unknown prompt: {prompt}")));
@@ -90,7 +90,7 @@ pub(super) fn get_prompt(params: &Params) -> Result<Value, Refusal> {
 }
 
 /// Languages that begin with what is there already.
-pub(super) fn complete(params: &Params) -> Result<Value, Refusal> {
+pub(crate) fn complete(params: &Params) -> Result<Value, Refusal> {
     let (Some(of), Some(argument)) = (&params.reference, &params.argument) else {
         return Err(Refusal::InvalidParams(
             "ref and argument are missing".into(),

@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Number, Value, json};
 
-use super::{Era, Params, Refusal, Reply, from_object, is_id};
+use crate::demo::{Era, Params, Refusal, Reply, from_object, is_id};
 
 /// One orange pixel as PNG.
-pub(super) const PIXEL: &str =
+pub(crate) const PIXEL: &str =
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mP4n8YAAAPNAWb9kSz2AAAAAElFTkSuQmCC";
 
-pub(super) fn tools() -> Value {
+pub(crate) fn tools() -> Value {
     let hints = json!({"readOnlyHint": true, "idempotentHint": true, "openWorldHint": false});
     let nothing = json!({"type": "object", "additionalProperties": false});
     json!([
@@ -109,7 +109,7 @@ fn takes_nothing(arguments: &str) -> bool {
     from_object::<Nothing>(arguments).is_ok()
 }
 
-pub(super) fn call_tool(era: Era, id: &RawValue, params: &Params) -> Result<HttpResponse, Refusal> {
+pub(crate) fn call_tool(era: Era, id: &RawValue, params: &Params) -> Result<HttpResponse, Refusal> {
     let arguments = params.arguments.map_or("{}", RawValue::get);
     if !arguments.starts_with('{') {
         return Err(Refusal::InvalidParams("arguments must be an object".into()));

@@ -1,6 +1,6 @@
 //! The one redaction: what a URL looks like wherever it is shown, in the log as in answers.
 
-use crate::expand::{Piece, pieces};
+use crate::config::expand::{Piece, pieces};
 
 /// Stands where something was that is never shown.
 pub const HIDDEN: &str = "***";

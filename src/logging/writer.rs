@@ -14,7 +14,7 @@ const CAPACITY: usize = 1024 * 1024;
 const GATHERING: Duration = Duration::from_millis(5);
 
 /// The lines between those who log and the one who writes.
-pub(super) struct Buffer {
+pub(crate) struct Buffer {
     state: Mutex<State>,
     /// For a writer that waits: there are lines.
     filled: Condvar,
@@ -32,7 +32,7 @@ struct State {
 }
 
 impl Buffer {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             state: Mutex::new(State {
                 lines: Vec::new(),
@@ -46,7 +46,7 @@ impl Buffer {
     }
 
     /// Hands over a line with its end; drops it where there is no room.
-    pub(super) fn push(&self, line: &[u8]) {
+    pub(crate) fn push(&self, line: &[u8]) {
         let mut state = self.lock();
         if state.lines.len() + line.len() > CAPACITY {
             state.untold += 1;
@@ -62,12 +62,12 @@ impl Buffer {
     }
 
     /// Lines that were dropped so far, or could not be written.
-    pub(super) fn dropped(&self) -> u64 {
+    pub(crate) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
 
     /// Waits until every line is written, or for `patience`. Whether they are.
-    pub(super) fn finish(&self, patience: Duration) -> bool {
+    pub(crate) fn finish(&self, patience: Duration) -> bool {
         let waited = self
             .emptied
             .wait_timeout_while(self.lock(), patience, |state| !state.idle);
@@ -75,7 +75,7 @@ impl Buffer {
     }
 
     /// Writes lines for ever, many with one write. `tell` makes a line of how many were dropped since it was last asked.
-    pub(super) fn write_to(&self, out: &mut impl Write, tell: impl Fn(&mut Vec<u8>, u64)) -> ! {
+    pub(crate) fn write_to(&self, out: &mut impl Write, tell: impl Fn(&mut Vec<u8>, u64)) -> ! {
         let mut batch = Vec::new();
         loop {
             let untold = self.take(&mut batch);
@@ -127,7 +127,7 @@ fn write<'a>(out: &mut impl Write, mut bytes: &'a [u8]) -> &'a [u8] {
 }
 
 /// A way to the buffer for who wants to write.
-pub(super) struct Way(pub(super) &'static Buffer);
+pub(crate) struct Way(pub(crate) &'static Buffer);
 
 impl Write for Way {
     /// Takes one whole line.

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use actix_rt::time::timeout;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::error::Error;
+use crate::mcp::protocol::error::Error;
 
 /// The way to one server. Shared by all workers.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(crate) struct Gate {
     places: Semaphore,
     waiting: AtomicUsize,
     queue: Queue,
@@ -33,7 +33,7 @@ struct Turn<'a>(&'a AtomicUsize);
 
 impl Gate {
     /// Lets `in_flight` through at a time.
-    pub(super) fn new(in_flight: usize, queue: Queue) -> Self {
+    pub(crate) fn new(in_flight: usize, queue: Queue) -> Self {
         Self {
             places: Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS)),
             waiting: AtomicUsize::new(0),
@@ -42,7 +42,7 @@ impl Gate {
     }
 
     /// A place, held until it is dropped. Those who wait get theirs in the order they came.
-    pub(super) async fn enter(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, Error> {
+    pub(crate) async fn enter(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, Error> {
         if let Ok(place) = self.places.try_acquire() {
             return Ok(place);
         }

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::servers::{ByIdentity, Identity};
+use crate::config::servers::{ByIdentity, Identity};
 
 /// Servers remembered at the same time, each with each credential it is asked with.
 const CAPACITY: usize = 1024;
@@ -11,7 +11,7 @@ const MOST_BYTES: usize = 128 * 1024 * 1024;
 
 /// What is known of servers, by name and credential. Shared by all workers.
 #[derive(Debug)]
-pub(super) struct Memory<V>(Mutex<Known<V>>);
+pub(crate) struct Memory<V>(Mutex<Known<V>>);
 
 #[derive(Debug)]
 struct Known<V> {
@@ -31,7 +31,7 @@ struct Entry<V> {
 
 impl<V: Clone> Memory<V> {
     /// Nothing known.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Mutex::new(Known {
             entries: ByIdentity::default(),
             bytes: 0,
@@ -40,17 +40,17 @@ impl<V: Clone> Memory<V> {
     }
 
     /// What is known of `server`.
-    pub(super) fn get(&self, server: &Identity) -> Option<V> {
+    pub(crate) fn get(&self, server: &Identity) -> Option<V> {
         self.lock().entries.get(server).map(|it| it.value.clone())
     }
 
     /// Remembers a `value` of next to no size.
-    pub(super) fn put(&self, server: Identity, value: V) {
+    pub(crate) fn put(&self, server: Identity, value: V) {
         self.put_large(server, value, 0);
     }
 
     /// Remembers a `value` that takes so many bytes, forgetting what was learnt longest ago where there is no room.
-    pub(super) fn put_large(&self, server: Identity, value: V, bytes: usize) {
+    pub(crate) fn put_large(&self, server: Identity, value: V, bytes: usize) {
         let mut known = self.lock();
         // Let go of when others need not wait for that any more.
         let mut forgotten = vec![known.forget(&server)];
@@ -73,7 +73,7 @@ impl<V: Clone> Memory<V> {
     }
 
     /// Forgets `server`.
-    pub(super) fn forget(&self, server: &Identity) {
+    pub(crate) fn forget(&self, server: &Identity) {
         let forgotten = self.lock().forget(server);
         drop(forgotten);
     }
@@ -95,7 +95,7 @@ impl<V> Known<V> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::servers::Server;
+    use crate::config::servers::Server;
 
     fn server(name: &str) -> Identity {
         Server::http(name, "http://h/".parse().unwrap()).identity

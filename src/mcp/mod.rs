@@ -7,33 +7,19 @@
 //! **HTTP+SSE** (2024-11-05): the same handshake, with all answers on one event stream that is the session.
 //! Specification: <https://modelcontextprotocol.io/specification/>.
 //!
-//! Reading order: [`client`] (what is asked and in which order), [`era`] and [`outcome`] (what answers say), [`transport`] (one
-//! HTTP request and its reply), [`collapse`] and [`sse`] (streams), [`message`] (JSON-RPC), [`sessions`], then the rest.
+//! Reading order: [`client`] (what is asked and in which order), [`protocol`] (messages, and what replies say; pure), [`http`] (one
+//! request and its response), [`stream`] (event streams and their collapse), [`sessions`], [`limits`], then the rest.
 //!
 //! This half knows nothing of the REST side: no status, wording or type of ours appears here.
 
-mod body;
-pub mod budget;
 pub mod client;
-pub mod collapse;
-pub mod connections;
-mod counts;
-pub mod era;
-pub mod error;
 mod gate;
-pub mod header;
-pub mod lists;
+pub mod http;
+pub mod limits;
 mod memory;
-pub mod message;
-mod mirrors;
-pub mod outcome;
-pub mod pieces;
+pub mod protocol;
 pub mod sessions;
 mod similar;
-mod socket;
-pub mod sse;
+pub mod stream;
 pub mod tools_cache;
-pub mod transport;
-mod unpack;
-pub mod watch;
 pub mod words;

@@ -19,11 +19,12 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, select};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::error::Error;
-use super::header::SessionId;
-use super::message::{self, Id, Params};
-use super::transport::{Post, Transport};
-use crate::servers::{ByIdentity, Server, Servers};
+use crate::config::servers::{ByIdentity, Server, Servers};
+use crate::mcp::http::transport::{Post, Transport};
+use crate::mcp::protocol::error::Error;
+use crate::mcp::protocol::header::SessionId;
+use crate::mcp::protocol::message;
+use crate::mcp::protocol::message::{Id, Params};
 
 /// A server that takes longer to end a session or to take a cancellation is left to itself.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -6,7 +6,7 @@ const SUGGESTIONS: usize = 3;
 const LETTERS: usize = 128;
 
 /// Up to three of `names` that are close to `wanted`: at most a third of its letters away, case aside.
-pub(super) fn similar<'a>(names: impl Iterator<Item = &'a str>, wanted: &str) -> Vec<String> {
+pub(crate) fn similar<'a>(names: impl Iterator<Item = &'a str>, wanted: &str) -> Vec<String> {
     let wanted: Vec<char> = wanted.to_lowercase().chars().take(LETTERS).collect();
     let most = (wanted.len() / 3).max(1);
     let mut close: Vec<(usize, &str)> = names

@@ -14,12 +14,12 @@ use awc::http::header::{HeaderName, HeaderValue};
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::error::Error;
-use super::lists::{Freshness, Listing, Page, text_member};
-use super::message::Members;
-use super::mirrors::Mirrors;
-use super::similar::similar;
-use super::words::Words;
+use crate::mcp::protocol::error::Error;
+use crate::mcp::protocol::lists::{Freshness, Listing, Page, text_member};
+use crate::mcp::protocol::message::Members;
+use crate::mcp::protocol::mirrors::Mirrors;
+use crate::mcp::similar::similar;
+use crate::mcp::words::Words;
 
 /// A list is trusted at least this long, so that a server that says nothing, or 0, is not listed on every call. What
 /// it may miss is put right by the server: a header that is missing is refused with -32020, and an unknown tool is
@@ -95,7 +95,7 @@ impl Tools {
     }
 
     /// Those on these pages. It takes a while for many bytes.
-    pub(super) fn of(pages: &[Bytes]) -> Result<Self, Error> {
+    pub(crate) fn of(pages: &[Bytes]) -> Result<Self, Error> {
         let mut tools = Self::new();
         for page in pages {
             let page = Page::read(Listing::Tools, page)?;
@@ -105,7 +105,7 @@ impl Tools {
     }
 
     /// Those of a server that cannot list its tools: nothing is known of any.
-    pub(super) fn unlistable() -> Self {
+    pub(crate) fn unlistable() -> Self {
         Self {
             complete: false,
             lifetime: FLOOR,
@@ -163,12 +163,12 @@ impl Tools {
     }
 
     /// Whether what is known may still be used.
-    pub(super) fn is_fresh(&self) -> bool {
+    pub(crate) fn is_fresh(&self) -> bool {
         self.fetched.elapsed() < self.lifetime
     }
 
     /// Whether the server was asked only a moment ago, so that asking again would bring nothing new.
-    pub(super) fn is_new(&self) -> bool {
+    pub(crate) fn is_new(&self) -> bool {
         self.fetched.elapsed() < JUST_NOW
     }
 
@@ -204,17 +204,17 @@ impl Tools {
     }
 
     /// Bytes of memory that it takes to remember them, about.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// Whether the list has a tool of that name that may be used.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.get(name).is_some_and(Tool::is_usable)
     }
 
     /// The names closest to `name`: those that a slip of the hand or a wrong case leads away from. It takes a while for many.
-    pub(super) fn similar_to(&self, name: &str) -> Vec<String> {
+    pub(crate) fn similar_to(&self, name: &str) -> Vec<String> {
         similar(
             self.by_name
                 .iter()
@@ -229,7 +229,7 @@ impl Tools {
 
 impl Tool {
     /// Name and facts of one definition; `None` if it has no name.
-    pub(super) fn read(definition: &RawValue) -> Option<(String, Self)> {
+    pub(crate) fn read(definition: &RawValue) -> Option<(String, Self)> {
         #[derive(serde::Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Definition<'a> {
@@ -260,12 +260,12 @@ impl Tool {
     }
 
     /// Whether the annotations keep the rules. A client must not use a tool whose do not (2026-07-28).
-    pub(super) fn is_usable(&self) -> bool {
+    pub(crate) fn is_usable(&self) -> bool {
         self.mirrors.is_some()
     }
 
     /// Whether running it twice does no harm, by its own annotations.
-    pub(super) fn is_idempotent(&self) -> bool {
+    pub(crate) fn is_idempotent(&self) -> bool {
         self.idempotent
     }
 
@@ -285,12 +285,12 @@ impl Tool {
     }
 
     /// Whether arguments of a call go into headers as well.
-    pub(super) fn mirrors_any(&self) -> bool {
+    pub(crate) fn mirrors_any(&self) -> bool {
         self.mirrors.as_ref().is_some_and(|it| !it.is_empty())
     }
 
     /// The `Mcp-Param-*` headers for a call with these arguments.
-    pub(super) fn headers(&self, arguments: &RawValue) -> Vec<(HeaderName, HeaderValue)> {
+    pub(crate) fn headers(&self, arguments: &RawValue) -> Vec<(HeaderName, HeaderValue)> {
         let mirrors = self.mirrors.as_ref();
         mirrors.map_or_else(Vec::new, |it| it.headers(arguments))
     }

@@ -21,21 +21,21 @@ type Object = Map<String, Value>;
 
 /// A tool's arguments: an object that fits its `inputSchema`.
 #[derive(ToSchema)]
-pub(in crate::api) struct Arguments {
+pub(crate) struct Arguments {
     #[serde(flatten)]
     members: HashMap<String, Value>,
 }
 
 /// A prompt's arguments, all of them texts.
 #[derive(ToSchema)]
-pub(in crate::api) struct PromptArguments {
+pub(crate) struct PromptArguments {
     #[serde(flatten)]
     members: HashMap<String, String>,
 }
 
 /// Anything: it is not looked at.
 #[derive(ToSchema)]
-pub(in crate::api) struct Ignored {
+pub(crate) struct Ignored {
     #[serde(flatten)]
     members: HashMap<String, Value>,
 }
@@ -43,7 +43,7 @@ pub(in crate::api) struct Ignored {
 /// What a tool returned: MCP's `CallToolResult`.
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::api) struct CallToolResult {
+pub(crate) struct CallToolResult {
     /// What the tool says.
     content: Option<Vec<ContentBlock>>,
     /// The same for programs, as the tool's `outputSchema` says. Any JSON value.
@@ -55,7 +55,7 @@ pub(in crate::api) struct CallToolResult {
 }
 
 /// What a call of a tool is answered with, in whatever form is asked for.
-pub(in crate::api) struct ToolAnswer;
+pub(crate) struct ToolAnswer;
 
 impl IntoResponses for ToolAnswer {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
@@ -123,7 +123,7 @@ struct ContentBlock {
 /// A page of tools, or all of them: MCP's `ListToolsResult`.
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::api) struct ListToolsResult {
+pub(crate) struct ListToolsResult {
     /// The definitions.
     tools: Vec<Tool>,
     /// Where the next page starts; may be empty. Absent on the last page.
@@ -135,7 +135,7 @@ pub(in crate::api) struct ListToolsResult {
 /// A tool's definition.
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::api) struct Tool {
+pub(crate) struct Tool {
     /// The name it is called by.
     name: String,
     /// A name for people.
@@ -155,7 +155,7 @@ pub(in crate::api) struct Tool {
 /// A tool's definition, and how to call it.
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::api) struct DescribedTool {
+pub(crate) struct DescribedTool {
     /// The name it is called by.
     name: String,
     /// JSON Schema of its arguments.
@@ -184,7 +184,7 @@ struct ExampleCall {
 /// What a server says of itself: the result of `initialize`, or of `server/discover` where there are no sessions.
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::api) struct InitializeResult {
+pub(crate) struct InitializeResult {
     /// The session that was opened; `null` where the server has none.
     #[schema(required = true)]
     session_id: Option<String>,
@@ -204,12 +204,12 @@ pub(in crate::api) struct InitializeResult {
 
 /// An empty object: the server has answered.
 #[derive(ToSchema)]
-pub(in crate::api) struct Pong {}
+pub(crate) struct Pong {}
 
 /// A page of resources, or all of them: MCP's `ListResourcesResult`.
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::api) struct ListResourcesResult {
+pub(crate) struct ListResourcesResult {
     /// The resources.
     resources: Vec<Resource>,
     /// Where the next page starts; may be empty. Absent on the last page.
@@ -239,7 +239,7 @@ struct Resource {
 /// A page of resource templates, or all of them: MCP's `ListResourceTemplatesResult`.
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::api) struct ListResourceTemplatesResult {
+pub(crate) struct ListResourceTemplatesResult {
     /// The templates.
     resource_templates: Vec<ResourceTemplate>,
     /// Where the next page starts; may be empty. Absent on the last page.
@@ -267,7 +267,7 @@ struct ResourceTemplate {
 /// What a resource holds: MCP's `ReadResourceResult`.
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::api) struct ReadResourceResult {
+pub(crate) struct ReadResourceResult {
     /// Its contents, mostly one.
     contents: Vec<ResourceContent>,
     #[serde(flatten)]
@@ -293,7 +293,7 @@ struct ResourceContent {
 /// A page of prompts, or all of them: MCP's `ListPromptsResult`.
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::api) struct ListPromptsResult {
+pub(crate) struct ListPromptsResult {
     /// The prompts.
     prompts: Vec<Prompt>,
     /// Where the next page starts; may be empty. Absent on the last page.
@@ -319,7 +319,7 @@ struct Prompt {
 
 /// A prompt, filled in: MCP's `GetPromptResult`.
 #[derive(ToSchema)]
-pub(in crate::api) struct GetPromptResult {
+pub(crate) struct GetPromptResult {
     /// What it is for.
     description: Option<String>,
     /// Messages for a model, each with `role` and `content`.
@@ -330,7 +330,7 @@ pub(in crate::api) struct GetPromptResult {
 
 /// What is to be completed: the parameters of MCP's `completion/complete`.
 #[derive(ToSchema)]
-pub(in crate::api) struct CompleteRequest {
+pub(crate) struct CompleteRequest {
     r#ref: CompletionReference,
     argument: CompletionArgument,
     /// `arguments` that are settled already.
@@ -370,7 +370,7 @@ struct CompletionArgument {
 
 /// What it may be completed to: MCP's `CompleteResult`.
 #[derive(ToSchema)]
-pub(in crate::api) struct CompleteResult {
+pub(crate) struct CompleteResult {
     /// `values`, and how many there are: `total`, `hasMore`.
     completion: Object,
     #[serde(flatten)]
@@ -379,7 +379,7 @@ pub(in crate::api) struct CompleteResult {
 
 /// A JSON-RPC request.
 #[derive(ToSchema)]
-pub(in crate::api) struct RpcRequest {
+pub(crate) struct RpcRequest {
     /// Always `2.0`.
     #[schema(pattern = "^2[.]0$")]
     jsonrpc: String,
@@ -403,7 +403,7 @@ fn text_or_number() -> utoipa::openapi::Object {
 
 /// A JSON-RPC response.
 #[derive(ToSchema)]
-pub(in crate::api) struct RpcResponse {
+pub(crate) struct RpcResponse {
     /// Always `2.0`.
     #[schema(pattern = "^2[.]0$")]
     jsonrpc: String,
@@ -416,7 +416,7 @@ pub(in crate::api) struct RpcResponse {
 
 /// A JSON-RPC error response.
 #[derive(ToSchema)]
-pub(in crate::api) struct RpcErrorResponse {
+pub(crate) struct RpcErrorResponse {
     /// Always `2.0`.
     #[schema(pattern = "^2[.]0$")]
     jsonrpc: String,

@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 /// Which server.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
-pub(in crate::api) struct InServer {
+pub(crate) struct InServer {
     /// The server's name in the configuration.
     #[param(example = "demo")]
     server: String,
@@ -21,7 +21,7 @@ pub(in crate::api) struct InServer {
 /// Which tool.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
-pub(in crate::api) struct OfTool {
+pub(crate) struct OfTool {
     /// The tool's name.
     #[param(example = "add")]
     tool: String,
@@ -30,7 +30,7 @@ pub(in crate::api) struct OfTool {
 /// Which prompt.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
-pub(in crate::api) struct OfPrompt {
+pub(crate) struct OfPrompt {
     /// The prompt's name.
     #[param(example = "greet")]
     prompt: String,
@@ -39,7 +39,7 @@ pub(in crate::api) struct OfPrompt {
 /// Which template, with which variables.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(in crate::api) struct ExpandTemplate {
+pub(crate) struct ExpandTemplate {
     /// The template (RFC 6570). Every other parameter is a variable; several of one name are a list. `arg.NAME` is the variable
     /// NAME, also where NAME is a parameter of this service.
     #[param(required = true, format = "uri-template", min_length = 1)]
@@ -49,7 +49,7 @@ pub(in crate::api) struct ExpandTemplate {
 /// Which resource, and in which form.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(in crate::api) struct ReadResource {
+pub(crate) struct ReadResource {
     /// The resource.
     uri: Option<String>,
     /// Instead of `uri`: a template (RFC 6570), with every other parameter as a variable. See `templates/expand`.
@@ -62,7 +62,7 @@ pub(in crate::api) struct ReadResource {
 /// In which form a resource is wanted.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
-pub(in crate::api) enum ResourceForm {
+pub(crate) enum ResourceForm {
     Mcp,
     Content,
 }
@@ -70,7 +70,7 @@ pub(in crate::api) enum ResourceForm {
 /// In which form a tool's result is wanted.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(in crate::api) struct ResultForm {
+pub(crate) struct ResultForm {
     /// `mcp` answers with the server's `result`, `structured` with its `structuredContent` alone, `text` with its texts alone. What
     /// `Accept` says, if absent.
     #[param(nullable = false)]
@@ -80,7 +80,7 @@ pub(in crate::api) struct ResultForm {
 /// In which form a result is wanted.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase", as = ResultForm)]
-pub(in crate::api) enum ToolForm {
+pub(crate) enum ToolForm {
     Mcp,
     Structured,
     Text,
@@ -89,7 +89,7 @@ pub(in crate::api) enum ToolForm {
 /// Which asset of Swagger UI.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
-pub(in crate::api) struct Asset {
+pub(crate) struct Asset {
     /// The asset; the page itself without one.
     #[param(example = "index.html")]
     file: String,
@@ -98,7 +98,7 @@ pub(in crate::api) struct Asset {
 /// What to look for, and where.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(in crate::api) struct Search {
+pub(crate) struct Search {
     /// Words that all must occur in a tool's name, title, description or server, if only as parts of words.
     q: Option<String>,
     /// How many tools at most.
@@ -109,7 +109,7 @@ pub(in crate::api) struct Search {
 }
 
 /// Everything else in the query, as the arguments of a tool.
-pub(in crate::api) struct ArgumentsInQuery;
+pub(crate) struct ArgumentsInQuery;
 
 impl IntoParams for ArgumentsInQuery {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
@@ -121,7 +121,7 @@ impl IntoParams for ArgumentsInQuery {
 }
 
 /// Everything else in the query, as the variables of a template.
-pub(in crate::api) struct VariablesInQuery;
+pub(crate) struct VariablesInQuery;
 
 impl IntoParams for VariablesInQuery {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
@@ -149,7 +149,7 @@ fn all_others(name: &str, description: &str) -> Parameter {
 /// Which part of a list.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(in crate::api) struct Page {
+pub(crate) struct Page {
     /// The `nextCursor` of the page before; an empty one is a cursor too. Not together with `all=true`.
     cursor: Option<String>,
     /// Every page, as one list.
@@ -160,7 +160,7 @@ pub(in crate::api) struct Page {
 /// Whether to open and to end a session around the operation. Nothing where a server has no sessions.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(in crate::api) struct Handshake {
+pub(crate) struct Handshake {
     /// `true` opens a session first; it is the caller's, and `Mcp-Session-Id` names it. `false` never opens one. `auto`
     /// opens one only if the server wants it, and ends it again.
     #[param(nullable = false)]
@@ -173,7 +173,7 @@ pub(in crate::api) struct Handshake {
 /// Whether a session is opened first.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase", default = "auto")]
-pub(in crate::api) enum Init {
+pub(crate) enum Init {
     True,
     False,
     Auto,
@@ -182,7 +182,7 @@ pub(in crate::api) enum Init {
 /// What becomes of an error that a tool reports.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
-pub(in crate::api) struct OnToolError {
+pub(crate) struct OnToolError {
     /// `result` answers 200 with the result, `status` 422 `tool_error` with the result inside. What the server's
     /// configuration says, `result` in general, if absent.
     #[param(nullable = false)]
@@ -192,13 +192,13 @@ pub(in crate::api) struct OnToolError {
 /// What becomes of an error that a tool reports.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase", as = ToolErrors)]
-pub(in crate::api) enum Appearance {
+pub(crate) enum Appearance {
     Result,
     Status,
 }
 
 /// Which session, in the query or in a header.
-pub(in crate::api) struct Session;
+pub(crate) struct Session;
 
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
@@ -232,7 +232,7 @@ impl IntoParams for Session {
 }
 
 /// How long to wait, in the query or in a header.
-pub(in crate::api) struct Deadline;
+pub(crate) struct Deadline;
 
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
@@ -267,7 +267,7 @@ fn just_milliseconds() -> Object {
 }
 
 /// The same or `null` in a body.
-pub(in crate::api) fn milliseconds() -> Object {
+pub(crate) fn milliseconds() -> Object {
     ObjectBuilder::new()
         .schema_type(SchemaType::from_iter([Type::Integer, Type::Null]))
         .description(Some("A deadline lower than the server's, in milliseconds."))
@@ -278,7 +278,7 @@ pub(in crate::api) fn milliseconds() -> Object {
 /// By which id the request is to be known. Of every route.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
-pub(super) struct RequestId {
+pub(crate) struct RequestId {
     /// An id for this request, for the answer and the log. 1 to 256 of `A-Z a-z 0-9 _ -`; any other is replaced.
     #[param(rename = "X-Request-Id", nullable = false)]
     request_id: Option<String>,

@@ -240,7 +240,7 @@ const PROBLEMS: [Problem; 28] = [
 ];
 
 /// Every problem as a component, by its name.
-pub(super) fn components(
+pub(crate) fn components(
     examples: &BTreeMap<String, Value>,
 ) -> impl Iterator<Item = (String, RefOr<Response>)> {
     PROBLEMS
@@ -275,7 +275,7 @@ impl Problem {
 macro_rules! problem_sets {
     ($($(#[$doc:meta])* $set:ident $(extends $base:ident)? : $($name:literal),+;)+) => {$(
         $(#[$doc])*
-        pub(in crate::api) struct $set;
+        pub(crate) struct $set;
 
         impl IntoResponses for $set {
             fn responses() -> BTreeMap<String, RefOr<Response>> {
@@ -332,7 +332,7 @@ problem_sets! {
 }
 
 /// Of JSON-RPC: the same statuses, but the body is a JSON-RPC response wherever the request got as far as that.
-pub(in crate::api) struct RpcProblems;
+pub(crate) struct RpcProblems;
 
 impl IntoResponses for RpcProblems {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
@@ -403,7 +403,7 @@ fn references(names: &[&str]) -> impl Iterator<Item = (String, RefOr<Response>)>
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 #[expect(dead_code, reason = "the schema of a member that is written as text")]
-pub(in crate::api) enum Code {
+pub(crate) enum Code {
     InvalidRequest,
     SessionRequired,
     Unauthorized,
@@ -436,7 +436,7 @@ pub(in crate::api) enum Code {
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
 #[expect(dead_code, reason = "the schema of a member that is written as text")]
-pub(in crate::api) enum Origin {
+pub(crate) enum Origin {
     Gateway,
     Upstream,
 }
@@ -445,7 +445,7 @@ pub(in crate::api) enum Origin {
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
 #[expect(dead_code, reason = "the schema of a member that is written as text")]
-pub(in crate::api) enum Executed {
+pub(crate) enum Executed {
     No,
     Yes,
     Unknown,

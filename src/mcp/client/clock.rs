@@ -2,19 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use crate::mcp::error::Stage;
+use crate::mcp::protocol::error::Stage;
 
 /// Where the time of a request went.
 #[derive(Debug)]
-pub(super) struct Clock {
-    pub(super) stage: Stage,
+pub(crate) struct Clock {
+    pub(crate) stage: Stage,
     since: Instant,
-    pub(super) preparing: Duration,
-    pub(super) operation: Duration,
+    pub(crate) preparing: Duration,
+    pub(crate) operation: Duration,
 }
 
 impl Clock {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self {
             stage: Stage::Preparing,
             since: Instant::now(),
@@ -24,7 +24,7 @@ impl Clock {
     }
 
     /// Goes on to `stage`; the time since the last step is the last stage's.
-    pub(super) fn enter(&mut self, stage: Stage) {
+    pub(crate) fn enter(&mut self, stage: Stage) {
         let now = Instant::now();
         let spent = now.duration_since(self.since);
         match self.stage {

@@ -15,14 +15,14 @@ use futures::future::{Either, select};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, select_biased};
 
-use crate::mcp::collapse::Step;
-use crate::mcp::error::Error;
-use crate::mcp::header;
-use crate::mcp::message::{Answer, Id, Notification, ServerRequest};
-use crate::mcp::outcome::Head;
-use crate::mcp::transport::{Body, Events, Post, Reply, Transport};
-use crate::mcp::watch::Watch;
-use crate::servers::Server;
+use crate::config::servers::Server;
+use crate::mcp::http::transport::{Body, Events, Post, Reply, Transport};
+use crate::mcp::protocol::error::Error;
+use crate::mcp::protocol::header;
+use crate::mcp::protocol::message::{Answer, Id, Notification, ServerRequest};
+use crate::mcp::protocol::outcome::Head;
+use crate::mcp::stream::collapse::Step;
+use crate::mcp::stream::notifications::Watch;
 
 /// How long a server may take to take an answer to its own request.
 const TAKING: Duration = Duration::from_secs(10);
@@ -40,7 +40,7 @@ const AGAIN: Duration = Duration::from_millis(500);
 const LEAST_WAIT: Duration = Duration::from_millis(10);
 
 /// The stream of a session that belongs to no request; see `standalone`.
-pub(super) enum Standalone {
+pub(crate) enum Standalone {
     /// It is not wanted, or the server has none.
     Absent,
     /// It is open.
@@ -50,18 +50,18 @@ pub(super) enum Standalone {
 }
 
 /// Where the messages of one conversation go, and with which headers.
-pub(super) struct Conversation<'a> {
-    pub(super) transport: &'a Transport,
-    pub(super) server: &'a Server,
-    pub(super) target: Uri,
-    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+pub(crate) struct Conversation<'a> {
+    pub(crate) transport: &'a Transport,
+    pub(crate) server: &'a Server,
+    pub(crate) target: Uri,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     /// Who wants to know what the server tells before it answers.
-    pub(super) watch: Option<Watch>,
+    pub(crate) watch: Option<Watch>,
 }
 
 impl Conversation<'_> {
     /// Sends a request and waits for its answer, on the stream that answers the request or on `standalone`.
-    pub(super) async fn request(
+    pub(crate) async fn request(
         &self,
         id: &Id,
         body: Bytes,
@@ -100,7 +100,7 @@ impl Conversation<'_> {
     }
 
     /// Sends a message to which no answer comes.
-    pub(super) async fn tell(&self, body: Bytes) -> Result<(), Error> {
+    pub(crate) async fn tell(&self, body: Bytes) -> Result<(), Error> {
         self.post(body, None).await?.head.accepted()
     }
 
@@ -149,7 +149,7 @@ impl Conversation<'_> {
     }
 
     /// Reads one stream to the answer or to its end, and answers what the server asks on it.
-    pub(super) async fn attend(&self, events: &mut Events) -> Result<Option<Answer>, Error> {
+    pub(crate) async fn attend(&self, events: &mut Events) -> Result<Option<Answer>, Error> {
         loop {
             match events.next().await? {
                 Some(Step::Answer(answer)) => return Ok(Some(answer)),

@@ -1,13 +1,14 @@
 //! Finding out which era a server speaks, remembering it, and noticing that the memory is wrong.
 
-use super::{Client, Operation, Session};
-use crate::mcp::era::{self, Discovered, Era};
-use crate::mcp::error::{Error, Stage};
-use crate::servers::{Protocol, Transport};
+use crate::config::servers::{Protocol, Transport};
+use crate::mcp::client::{Client, Operation, Session};
+use crate::mcp::protocol::era;
+use crate::mcp::protocol::era::{Discovered, Era};
+use crate::mcp::protocol::error::{Error, Stage};
 
 impl Client<'_> {
     /// The era to use: pinned, shown by the caller's session, remembered, or asked for.
-    pub(super) async fn era(&mut self) -> Result<Era, Error> {
+    pub(crate) async fn era(&mut self) -> Result<Era, Error> {
         if let Some(era) = self.era {
             return Ok(era);
         }
@@ -27,7 +28,7 @@ impl Client<'_> {
     }
 
     /// Asks the server, with a request that runs nothing.
-    pub(super) async fn detect(&mut self) -> Result<Era, Error> {
+    pub(crate) async fn detect(&mut self) -> Result<Era, Error> {
         self.clock.enter(Stage::Preparing);
         let mut found = self.discover().await?;
         if found == Discovered::AskAgain {
@@ -47,7 +48,7 @@ impl Client<'_> {
         Ok(era)
     }
 
-    pub(super) async fn discover(&mut self) -> Result<Discovered, Error> {
+    pub(crate) async fn discover(&mut self) -> Result<Discovered, Error> {
         match self.send_modern(&Operation::ping(), &[]).await {
             Ok(result) => {
                 let found = era::judge_discovered(&result);
@@ -59,7 +60,7 @@ impl Client<'_> {
     }
 
     /// The era the server speaks after all, if `error` shows, or makes it likely enough to ask, that `era` is wrong.
-    pub(super) async fn other_era(&mut self, era: Era, error: &Error) -> Option<Era> {
+    pub(crate) async fn other_era(&mut self, era: Era, error: &Error) -> Option<Era> {
         if self.server.protocol != Protocol::Auto || self.era == Some(Era::HttpSse) {
             return None;
         }
@@ -89,11 +90,11 @@ impl Client<'_> {
         Some(other)
     }
 
-    pub(super) fn remembered(&self) -> Option<Era> {
+    pub(crate) fn remembered(&self) -> Option<Era> {
         self.pool.shared.eras.get(&self.server.identity)
     }
 
-    pub(super) fn remember(&self, era: Era) {
+    pub(crate) fn remember(&self, era: Era) {
         if self.remembered() != Some(era) {
             self.pool.shared.eras.put(self.server.identity, era);
         }

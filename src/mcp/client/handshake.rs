@@ -5,19 +5,21 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::http_sse::Channel;
-use super::{Client, Session};
-use crate::mcp::era::{self, Era};
-use crate::mcp::error::{Error, Stage};
-use crate::mcp::message::{self, Id, Params};
-use crate::servers::Protocol;
+use crate::config::servers::Protocol;
+use crate::mcp::client::http_sse::Channel;
+use crate::mcp::client::{Client, Session};
+use crate::mcp::protocol::era;
+use crate::mcp::protocol::era::Era;
+use crate::mcp::protocol::error::{Error, Stage};
+use crate::mcp::protocol::message;
+use crate::mcp::protocol::message::{Id, Params};
 
 /// How long an `initialize` whose caller has gone is still waited for, to end the session it opens.
 const GRACE: Duration = Duration::from_secs(10);
 
 impl Client<'_> {
     /// `initialize` and `notifications/initialized`, both waited for: old servers break on a request in between.
-    pub(super) async fn handshake(&mut self) -> Result<Bytes, Error> {
+    pub(crate) async fn handshake(&mut self) -> Result<Bytes, Error> {
         #[derive(serde::Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct InitializeResult {

@@ -10,13 +10,14 @@ use actix_rt::time::timeout;
 use awc::http::{StatusCode, Uri};
 use bytes::Bytes;
 
-use super::conversation::Conversation;
-use crate::mcp::collapse::Step;
-use crate::mcp::error::Error;
-use crate::mcp::message::{self, Id};
-use crate::mcp::outcome::Head;
-use crate::mcp::transport::{Events, Post, Transport, same_origin};
-use crate::servers::Server;
+use crate::config::servers::Server;
+use crate::mcp::client::conversation::Conversation;
+use crate::mcp::http::transport::{Events, Post, Transport, same_origin};
+use crate::mcp::protocol::error::Error;
+use crate::mcp::protocol::message;
+use crate::mcp::protocol::message::Id;
+use crate::mcp::protocol::outcome::Head;
+use crate::mcp::stream::collapse::Step;
 
 /// How long the first event may take.
 const FIRST_EVENT: Duration = Duration::from_secs(5);
@@ -24,14 +25,14 @@ const FIRST_EVENT: Duration = Duration::from_secs(5);
 const GOODBYE: Duration = Duration::from_secs(2);
 
 /// An open stream, and where messages go.
-pub(super) struct Channel {
+pub(crate) struct Channel {
     events: Box<Events>,
-    pub(super) endpoint: Uri,
+    pub(crate) endpoint: Uri,
 }
 
 impl Channel {
     /// Opens the stream; `None` if what the server answers is no such stream.
-    pub(super) async fn open(
+    pub(crate) async fn open(
         transport: &Transport,
         server: &Server,
     ) -> Result<Option<Self>, Error> {
@@ -53,7 +54,7 @@ impl Channel {
     }
 
     /// Posts a request and reads the stream to its answer.
-    pub(super) async fn request(
+    pub(crate) async fn request(
         &mut self,
         conversation: &Conversation<'_>,
         id: &Id,
@@ -69,7 +70,7 @@ impl Channel {
     }
 
     /// Cancels what still runs, and closes the stream after that.
-    pub(super) fn abandon(self, transport: Transport, server: Arc<Server>, id: &Id) {
+    pub(crate) fn abandon(self, transport: Transport, server: Arc<Server>, id: &Id) {
         let body = message::cancelled(id).into();
         actix_rt::spawn(async move {
             let post = Post {

@@ -6,14 +6,15 @@ use actix_rt::time::timeout;
 use awc::http::header::{HeaderName, HeaderValue};
 use bytes::Bytes;
 
-use super::conversation::{Conversation, Standalone};
-use super::{Client, Init, Operation, Session};
-use crate::mcp::era::{self, Era};
-use crate::mcp::error::{Error, Refusal, Stage};
-use crate::mcp::header;
-use crate::mcp::lists::Listing;
-use crate::mcp::message::{Id, Meta, Params};
-use crate::mcp::watch::Watch;
+use crate::mcp::client::conversation::{Conversation, Standalone};
+use crate::mcp::client::{Client, Init, Operation, Session};
+use crate::mcp::protocol::era;
+use crate::mcp::protocol::era::Era;
+use crate::mcp::protocol::error::{Error, Refusal, Stage};
+use crate::mcp::protocol::header;
+use crate::mcp::protocol::lists::Listing;
+use crate::mcp::protocol::message::{Id, Meta, Params};
+use crate::mcp::stream::notifications::Watch;
 
 /// How long a server may take to say whether it has come to want sessions, while its answer waits.
 const ASKING: Duration = Duration::from_secs(2);
@@ -21,7 +22,7 @@ const ASKING: Duration = Duration::from_secs(2);
 impl<'a> Client<'a> {
     /// One request to a legacy server: in the session there is, or without one, or after a handshake, whichever the
     /// server and the caller want.
-    pub(super) async fn legacy(
+    pub(crate) async fn legacy(
         &mut self,
         operation: &Operation<'_>,
         wants_session: Option<bool>,
@@ -123,7 +124,7 @@ impl<'a> Client<'a> {
     }
 
     /// One request over HTTP+SSE, after a handshake: the stream that answers it is this client's own.
-    pub(super) async fn over_http_sse(
+    pub(crate) async fn over_http_sse(
         &mut self,
         operation: &Operation<'_>,
     ) -> Result<Bytes, Error> {
@@ -162,7 +163,7 @@ impl<'a> Client<'a> {
     }
 
     /// Sends a request and waits for its answer. From here on until it is there, leaving cancels the request.
-    pub(super) async fn converse(
+    pub(crate) async fn converse(
         &mut self,
         id: Id,
         body: Bytes,
@@ -193,7 +194,7 @@ impl<'a> Client<'a> {
         outcome
     }
 
-    pub(super) fn conversation(&self) -> Conversation<'a> {
+    pub(crate) fn conversation(&self) -> Conversation<'a> {
         let target = match &self.session {
             Session::Channel(channel) => &channel.endpoint,
             _ => &self.server.url,
@@ -208,7 +209,7 @@ impl<'a> Client<'a> {
     }
 
     /// The revision, once it is settled, and the session, if there is one.
-    pub(super) fn legacy_headers(&self) -> Vec<(HeaderName, HeaderValue)> {
+    pub(crate) fn legacy_headers(&self) -> Vec<(HeaderName, HeaderValue)> {
         let session = match &self.session {
             Session::None | Session::Channel(_) => None,
             Session::Callers(session) => Some(session),

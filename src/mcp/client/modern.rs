@@ -7,19 +7,20 @@ use actix_rt::time::timeout;
 use awc::http::header::{HeaderName, HeaderValue};
 use bytes::Bytes;
 
-use super::tools::aside;
-use super::{Client, Operation};
-use crate::mcp::era;
-use crate::mcp::error::{Error, Stage};
-use crate::mcp::header::{self, encode_value};
-use crate::mcp::message::{Meta, Params};
+use crate::mcp::client::tools::aside;
+use crate::mcp::client::{Client, Operation};
+use crate::mcp::protocol::era;
+use crate::mcp::protocol::error::{Error, Stage};
+use crate::mcp::protocol::header;
+use crate::mcp::protocol::header::encode_value;
+use crate::mcp::protocol::message::{Meta, Params};
+use crate::mcp::stream::notifications::Watch;
 use crate::mcp::tools_cache::Tools;
-use crate::mcp::watch::Watch;
 
 impl Client<'_> {
     /// One request to a modern server; a tool call with its annotated arguments mirrored into headers. Once more with
     /// a fresh tool list if the headers disagree (-32020).
-    pub(super) async fn modern(&mut self, operation: &Operation<'_>) -> Result<Bytes, Error> {
+    pub(crate) async fn modern(&mut self, operation: &Operation<'_>) -> Result<Bytes, Error> {
         let mirrored = self.mirrored(operation).await?.unwrap_or_default();
         self.clock.enter(Stage::Operation);
         let outcome = self.send_modern(operation, &mirrored).await;
@@ -37,7 +38,7 @@ impl Client<'_> {
     }
 
     /// Sends a request with all that 2026-07-28 demands. Once more if the server names the very version it refuses.
-    pub(super) async fn send_modern(
+    pub(crate) async fn send_modern(
         &mut self,
         operation: &Operation<'_>,
         mirrored: &[(HeaderName, HeaderValue)],

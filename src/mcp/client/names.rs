@@ -3,10 +3,10 @@
 
 use bytes::Bytes;
 
-use super::Client;
-use super::tools::{aside, bytes_of};
-use crate::mcp::error::Error;
-use crate::mcp::lists::{Listing, texts};
+use crate::mcp::client::Client;
+use crate::mcp::client::tools::{aside, bytes_of};
+use crate::mcp::protocol::error::Error;
+use crate::mcp::protocol::lists::{Listing, texts};
 use crate::mcp::similar::similar;
 
 /// "Resource not found" up to 2025-11-25. From 2026-07-28 on it is -32602, which TypeScript SDK 1 says too: with a request
@@ -20,7 +20,7 @@ const COMPARED: usize = 8;
 
 impl Client<'_> {
     /// What a refused `prompts/get` comes to: the server's own list says whether there is such a prompt.
-    pub(super) async fn unless_no_prompt(&mut self, name: &str, error: Error) -> Error {
+    pub(crate) async fn unless_no_prompt(&mut self, name: &str, error: Error) -> Error {
         let Error::Rpc {
             status,
             error: said,
@@ -45,7 +45,7 @@ impl Client<'_> {
     }
 
     /// What a refused `resources/read` comes to. Where the code says nothing, the server's own lists do.
-    pub(super) async fn unless_no_resource(&mut self, uri: &str, error: Error) -> Error {
+    pub(crate) async fn unless_no_resource(&mut self, uri: &str, error: Error) -> Error {
         let Error::Rpc {
             status,
             error: said,
@@ -131,7 +131,7 @@ fn may_expand_to(template: &str, uri: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::may_expand_to;
+    use crate::mcp::client::names::may_expand_to;
 
     #[test]
     fn templates_are_told_by_their_literal_parts() {

@@ -3,23 +3,23 @@
 use awc::http::header::HeaderValue;
 use serde_json::value::RawValue;
 
-use super::{AnyCall, PromptCall, ToolCall};
-use crate::mcp::error::Error;
-use crate::mcp::lists::Listing;
-use crate::mcp::message::{Members, Params};
+use crate::mcp::client::{AnyCall, PromptCall, ToolCall};
+use crate::mcp::protocol::error::Error;
+use crate::mcp::protocol::lists::Listing;
+use crate::mcp::protocol::message::{Members, Params};
 
 /// What is asked of the server.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Operation<'a> {
-    pub(super) method: &'a str,
+pub(crate) struct Operation<'a> {
+    pub(crate) method: &'a str,
     /// The same for a modern server.
-    pub(super) modern_method: &'a str,
-    pub(super) params: Params<'a>,
+    pub(crate) modern_method: &'a str,
+    pub(crate) params: Params<'a>,
     /// What is asked for, which a header says too: `Mcp-Name`.
-    pub(super) name: Option<&'a str>,
-    pub(super) meta: Option<&'a RawValue>,
+    pub(crate) name: Option<&'a str>,
+    pub(crate) meta: Option<&'a RawValue>,
     /// It runs something on the server that may ask its client back, or tell it how far it is.
-    pub(super) may_ask: bool,
+    pub(crate) may_ask: bool,
 }
 
 impl<'a> Operation<'a> {
@@ -34,7 +34,7 @@ impl<'a> Operation<'a> {
         }
     }
 
-    pub(super) fn list(listing: Listing, cursor: Option<&'a str>) -> Self {
+    pub(crate) fn list(listing: Listing, cursor: Option<&'a str>) -> Self {
         let params = Params {
             cursor,
             ..Params::default()
@@ -42,7 +42,7 @@ impl<'a> Operation<'a> {
         Self::new(listing.method(), params)
     }
 
-    pub(super) fn call(call: &ToolCall<'a>) -> Self {
+    pub(crate) fn call(call: &ToolCall<'a>) -> Self {
         let params = Params {
             name: Some(call.name),
             arguments: Some(call.arguments),
@@ -58,7 +58,7 @@ impl<'a> Operation<'a> {
         }
     }
 
-    pub(super) fn prompt(call: &PromptCall<'a>) -> Self {
+    pub(crate) fn prompt(call: &PromptCall<'a>) -> Self {
         let params = Params {
             name: Some(call.name),
             arguments: Some(call.arguments),
@@ -70,7 +70,7 @@ impl<'a> Operation<'a> {
         }
     }
 
-    pub(super) fn read(uri: &'a str) -> Self {
+    pub(crate) fn read(uri: &'a str) -> Self {
         let params = Params {
             uri: Some(uri),
             ..Params::default()
@@ -81,7 +81,7 @@ impl<'a> Operation<'a> {
         }
     }
 
-    pub(super) fn ping() -> Self {
+    pub(crate) fn ping() -> Self {
         Self {
             modern_method: "server/discover",
             ..Self::new("ping", Params::default())
@@ -89,7 +89,7 @@ impl<'a> Operation<'a> {
     }
 
     /// Any method with any parameters.
-    pub(super) fn any(call: &AnyCall<'a>) -> Self {
+    pub(crate) fn any(call: &AnyCall<'a>) -> Self {
         Self {
             name: call.name,
             meta: call.meta,
@@ -99,7 +99,7 @@ impl<'a> Operation<'a> {
     }
 
     /// Parameters under their own names.
-    pub(super) fn others(method: &'a str, others: &'a Members<'a>) -> Self {
+    pub(crate) fn others(method: &'a str, others: &'a Members<'a>) -> Self {
         let params = Params {
             others: (!others.0.is_empty()).then_some(others),
             ..Params::default()
@@ -108,7 +108,7 @@ impl<'a> Operation<'a> {
     }
 
     /// `Mcp-Method`.
-    pub(super) fn method_header(&self) -> Result<HeaderValue, Error> {
+    pub(crate) fn method_header(&self) -> Result<HeaderValue, Error> {
         HeaderValue::from_str(self.modern_method)
             .map_err(|error| Error::Internal(format!("a method cannot be a header: {error}")))
     }

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use actix_rt::time::timeout;
 use awc::http::StatusCode;
 
-use super::conversation::Standalone;
-use super::{Client, Session};
-use crate::mcp::message::Id;
-use crate::servers::Listen;
+use crate::config::servers::Listen;
+use crate::mcp::client::conversation::Standalone;
+use crate::mcp::client::{Client, Session};
+use crate::mcp::protocol::message::Id;
 
 /// How long the head of the stream is waited for. Where there is one, it is sent at once.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -22,7 +22,7 @@ const KNOWN: Duration = Duration::from_secs(600);
 
 impl Client<'_> {
     /// Whether there may be such a stream: in a session, and unless it is known or said that there is none.
-    pub(super) fn may_have_standalone_stream(&self) -> bool {
+    pub(crate) fn may_have_standalone_stream(&self) -> bool {
         let in_session = matches!(self.session, Session::Callers(_) | Session::Opened(_));
         in_session && self.server.listen == Listen::Auto && {
             let known = self.pool.shared.without_stream.get(&self.server.identity);
@@ -31,7 +31,7 @@ impl Client<'_> {
     }
 
     /// Opens it, if the server has one.
-    pub(super) async fn standalone_stream(&self, id: &Id) -> Standalone {
+    pub(crate) async fn standalone_stream(&self, id: &Id) -> Standalone {
         let headers = self.legacy_headers();
         let listening = self
             .pool
@@ -52,7 +52,7 @@ impl Client<'_> {
     }
 
     /// Notes that it has none. Only to be said once a request went well without: a refusal may be about the session.
-    pub(super) fn remember_no_standalone_stream(&self) {
+    pub(crate) fn remember_no_standalone_stream(&self) {
         let known = &self.pool.shared.without_stream;
         known.put(self.server.identity, Instant::now());
     }

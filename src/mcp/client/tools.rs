@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Client, Operation, ToolResult};
-use crate::mcp::era::Era;
-use crate::mcp::error::{Cap, Error, Stage};
-use crate::mcp::lists::{self, Freshness, Listing};
-use crate::mcp::message::Marks;
+use crate::mcp::client::{Client, Operation, ToolResult};
+use crate::mcp::protocol::era::Era;
+use crate::mcp::protocol::error::{Cap, Error, Stage};
+use crate::mcp::protocol::lists;
+use crate::mcp::protocol::lists::{Freshness, Listing};
+use crate::mcp::protocol::message::Marks;
 use crate::mcp::tools_cache::{Tool, Tools};
 use crate::offload;
 
@@ -19,7 +20,7 @@ const PAGES: usize = 1000;
 impl Client<'_> {
     /// What a `tools/call` came to: whether an unknown tool is behind a refusal is for the server's own list to say,
     /// for the codes and texts that servers use for it mean other things as well.
-    pub(super) async fn judge(
+    pub(crate) async fn judge(
         &mut self,
         name: &str,
         outcome: Result<Bytes, Error>,
@@ -58,7 +59,7 @@ impl Client<'_> {
 
     /// Whether a tool whose answer got lost may be called once more: where that is configured, and the tool's own annotations
     /// say that running it twice does no harm.
-    pub(super) async fn may_call_again(&mut self, name: &str, error: &Error) -> bool {
+    pub(crate) async fn may_call_again(&mut self, name: &str, error: &Error) -> bool {
         if !self.server.retry_idempotent || !error.is_passing() {
             return false;
         }
@@ -84,18 +85,18 @@ impl Client<'_> {
         (tools.is_complete() && !tools.has(name)).then_some(tools)
     }
 
-    pub(super) fn known_tools(&self) -> Option<Arc<Tools>> {
+    pub(crate) fn known_tools(&self) -> Option<Arc<Tools>> {
         let tools = self.pool.shared.tools.get(&self.server.identity)?;
         tools.is_fresh().then_some(tools)
     }
 
-    pub(super) fn known_idempotent(&self, name: &str) -> bool {
+    pub(crate) fn known_idempotent(&self, name: &str) -> bool {
         self.known_tools()
             .is_some_and(|tools| tools.get(name).is_some_and(Tool::is_idempotent))
     }
 
     /// Asks for the whole list, and remembers it. A server that refuses to list has no list, and that is remembered.
-    pub(super) async fn fetch_tools(&mut self) -> Result<Arc<Tools>, Error> {
+    pub(crate) async fn fetch_tools(&mut self) -> Result<Arc<Tools>, Error> {
         self.clock.enter(Stage::Preparing);
         let first = match self.list_page(Listing::Tools, None).await {
             Err(Error::Rpc { error, .. }) if error.code == -32601 => {
@@ -108,7 +109,7 @@ impl Client<'_> {
     }
 
     /// One page, in the era and the session already in use.
-    pub(super) async fn list_page(
+    pub(crate) async fn list_page(
         &mut self,
         listing: Listing,
         cursor: Option<&str>,
@@ -123,13 +124,13 @@ impl Client<'_> {
     }
 
     /// All pages of a list.
-    pub(super) async fn every_page(&mut self, listing: Listing) -> Result<Vec<Bytes>, Error> {
+    pub(crate) async fn every_page(&mut self, listing: Listing) -> Result<Vec<Bytes>, Error> {
         let first = self.request(&Operation::list(listing, None)).await?;
         self.pages_from(listing, first).await
     }
 
     /// All pages of a list whose first is given.
-    pub(super) async fn pages_from(
+    pub(crate) async fn pages_from(
         &mut self,
         listing: Listing,
         first: Bytes,
@@ -160,7 +161,7 @@ impl Client<'_> {
     }
 
     /// What these pages say, remembered. What was remembered before may be as long, and is let go of in the same place.
-    pub(super) async fn learn(&self, pages: &[Bytes]) -> Result<Arc<Tools>, Error> {
+    pub(crate) async fn learn(&self, pages: &[Bytes]) -> Result<Arc<Tools>, Error> {
         let pages = pages.to_vec();
         let bytes = bytes_of(&pages);
         let (shared, server) = (Arc::clone(&self.pool.shared), self.server.identity);
@@ -169,7 +170,7 @@ impl Client<'_> {
     }
 
     /// The definition of a tool on these pages.
-    pub(super) async fn definition(
+    pub(crate) async fn definition(
         &self,
         name: &str,
         pages: Vec<Bytes>,
@@ -197,19 +198,19 @@ impl Client<'_> {
     }
 
     /// All pages of a list as one.
-    pub(super) async fn join(&self, listing: Listing, pages: Vec<Bytes>) -> Result<Bytes, Error> {
+    pub(crate) async fn join(&self, listing: Listing, pages: Vec<Bytes>) -> Result<Bytes, Error> {
         let bytes = bytes_of(&pages);
         let budget = self.pool.transport.budget().clone();
         let join = move || lists::joined(listing, &pages, &budget);
         aside(bytes, join).await?
     }
 
-    pub(super) fn store(&self, tools: Tools) -> Arc<Tools> {
+    pub(crate) fn store(&self, tools: Tools) -> Arc<Tools> {
         self.pool.shared.remember(self.server.identity, tools)
     }
 
     /// A list as a caller may see it.
-    pub(super) async fn listable(&self, listing: Listing, page: Bytes) -> Result<Bytes, Error> {
+    pub(crate) async fn listable(&self, listing: Listing, page: Bytes) -> Result<Bytes, Error> {
         if self.era != Some(Era::Modern) {
             return Ok(page);
         }
@@ -229,7 +230,7 @@ impl Client<'_> {
     }
 
     /// A result that is one: a modern server may want input instead, or answer with something that nobody knows.
-    pub(super) fn completed(&self, result: Bytes) -> Result<Bytes, Error> {
+    pub(crate) fn completed(&self, result: Bytes) -> Result<Bytes, Error> {
         if self.era == Some(Era::Modern) {
             complete(&result, &Marks::of(&result))?;
         }
@@ -238,7 +239,7 @@ impl Client<'_> {
 }
 
 /// The names of tools that are closest to `name`. Each is compared letter by letter.
-pub(super) async fn close_names(tools: Arc<Tools>, name: &str) -> Vec<String> {
+pub(crate) async fn close_names(tools: Arc<Tools>, name: &str) -> Vec<String> {
     let work = tools.definition_bytes() * (1 + name.len() / 8);
     let name = name.to_owned();
     let close = offload::run(work, move || tools.similar_to(&name)).await;
@@ -246,7 +247,7 @@ pub(super) async fn close_names(tools: Arc<Tools>, name: &str) -> Vec<String> {
 }
 
 /// Looks into so many bytes of lists: off the worker, if they are many.
-pub(super) async fn aside<T: Send + 'static>(
+pub(crate) async fn aside<T: Send + 'static>(
     bytes: usize,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Error> {
@@ -254,7 +255,7 @@ pub(super) async fn aside<T: Send + 'static>(
     done.ok_or_else(|| Error::Internal("a list could not be looked into".into()))
 }
 
-pub(super) fn bytes_of(pages: &[Bytes]) -> usize {
+pub(crate) fn bytes_of(pages: &[Bytes]) -> usize {
     pages.iter().map(Bytes::len).sum()
 }
 

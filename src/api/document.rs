@@ -1,0 +1,333 @@
+//! The OpenAPI document of this service's own routes, made when the service starts.
+//!
+//! Each handler says in its `#[utoipa::path]` what it takes and answers. What handlers share is here: parameters,
+//! problems, headers, and the schemas of what passes through unread. The examples are recorded requests and answers
+//! (`openapi/examples.json`). The document is committed as `openapi/openapi.json`, and a test compares the two.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::openapi::example::ExampleBuilder;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
+use utoipa::openapi::{Components, Content, OpenApi, Ref, RefOr, Response, Schema};
+use utoipa::{IntoParams as _, OpenApi as _};
+
+use crate::api::openapi::mcp::{CallToolResult, RpcErrorResponse};
+use crate::api::openapi::parameters::{Appearance, Init, RequestId, ResourceForm, ToolForm};
+use crate::api::openapi::problems;
+
+use crate::api::error::problem;
+use crate::api::handlers::{
+    batch, docs, find_tools, health, list_servers, prompts, resources, rpc, session, tools,
+};
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(description = "\
+Any MCP server as plain REST. The answer to a call is the server's own `result`, byte for byte; everything else is a \
+problem (RFC 9457), whose `code` names the cause.
+
+A GET route answers HEAD as well. A path segment is percent-encoded once: the tool `a/b` is `a%2Fb`. A slash at the end \
+of a path is accepted. Where API keys are configured, every route under `/api/` wants one."),
+    servers((url = "/", description = "This service")),
+    tags(
+        (name = "tools", description = "List, describe and call the tools of a server"),
+        (name = "resources", description = "List and read the resources of a server"),
+        (name = "prompts", description = "List and fill in the prompts of a server"),
+        (name = "sessions", description = "Sessions are the server's and the caller's: this service keeps none"),
+        (name = "servers", description = "The configured servers"),
+        (name = "service", description = "This service itself"),
+    ),
+    paths(
+        list_servers::list_servers,
+        tools::list,
+        tools::find,
+        tools::execute,
+        tools::execute_by_query,
+        tools::call,
+        find_tools::find,
+        batch::batch,
+        session::initialize,
+        session::end,
+        session::ping,
+        rpc::rpc,
+        resources::list,
+        resources::list_templates,
+        resources::expand,
+        resources::read,
+        prompts::list,
+        prompts::get,
+        prompts::complete,
+        health::health,
+        health::live,
+        health::ready,
+        docs::openapi,
+        docs::openapi_of_all,
+        docs::openapi_of_server,
+        docs::page_of_server,
+        docs::swagger_ui,
+    ),
+    components(schemas(problem::Problem<'_>, CallToolResult, RpcErrorResponse, ResourceForm, ToolForm, Init, Appearance)),
+)]
+struct Document;
+
+/// What really went over the wire: bodies by operation id and the example's name, problems by name, values of optional
+/// parameters by the parameter's name.
+#[derive(Deserialize)]
+struct Examples {
+    parameters: Named,
+    requests: BTreeMap<String, Named>,
+    results: BTreeMap<String, Named>,
+    problems: Named,
+}
+
+type Named = BTreeMap<String, Value>;
+
+/// A response header: name, what it says, an example.
+type Header = (&'static str, &'static str, &'static str);
+
+/// The headers of every answer that a program may want to read.
+const EVERYWHERE: [Header; 2] = [
+    (
+        "X-Request-Id",
+        "The id of this request, in the log as well: the caller's, or a new one",
+        "7f3a0c52e9d84b16a1c05e6f2b9d8e40",
+    ),
+    (
+        "Server-Timing",
+        "Milliseconds before the operation (finding out what the server speaks, handshake), on it, and spent here",
+        "handshake;dur=0.038, upstream;dur=0.895, gateway;dur=0.410",
+    ),
+];
+
+/// The headers that an operation or a problem names.
+const NAMED: [Header; 10] = [
+    (
+        "Mcp-Session-Id",
+        "The session in use, to be sent with the next request; absent where there is none",
+        "01JZ4T8Q6W3N5V7Y9B2D4F6H8K",
+    ),
+    (
+        "Mcp-Tool-Error",
+        "`true` if the tool reported an error (`isError`); absent otherwise",
+        "true",
+    ),
+    (
+        "WWW-Authenticate",
+        "How to authenticate: to this service, or as the server says it, unchanged",
+        "Bearer realm=\"mcp-rest\"",
+    ),
+    (
+        "Accept-Encoding",
+        "How a body may be compressed, where it was otherwise; absent where its type was wrong",
+        "gzip",
+    ),
+    ("Allow", "The methods of this path", "GET, HEAD"),
+    (
+        "Retry-After",
+        "When to try again: what the server says, else 1 second",
+        "30",
+    ),
+    (
+        "ETag",
+        "What this answer is known by, for `If-None-Match`",
+        "\"r3Zb1nC0Jx2Qm7yT4uVwXg\"",
+    ),
+    (
+        "Cache-Control",
+        "For how long the answer may be kept, as far as the server says so",
+        "private, max-age=300",
+    ),
+    (
+        "Content-Disposition",
+        "Whether a browser may show the content in place, and under which name to save it",
+        "inline; filename=\"notes.md\"",
+    ),
+    (
+        "Location",
+        "The same page with the slash its assets need",
+        "/swagger-ui/",
+    ),
+];
+
+/// The document as it is served and committed.
+pub fn document() -> Result<Bytes, serde_json::Error> {
+    let examples: Examples = serde_json::from_str(include_str!("openapi/examples.json"))?;
+    let mut document = Document::openapi();
+    let mut components = document.components.take().unwrap_or_default();
+    components
+        .responses
+        .extend(problems::components(&examples.problems));
+    for (path, operation) in operations(&mut document) {
+        operation.security = Some(security(path));
+        let parameters = operation.parameters.get_or_insert_default();
+        parameters.extend(RequestId::into_params(|| None).into_iter().map(RefOr::T));
+        let id = operation.operation_id.clone().unwrap_or_default();
+        add_parameter_examples(operation, &id, &examples.parameters);
+        add_body_examples(
+            operation,
+            examples.requests.get(&id),
+            examples.results.get(&id),
+        );
+        own_responses(operation).for_each(add_headers);
+    }
+    components
+        .responses
+        .values_mut()
+        .filter_map(owned)
+        .for_each(add_headers);
+    describe_headers(&mut components);
+    describe_keys(&mut components);
+    document.components = Some(components);
+    let mut text = document.to_pretty_json()?;
+    text.push('\n');
+    Ok(text.into())
+}
+
+fn operations(document: &mut OpenApi) -> impl Iterator<Item = (&str, &mut Operation)> {
+    document.paths.paths.iter_mut().flat_map(|(path, item)| {
+        [&mut item.get, &mut item.post, &mut item.delete]
+            .into_iter()
+            .flatten()
+            .map(move |operation| (path.as_str(), operation))
+    })
+}
+
+/// The responses of one operation that it does not share.
+fn own_responses(operation: &mut Operation) -> impl Iterator<Item = &mut Response> {
+    operation.responses.responses.values_mut().filter_map(owned)
+}
+
+fn owned<T>(value: &mut RefOr<T>) -> Option<&mut T> {
+    match value {
+        RefOr::T(value) => Some(value),
+        RefOr::Ref(_) => None,
+    }
+}
+
+// === examples ===
+
+/// The values go into the schemas: those beside a schema would be filled in by Swagger UI, wanted or not.
+/// Where a parameter means something else in one operation, its example is named by both.
+fn add_parameter_examples(operation: &mut Operation, id: &str, examples: &Named) {
+    let parameters = operation.parameters.iter_mut().flatten();
+    for parameter in parameters.filter_map(owned) {
+        let schema = parameter.schema.as_mut().and_then(owned);
+        let here = examples.get(&format!("{id}.{}", parameter.name));
+        let value = here.or_else(|| examples.get(&parameter.name));
+        if let (Some(Schema::Object(schema)), Some(value)) = (schema, value) {
+            schema.examples = vec![value.clone()];
+        }
+    }
+}
+
+fn add_body_examples(operation: &mut Operation, requests: Option<&Named>, results: Option<&Named>) {
+    let request = operation.request_body.as_mut().and_then(owned);
+    let request = request
+        .into_iter()
+        .flat_map(|body| body.content.values_mut());
+    for content in request.filter_map(owned) {
+        exclude_null(content);
+        exemplify(content, requests);
+    }
+    let structured = results.map(structured);
+    // What is refused has its own.
+    let success = operation.responses.responses.get_mut("200");
+    if let Some(response) = success.and_then(owned) {
+        for (media_type, content) in &mut response.content {
+            let examples = match media_type.as_str() {
+                "application/json" => results,
+                "application/vnd.mcp.structured+json" => structured.as_ref(),
+                _ => None,
+            };
+            if let Some(content) = owned(content) {
+                exemplify(content, examples);
+            }
+        }
+    }
+}
+
+/// What the same results are where only their `structuredContent` is wanted.
+fn structured(results: &Named) -> Named {
+    let structured = results.iter().filter_map(|(name, result)| {
+        let content = result.get("structuredContent")?;
+        Some((name.clone(), content.clone()))
+    });
+    structured.collect()
+}
+
+fn exemplify(content: &mut Content, examples: Option<&Named>) {
+    for (name, value) in examples.into_iter().flatten() {
+        let example = ExampleBuilder::new().value(Some(value.clone())).build();
+        content.examples.insert(name.clone(), example.into());
+    }
+}
+
+/// A body that may be left out is described as one that may be `null`, which it may not.
+fn exclude_null(content: &mut Content) {
+    if let Some(RefOr::T(Schema::OneOf(choice))) = &content.schema {
+        content.schema = choice.items.first().cloned();
+    }
+}
+
+// === headers ===
+
+/// Lets a response refer to the description of each of its headers.
+fn add_headers(response: &mut Response) {
+    let own: Vec<String> = response.headers.keys().cloned().collect();
+    let everywhere = EVERYWHERE.map(|(name, _, _)| name.to_owned());
+    for name in own.into_iter().chain(everywhere) {
+        let place = format!("#/components/headers/{name}");
+        response.headers.insert(name, RefOr::Ref(Ref::new(place)));
+    }
+}
+
+fn describe_headers(components: &mut Components) {
+    for (name, description, example) in EVERYWHERE.into_iter().chain(NAMED) {
+        let header = HeaderBuilder::new()
+            .description(Some(description))
+            .example(Some(json!(example)));
+        components
+            .headers
+            .insert(name.to_owned(), header.build().into());
+    }
+}
+
+// === keys ===
+
+const API_KEY: &str = "apiKey";
+const BEARER: &str = "bearer";
+
+/// A key in one form or the other, or none, under `/api/`; none elsewhere.
+fn security(path: &str) -> Vec<SecurityRequirement> {
+    if !path.starts_with("/api/") {
+        return vec![];
+    }
+    let scopes: [&str; 0] = [];
+    vec![
+        SecurityRequirement::default(),
+        SecurityRequirement::new(API_KEY, scopes),
+        SecurityRequirement::new(BEARER, scopes),
+    ]
+}
+
+fn describe_keys(components: &mut Components) {
+    const WHEN: &str = "Wanted where keys are configured. Never sent on to a server";
+    let header = ApiKey::Header(ApiKeyValue::with_description("X-API-Key", WHEN));
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some(WHEN));
+    components.security_schemes.extend([
+        (API_KEY.to_owned(), SecurityScheme::ApiKey(header).into()),
+        (
+            BEARER.to_owned(),
+            SecurityScheme::Http(bearer.build()).into(),
+        ),
+    ]);
+}

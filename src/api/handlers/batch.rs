@@ -1,0 +1,336 @@
+//! `POST /api/batch`: several calls at once, to any servers, side by side, within one deadline. Each has its own status and body,
+//! and is written as soon as it can be; all together are as large as one answer may be.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use actix_rt::task::JoinHandle;
+use actix_web::HttpResponse;
+use bytes::Bytes;
+use futures::{FutureExt, Stream, StreamExt};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use crate::api::error::problem::{About, Error, Task};
+use crate::api::handlers::tools::checked_call;
+use crate::api::openapi::mcp::Arguments;
+use crate::api::openapi::parameters;
+use crate::api::openapi::parameters::{Deadline, OnToolError};
+use crate::api::openapi::problems::{BodyProblems, GatewayProblems};
+use crate::api::request::context::Call;
+use crate::api::request::extract;
+use crate::api::state::Gateway;
+use crate::config::servers::{Server, ToolErrors};
+use crate::mcp::client::{ToolCall, ToolResult, Wishes};
+use crate::mcp::http::pieces::{Builder, Pieces};
+use crate::mcp::limits::{NoRoom, SMALL};
+use crate::mcp::protocol::error::{Cap, Error as Cause, Executed, Failure, Stage};
+use crate::mcp::protocol::header::SessionId;
+
+/// Calls to be made side by side.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Batch<'a> {
+    /// The calls.
+    #[serde(borrow)]
+    #[schema(value_type = Vec<BatchCall<'_>>)]
+    calls: Vec<&'a RawValue>,
+    /// A deadline for all of them, in milliseconds, if it is lower than the configured one.
+    #[serde(default, deserialize_with = "extract::milliseconds")]
+    #[schema(schema_with = parameters::milliseconds)]
+    timeout_ms: Option<u64>,
+}
+
+/// One call.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct BatchCall<'a> {
+    /// The server.
+    server: String,
+    /// The tool.
+    #[serde(alias = "name")]
+    tool: String,
+    /// Its arguments, an object.
+    #[serde(borrow)]
+    #[schema(value_type = Option<Arguments>)]
+    arguments: Option<&'a RawValue>,
+    /// Request metadata, an object.
+    #[serde(borrow, rename = "_meta")]
+    #[schema(value_type = Option<Object>)]
+    meta: Option<&'a RawValue>,
+    /// The caller's session.
+    session_id: Option<String>,
+}
+
+/// What the calls came to.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "it describes what is written piece by piece")]
+pub(crate) struct BatchResults<'a> {
+    /// In the order of the calls.
+    results: Vec<BatchResult<'a>>,
+}
+
+/// What one call came to.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BatchResult<'a> {
+    /// The status the call would have had by itself.
+    status: u16,
+    /// Whether the tool reported an error of its own.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    tool_error: bool,
+    /// The tool's result, or a problem.
+    #[schema(value_type = Object)]
+    body: &'a RawValue,
+}
+
+/// Call several tools at once
+///
+/// The calls run side by side. Whatever becomes of one of them, the others are made and the answer is 200.
+#[utoipa::path(
+    post,
+    path = "/api/batch",
+    operation_id = "batch",
+    tag = "tools",
+    params(OnToolError, Deadline),
+    request_body(content = Batch<'_>, description = "The calls"),
+    responses(
+        (status = 200, description = "What the calls came to, in their order", body = BatchResults<'_>),
+        GatewayProblems,
+        BodyProblems,
+    ),
+)]
+pub(crate) async fn batch(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
+    let body = extract::body(call).await?;
+    let object = extract::object(&body)?;
+    let batch: Batch<'_> = serde_json::from_str(object.get())
+        .map_err(|error| Error::invalid(format!("The body is no batch: {error}")))?;
+    let limits = call.gateway.settings.limits;
+    let most = limits.batch;
+    if batch.calls.len() > most {
+        return Err(Error::invalid(format!(
+            "A batch holds {most} calls at most, this one {}",
+            batch.calls.len()
+        )));
+    }
+    let tool_errors = extract::tool_errors_asked(call)?;
+    let configured = call.gateway.settings.timeout;
+    let asked = extract::asked_timeout(call, batch.timeout_ms)?;
+    let job = Rc::new(Job {
+        gateway: Rc::clone(call.gateway),
+        request_id: call.id.clone(),
+        route: call.route,
+        started: call.started,
+        deadline: call.started + asked.map_or(configured, |asked| asked.min(configured)),
+        tool_errors,
+        bytes_left: Cell::new(limits.response_bytes),
+    });
+    let calls = batch.calls.iter().map(|written| {
+        let written = body.slice_ref(written.get().as_bytes());
+        actix_rt::spawn(Rc::clone(&job).run(written))
+    });
+    let results = Results {
+        calls: calls.collect(),
+        current: Pieces::of(Bytes::from_static(b"{\"results\":[")),
+        is_first: true,
+        is_done: false,
+        job,
+    };
+    Ok(HttpResponse::Ok()
+        .content_type("application/json")
+        .streaming(results.map(Ok::<_, actix_web::Error>)))
+}
+
+/// What the calls have in common.
+struct Job {
+    gateway: Rc<Gateway>,
+    request_id: String,
+    route: &'static str,
+    started: Instant,
+    deadline: Instant,
+    tool_errors: Option<ToolErrors>,
+    /// How large all results that are still to come may be together.
+    bytes_left: Cell<usize>,
+}
+
+/// The answer: each result is written as soon as it and those before it are there. Dropping it, as actix does when the caller has
+/// gone, cancels the calls.
+struct Results {
+    /// Tasks of their own, which come to their deadlines also while the caller does not read.
+    calls: VecDeque<JoinHandle<Pieces>>,
+    /// What is being written.
+    current: Pieces,
+    is_first: bool,
+    is_done: bool,
+    job: Rc<Job>,
+}
+
+impl Stream for Results {
+    type Item = Bytes;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            if let Some(piece) = self.current.next_piece() {
+                return Poll::Ready(Some(piece));
+            }
+            if let Some(call) = self.calls.front_mut() {
+                // It ends without a word only where it panicked, and the panic hook has written why.
+                let result = ready!(call.poll_unpin(context)).unwrap_or_else(|_| nothing());
+                self.calls.pop_front();
+                if !std::mem::take(&mut self.is_first) {
+                    self.current.push(Bytes::from_static(b","));
+                }
+                self.current.append(result);
+            } else if std::mem::replace(&mut self.is_done, true) {
+                return Poll::Ready(None);
+            } else {
+                self.job.log_end();
+                self.current.push(Bytes::from_static(b"]}"));
+            }
+        }
+    }
+}
+
+impl Drop for Results {
+    fn drop(&mut self) {
+        for call in &self.calls {
+            call.abort();
+        }
+    }
+}
+
+/// What still makes an answer of valid JSON.
+fn nothing() -> Pieces {
+    Pieces::of(Bytes::from_static(b"null"))
+}
+
+impl Job {
+    /// Makes one call, and writes what it comes to.
+    async fn run(self: Rc<Self>, written: Bytes) -> Pieces {
+        let item = match read(&written) {
+            Ok(item) => item,
+            Err(error) => return self.problem(&error, None),
+        };
+        let made = AssertUnwindSafe(self.call(&item)).catch_unwind().await;
+        let made = made.unwrap_or(Err(Error::Internal));
+        match made.and_then(|result| self.written(&result)) {
+            Ok(written) => written,
+            Err(error) => self.problem(&error, Some(&item)),
+        }
+    }
+
+    async fn call(&self, item: &BatchCall<'_>) -> Result<ToolResult, Error> {
+        let gateway = &self.gateway;
+        let server: &Arc<Server> = gateway
+            .servers
+            .get(&item.server)
+            .ok_or(Error::ServerNotFound)?;
+        let own = server.timeout.map(|timeout| self.started + timeout);
+        let mut wishes = Wishes::within(own.map_or(self.deadline, |own| own.min(self.deadline)));
+        wishes.session = session(item.session_id.as_deref())?;
+        let nothing = extract::object(b"{}")?;
+        let tool_call = ToolCall {
+            meta: item.meta,
+            ..ToolCall::of(&item.tool, item.arguments.unwrap_or(nothing))
+        };
+        let mut client = gateway.pool.client(server, wishes);
+        let result = checked_call(gateway, server, &mut client, &tool_call).await?;
+        client.finish();
+        if result.is_error && self.tool_errors.unwrap_or(server.tool_errors) == ToolErrors::Status {
+            return Err(Error::Tool {
+                result: result.bytes,
+                session: None,
+            });
+        }
+        Ok(result)
+    }
+
+    fn written(&self, result: &ToolResult) -> Result<Pieces, Error> {
+        self.take(result.bytes.len(), Executed::Yes)?;
+        let result_bytes = Pieces::of(result.bytes.clone());
+        self.item(200, result.is_error, result_bytes)
+            .map_err(|NoRoom| Error::NoRoom(Executed::Yes))
+    }
+
+    /// A [`BatchResult`], its body as it is.
+    fn item(&self, status: u16, tool_error: bool, body: Pieces) -> Result<Pieces, NoRoom> {
+        let mut written = Builder::new(&[], self.gateway.pool.budget());
+        written.text(format!("{{\"status\":{status}").as_bytes());
+        if tool_error {
+            written.text(b",\"toolError\":true");
+        }
+        written.text(b",\"body\":");
+        written.pieces(body);
+        written.text(b"}");
+        written.finish()
+    }
+
+    /// What went wrong. What the call is about goes into it, as far as that is known.
+    fn problem(&self, error: &Error, item: Option<&BatchCall<'_>>) -> Pieces {
+        let about = About {
+            request_id: &self.request_id,
+            server: item.map(|item| item.server.as_str()),
+            tool: item.map(|item| item.tool.as_str()),
+            prompt: None,
+        };
+        let budget = self.gateway.pool.budget();
+        let (verdict, problem) = error.problem(about, budget);
+        // That it is too large can always be said.
+        if problem.len() > SMALL
+            && let Err(too_large) = self.take(problem.len(), error.executed())
+        {
+            return self.problem(&too_large, item);
+        }
+        let is_tools = matches!(error, Error::Tool { .. });
+        self.item(verdict.status.as_u16(), is_tools, problem)
+            .unwrap_or_else(|NoRoom| nothing())
+    }
+
+    /// Takes so much of what all results may have together.
+    fn take(&self, bytes: usize, executed: Executed) -> Result<(), Error> {
+        let Some(left) = self.bytes_left.get().checked_sub(bytes) else {
+            let failure = Failure {
+                error: Cause::TooLarge(Cap::BatchBytes),
+                stage: Stage::Operation,
+                executed,
+                idempotent: false,
+            };
+            return Err(Error::upstream(Task::CallTool, failure));
+        };
+        self.bytes_left.set(left);
+        Ok(())
+    }
+
+    fn log_end(&self) {
+        log::info!(
+            target: "mcp_rest::access",
+            request_id = self.request_id.as_str(),
+            route = self.route,
+            micros = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+            "batch ended"
+        );
+    }
+}
+
+fn read(written: &[u8]) -> Result<BatchCall<'_>, Error> {
+    let item: BatchCall<'_> = serde_json::from_slice(written)
+        .map_err(|error| Error::invalid(format!("This is no call: {error}")))?;
+    for (name, value) in [("arguments", item.arguments), ("_meta", item.meta)] {
+        if let Some(value) = value {
+            extract::require_object(value, &format!("'{name}'"))?;
+        }
+    }
+    Ok(item)
+}
+
+fn session(written: Option<&str>) -> Result<Option<SessionId>, Error> {
+    extract::session_id(written.unwrap_or_default().as_bytes())
+}

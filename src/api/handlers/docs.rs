@@ -1,0 +1,274 @@
+//! OpenAPI documents, of this service and of servers' tools, and Swagger UI over them. The assets are part of the binary.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION};
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use crate::api::aside;
+use crate::api::error::problem::{Error, Task};
+use crate::api::fan_out;
+use crate::api::fan_out::Survey;
+use crate::api::openapi::parameters::{Asset, Deadline, Handshake, InServer, Session};
+use crate::api::openapi::problems::{
+    AssetProblems, ListProblems, PageProblems, ServiceProblems, SurveyProblems,
+};
+use crate::api::request::context::Call;
+use crate::api::request::extract;
+use crate::api::request::forwarded;
+use crate::api::request::forwarded::Base;
+use crate::api::response::json;
+use crate::api::tool_docs::document::Source;
+use crate::config::servers::Server;
+use crate::mcp::protocol::lists::Freshness;
+use crate::mcp::tools_cache::Tools;
+
+/// The page: `{root}` is the way to the root of this service, `{document}` the document it opens with.
+const PAGE: &str = include_str!("docs/page.html");
+const SCRIPT: &str = include_str!("docs/page.js");
+/// What the page takes of Swagger UI's own files. Its stock page and whatever else is in its archive are not served.
+const ASSETS: [&str; 4] = [
+    "swagger-ui-bundle.js",
+    "swagger-ui.css",
+    "index.css",
+    "favicon-32x32.png",
+];
+/// Nothing from elsewhere, and nothing that a document could bring along.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
+
+// === documents ===
+
+/// The OpenAPI document of this service
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    operation_id = "openapi",
+    tag = "service",
+    responses(
+        (status = 200, description = "This document", body = Object),
+        ServiceProblems,
+    ),
+)]
+pub(crate) fn openapi(call: &Call<'_>) -> Result<HttpResponse, Error> {
+    let url = Base::of(call).url();
+    let committed = Bytes::clone(&call.gateway.openapi);
+    if url == "/" {
+        return Ok(json::passed_on(committed));
+    }
+    let mut document: Value = serde_json::from_slice(&committed).map_err(|error| {
+        log::error!("our own document cannot be read: {error}");
+        Error::Internal
+    })?;
+    if let Some(servers) = document.get_mut("servers") {
+        *servers = json!([{"url": url, "description": "This service"}]);
+    }
+    Ok(forwarded::varying(call, json::of(&document)))
+}
+
+/// The tools of a server as an OpenAPI document
+///
+/// One operation a tool, with its own schemas, made from the server's list as it is now. For generators, and for people.
+#[utoipa::path(
+    get,
+    path = "/api/mcp/{server}/openapi.json",
+    operation_id = "openapiOfServer",
+    tag = "servers",
+    params(InServer, Session, Handshake, Deadline),
+    responses(
+        (status = 200, description = "The document (OpenAPI 3.1)", body = Object,
+            headers(("Mcp-Session-Id"), ("ETag"), ("Cache-Control"))),
+        (status = 304, description = "What `If-None-Match` names is still what there is", headers(("ETag"))),
+        ListProblems,
+    ),
+)]
+pub(crate) async fn openapi_of_server(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
+    let server = call.server()?;
+    let wishes = extract::wishes(call, server, None)?;
+    let mut client = call.gateway.pool.client(server, wishes);
+    let listed = client.ask_for_tools().await;
+    call.note_timing(&mut client);
+    let tools = listed.map_err(|failure| Error::upstream(Task::ListTools, failure))?;
+    let deadline = client.deadline();
+    let session = client.finish();
+    let freshness = tools.freshness();
+    let source = Source {
+        common: Arc::clone(&call.gateway.common),
+        about: Some(server.name.clone()),
+        servers: vec![(server.name.clone(), tools)],
+        failed: Vec::new(),
+        url: Base::of(call).url(),
+        key_wanted: !call.gateway.settings.keys.is_empty(),
+        validators: Arc::clone(&call.gateway.validators),
+    };
+    let response = document(call, source, freshness, deadline).await?;
+    Ok(json::with_session(response, session.as_ref()))
+}
+
+/// The tools of all servers as one OpenAPI document
+///
+/// Servers that cannot be asked are named in it (`info.x-mcp-failed-servers`).
+#[utoipa::path(
+    get,
+    path = "/api/openapi.json",
+    operation_id = "openapiOfAll",
+    tag = "servers",
+    params(Deadline),
+    responses(
+        (status = 200, description = "The document (OpenAPI 3.1)", body = Object, headers(("ETag"), ("Cache-Control"))),
+        (status = 304, description = "What `If-None-Match` names is still what there is", headers(("ETag"))),
+        SurveyProblems,
+    ),
+)]
+pub(crate) async fn openapi_of_all(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
+    let timeout = extract::asked_timeout(call, None)?;
+    let deadline = call.started + timeout.unwrap_or(call.gateway.settings.timeout);
+    let survey = fan_out::tools(call, call.gateway.servers.iter(), timeout, true).await;
+    let survey = survey.within_one_list(call);
+    let Survey { found, failed } = survey;
+    let freshness = found.iter().map(|(_, tools)| tools.freshness());
+    let freshness = freshness.reduce(Freshness::and).unwrap_or_default();
+    // What is missing may be back at any time.
+    let freshness = if failed.is_empty() {
+        freshness
+    } else {
+        Freshness::default()
+    };
+    let named = |(server, tools): (&Server, Arc<Tools>)| (server.name.clone(), tools);
+    let source = Source {
+        common: Arc::clone(&call.gateway.common),
+        about: None,
+        servers: found.into_iter().map(named).collect(),
+        failed,
+        url: Base::of(call).url(),
+        key_wanted: !call.gateway.settings.keys.is_empty(),
+        validators: Arc::clone(&call.gateway.validators),
+    };
+    document(call, source, freshness, deadline).await
+}
+
+/// The document. With thousands of tools it takes longer to write than other callers should wait.
+async fn document(
+    call: &Call<'_>,
+    source: Source,
+    freshness: Freshness,
+    deadline: Instant,
+) -> Result<HttpResponse, Error> {
+    let written = aside::run(deadline, || move || source.document()).await?;
+    let document = written.map_err(|error| {
+        log::error!("a document could not be written: {error}");
+        Error::Internal
+    })?;
+    let response = forwarded::varying(call, json::json(document));
+    Ok(json::conditional(call, response, freshness, deadline).await)
+}
+
+// === pages ===
+
+/// Swagger UI over the tools of a server
+///
+/// A page for people. It needs no key itself; it asks for one to show what needs one.
+#[utoipa::path(
+    get,
+    path = "/api/mcp/{server}/docs",
+    operation_id = "docsOfServer",
+    tag = "servers",
+    params(InServer),
+    responses(
+        (status = 200, description = "The page", content((String = "text/html"))),
+        PageProblems,
+    ),
+)]
+pub(crate) fn page_of_server(call: &Call<'_>) -> Result<HttpResponse, Error> {
+    // Where there are keys, which servers there are is not for everybody to know.
+    if call.gateway.settings.keys.is_empty() {
+        call.server()?;
+    }
+    let deeper = if call.request.uri().path().ends_with('/') {
+        "../"
+    } else {
+        ""
+    };
+    Ok(page(
+        &format!("../../../{deeper}"),
+        &format!("{deeper}openapi.json"),
+    ))
+}
+
+/// Swagger UI over this service's documents: its own, and those of all servers
+///
+/// `/swagger-ui/` is the page. Its assets are part of this service: it loads nothing from elsewhere.
+#[utoipa::path(
+    get,
+    path = "/swagger-ui/{file}",
+    operation_id = "swaggerUi",
+    tag = "service",
+    params(Asset),
+    responses(
+        (status = 200, description = "The page or the asset", content(
+            (String = "text/html"),
+            (String = "text/css"),
+            (String = "text/javascript"),
+            (Value = "image/png"),
+        )),
+        (status = 308, description = "`/swagger-ui` is at `/swagger-ui/`", headers(("Location"))),
+        AssetProblems,
+    ),
+)]
+pub(crate) fn swagger_ui(call: &Call<'_>) -> Result<HttpResponse, Error> {
+    // The page names its assets relative to itself: without the slash they would be looked for at the root.
+    if call.request.uri().path() == "/swagger-ui" {
+        return Ok(HttpResponse::PermanentRedirect()
+            .insert_header((LOCATION, "swagger-ui/"))
+            .finish());
+    }
+    match call.file {
+        "" | "index.html" => Ok(page("../", "../openapi.json")),
+        "page.js" => Ok(asset(
+            "text/javascript",
+            Bytes::from_static(SCRIPT.as_bytes()),
+        )),
+        file if ASSETS.contains(&file) => vendored(file),
+        _ => Err(Error::RouteNotFound),
+    }
+}
+
+fn page(root: &str, document: &str) -> HttpResponse {
+    let html = PAGE.replace("{root}", root).replace("{document}", document);
+    let mut response = asset("text/html; charset=utf-8", html.into());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, POLICY);
+    response
+}
+
+fn vendored(file: &str) -> Result<HttpResponse, Error> {
+    let config = Arc::new(utoipa_swagger_ui::Config::from("openapi.json"));
+    match utoipa_swagger_ui::serve(file, config) {
+        Ok(Some(found)) => Ok(asset(
+            &found.content_type,
+            match found.bytes {
+                Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+                Cow::Owned(bytes) => bytes.into(),
+            },
+        )),
+        Ok(None) => Err(Error::RouteNotFound),
+        Err(error) => {
+            log::error!("an asset of Swagger UI could not be made: {error}");
+            Err(Error::Internal)
+        }
+    }
+}
+
+fn asset(media_type: &str, bytes: Bytes) -> HttpResponse {
+    let mut response = json::json(bytes);
+    if let Ok(media_type) = HeaderValue::from_str(media_type) {
+        response.headers_mut().insert(CONTENT_TYPE, media_type);
+    }
+    response
+}

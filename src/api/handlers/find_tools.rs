@@ -1,0 +1,216 @@
+//! `GET /api/tools`: the tools of all servers, those first that fit what is looked for best.
+
+use std::cmp::Reverse;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use actix_web::HttpResponse;
+use memchr::memmem::Finder;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use crate::api::aside;
+use crate::api::error::problem::Error;
+use crate::api::fan_out;
+use crate::api::fan_out::FailedServer;
+use crate::api::openapi::mcp::Tool as ToolSchema;
+use crate::api::openapi::parameters::{Deadline, Search};
+use crate::api::openapi::problems::SearchProblems;
+use crate::api::request::context::Call;
+use crate::api::request::extract;
+use crate::api::response::json;
+use crate::api::tool_docs::document::execute_path;
+use crate::config::servers::Server;
+use crate::mcp::tools_cache::{ToolWords, Tools};
+use crate::mcp::words;
+use crate::mcp::words::Words;
+
+/// Tools told of unless the caller says how many.
+const LIMIT: usize = 50;
+/// And at most.
+const MOST: usize = 1000;
+/// Words of a search that count.
+const MOST_WORDS: usize = 32;
+
+/// What was found.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FoundTools<'a> {
+    /// The tools, best first.
+    tools: Vec<FoundTool<'a>>,
+    /// How many there are here: those that fit best, up to `limit` and to `limits.listBytes` of definitions.
+    count: usize,
+    /// How many fit.
+    total: usize,
+    /// Servers that could not be asked.
+    failed_servers: Vec<FailedServer>,
+}
+
+/// A tool, and where it is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FoundTool<'a> {
+    /// The server that has it.
+    server: &'a str,
+    /// Its name.
+    name: &'a str,
+    /// The path that runs it, by POST.
+    path: String,
+    /// How well it fits; 0 where nothing was looked for.
+    score: u32,
+    /// The definition.
+    #[schema(value_type = ToolSchema)]
+    tool: &'a RawValue,
+}
+
+/// Find tools, over all servers at once
+///
+/// By words in names, titles and descriptions, those first that fit best; without `q` all, in the order of servers and their
+/// lists. Lists that were asked for a short time ago are not asked for again.
+#[utoipa::path(
+    get,
+    path = "/api/tools",
+    operation_id = "findTools",
+    tag = "tools",
+    params(Search, Deadline),
+    responses(
+        (status = 200, description = "What was found", body = FoundTools<'_>),
+        SearchProblems,
+    ),
+)]
+pub(crate) async fn find(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
+    let wanted = Wanted::of(call.query.get("q")?.unwrap_or_default());
+    let limit = limit(call.query.get("limit")?)?;
+    let timeout = extract::asked_timeout(call, None)?;
+    let deadline = call.started + timeout.unwrap_or(call.gateway.settings.timeout);
+    let chosen: Vec<&Arc<Server>> = match call.query.get("server")? {
+        None => call.gateway.servers.iter().collect(),
+        Some(name) => {
+            call.server_name = Some(name.to_owned());
+            vec![call.server()?]
+        }
+    };
+    let survey = fan_out::tools(call, chosen.into_iter(), timeout, false).await;
+    let bytes = survey.bytes();
+    let named = |(server, tools): (&Server, Arc<Tools>)| (server.name.clone(), tools);
+    let lists: Vec<_> = survey.found.into_iter().map(named).collect();
+    let failed = survey.failed;
+    let most_bytes = call.gateway.settings.limits.list_bytes;
+    let search = move || {
+        let found = search(&lists, &wanted, limit, most_bytes, failed);
+        serde_json::to_vec(&found)
+    };
+    match aside::if_large(bytes, deadline, search).await? {
+        Ok(body) => Ok(json::json(body.into())),
+        Err(error) => {
+            log::error!("an answer could not be written: {error}");
+            Err(Error::Internal)
+        }
+    }
+}
+
+/// The tools that fit best, no more than `limit`, and of no more than `most_bytes` beside the first.
+fn search<'a>(
+    lists: &'a [(String, Arc<Tools>)],
+    wanted: &Wanted,
+    limit: usize,
+    most_bytes: usize,
+    failed_servers: Vec<FailedServer>,
+) -> FoundTools<'a> {
+    let mut found = Vec::new();
+    for (server, tools) in lists {
+        let server_words = Words::of(server);
+        for (name, tool, words) in tools.with_words() {
+            if let Some(score) = wanted.score(&server_words, words) {
+                found.push((score, server, name, tool));
+            }
+        }
+    }
+    // Stable: equals stay in the order of servers and lists.
+    found.sort_by_key(|(score, ..)| Reverse(*score));
+    let total = found.len();
+    let mut bytes = 0;
+    let tools: Vec<FoundTool<'_>> = found
+        .into_iter()
+        .take(limit)
+        .take_while(|(.., tool)| {
+            let is_first = bytes == 0;
+            bytes += tool.definition.get().len();
+            is_first || bytes <= most_bytes
+        })
+        .map(|(score, server, name, tool)| FoundTool {
+            server,
+            name,
+            path: execute_path(server, name),
+            score,
+            tool: &tool.definition,
+        })
+        .collect();
+    FoundTools {
+        count: tools.len(),
+        tools,
+        total,
+        failed_servers,
+    }
+}
+
+fn limit(written: Option<&str>) -> Result<usize, Error> {
+    let Some(written) = written else {
+        return Ok(LIMIT);
+    };
+    let number = written
+        .parse()
+        .ok()
+        .filter(|limit| (1..=MOST).contains(limit));
+    number.ok_or_else(|| {
+        Error::invalid(format!(
+            "The parameter 'limit' must be a number from 1 to {MOST}"
+        ))
+    })
+}
+
+// === ranking ===
+
+/// The words that are looked for.
+struct Wanted {
+    words: Vec<Finder<'static>>,
+    /// All of them, as a name would have them.
+    whole: Words,
+}
+
+impl Wanted {
+    fn of(query: &str) -> Self {
+        let mut words = words::split(query);
+        let mut seen = HashSet::new();
+        words.retain(|word| seen.insert(word.clone()));
+        words.truncate(MOST_WORDS);
+        Self {
+            whole: Words::joined(&words),
+            words: words
+                .iter()
+                .map(|word| Finder::new(word).into_owned())
+                .collect(),
+        }
+    }
+
+    /// How well a tool fits; `None` if one of the words is nowhere to be found.
+    fn score(&self, server: &Words, tool: &ToolWords) -> Option<u32> {
+        let places = [
+            (&tool.name, 100),
+            (&tool.title, 40),
+            (server, 30),
+            (&tool.description, 10),
+        ];
+        let mut sum = 0;
+        for word in &self.words {
+            let points = places.map(|(place, weight)| place.likeness(word) * weight);
+            let best = points.into_iter().max().filter(|best| *best > 0)?;
+            sum += best;
+        }
+        // The whole name, in whatever way it is written.
+        if !self.words.is_empty() && tool.name == self.whole {
+            sum += 1000;
+        }
+        Some(sum)
+    }
+}

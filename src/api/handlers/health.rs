@@ -1,0 +1,83 @@
+//! Signs of life of this service itself. No server is asked.
+
+use std::time::SystemTime;
+
+use actix_web::HttpResponse;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::api::error::problem::Error;
+use crate::api::openapi::problems::{LivenessProblems, ReadinessProblems, ServiceProblems};
+use crate::api::request::context::Call;
+use crate::api::response::json;
+use crate::logging;
+
+/// The service is up.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Health {
+    /// Always `ok`.
+    #[schema(pattern = "^ok$")]
+    status: &'static str,
+    /// The service's clock, RFC 3339 in UTC.
+    #[schema(format = DateTime)]
+    timestamp: String,
+}
+
+/// An answer to a probe.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Probe {
+    /// Always `ok`.
+    #[schema(pattern = "^ok$")]
+    status: &'static str,
+}
+
+/// Say that the service is up
+#[utoipa::path(
+    get,
+    path = "/health",
+    operation_id = "health",
+    tag = "service",
+    responses(
+        (status = 200, description = "The service is up", body = Health),
+        ServiceProblems,
+    ),
+)]
+pub(crate) fn health(_: &Call<'_>) -> HttpResponse {
+    json::of(&Health {
+        status: "ok",
+        timestamp: logging::timestamp(SystemTime::now()),
+    })
+}
+
+/// Liveness probe
+#[utoipa::path(
+    get,
+    path = "/livez",
+    operation_id = "livez",
+    tag = "service",
+    responses(
+        (status = 200, description = "The process is alive", body = Probe),
+        LivenessProblems,
+    ),
+)]
+pub(crate) fn live() -> HttpResponse {
+    json::of(&Probe { status: "ok" })
+}
+
+/// Readiness probe
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "readyz",
+    tag = "service",
+    responses(
+        (status = 200, description = "The service takes requests", body = Probe),
+        ReadinessProblems,
+    ),
+)]
+pub(crate) fn ready(call: &Call<'_>) -> Result<HttpResponse, Error> {
+    if !call.gateway.drain.is_ready() {
+        return Err(Error::Draining);
+    }
+    Ok(json::of(&Probe { status: "ok" }))
+}

@@ -1,0 +1,67 @@
+//! `GET /api/list-servers`: which servers are configured. Asks none of them.
+
+use actix_web::HttpResponse;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::api::openapi::problems::GatewayProblems;
+use crate::api::request::context::Call;
+use crate::api::response::json;
+use crate::config::servers::Server;
+
+/// The configured servers, in file order.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ServerList<'a> {
+    /// The servers.
+    servers: Vec<ListedServer<'a>>,
+    /// How many there are.
+    count: usize,
+}
+
+/// One configured server.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ListedServer<'a> {
+    /// Its name in paths, percent-encoded there.
+    name: &'a str,
+    /// Where it is, as far as that may be shown.
+    url: &'a str,
+    /// Its transport.
+    #[serde(rename = "type")]
+    transport: &'static str,
+}
+
+/// List the configured servers
+///
+/// In the order of the configuration. No server is asked.
+#[utoipa::path(
+    get,
+    path = "/api/list-servers",
+    operation_id = "listServers",
+    tag = "servers",
+    responses(
+        (status = 200, description = "The servers", body = ServerList<'_>),
+        GatewayProblems,
+    ),
+)]
+pub(crate) fn list_servers(call: &Call<'_>) -> HttpResponse {
+    let servers: Vec<ListedServer<'_>> = call
+        .gateway
+        .servers
+        .iter()
+        .map(|server| ListedServer::of(server))
+        .collect();
+    json::of(&ServerList {
+        count: servers.len(),
+        servers,
+    })
+}
+
+impl<'a> ListedServer<'a> {
+    fn of(server: &'a Server) -> Self {
+        Self {
+            name: &server.name,
+            url: &server.shown_url,
+            transport: server.transport.name(),
+        }
+    }
+}

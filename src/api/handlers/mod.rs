@@ -1,0 +1,12 @@
+//! What answers a route: one file per family of routes.
+
+pub(crate) mod batch;
+pub(crate) mod docs;
+pub(crate) mod find_tools;
+pub(crate) mod health;
+pub(crate) mod list_servers;
+pub(crate) mod prompts;
+pub(crate) mod resources;
+pub(crate) mod rpc;
+pub(crate) mod session;
+pub(crate) mod tools;

@@ -1,0 +1,113 @@
+//! Prompts: list them, fill one in; and completion, which helps to fill in prompts and resource templates.
+
+use actix_web::HttpResponse;
+
+use crate::api::error::problem::{Error, Task};
+use crate::api::handlers::tools::list_of;
+use crate::api::openapi::mcp::{
+    CompleteRequest, CompleteResult, GetPromptResult, ListPromptsResult, PromptArguments,
+};
+use crate::api::openapi::parameters::{Deadline, Handshake, InServer, OfPrompt, Page, Session};
+use crate::api::openapi::problems::{BodyProblems, ListProblems, PromptProblems};
+use crate::api::request::context::Call;
+use crate::api::request::extract;
+use crate::api::response::json;
+use crate::mcp::client::PromptCall;
+use crate::mcp::protocol::lists::Listing;
+
+/// List a server's prompts
+///
+/// One page of the server's `prompts/list`, or all of it with `all=true`.
+#[utoipa::path(
+    get,
+    path = "/api/mcp/{server}/prompts",
+    operation_id = "listPrompts",
+    tag = "prompts",
+    params(InServer, Page, Session, Handshake, Deadline),
+    responses(
+        (status = 200, description = "The server's `result`", body = ListPromptsResult, headers(("Mcp-Session-Id"))),
+        ListProblems,
+    ),
+)]
+pub(crate) async fn list(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
+    list_of(call, Listing::Prompts, Task::ListPrompts).await
+}
+
+/// Fill in a prompt: the body is the arguments object
+#[utoipa::path(
+    post,
+    path = "/api/mcp/{server}/prompts/{prompt}/get",
+    operation_id = "getPrompt",
+    tag = "prompts",
+    params(InServer, OfPrompt, Session, Handshake, Deadline),
+    request_body(content = Option<PromptArguments>, description = "The arguments; no body means `{}`"),
+    responses(
+        (status = 200, description = "The server's `result`", body = GetPromptResult, headers(("Mcp-Session-Id"))),
+        PromptProblems,
+        BodyProblems,
+    ),
+)]
+pub(crate) async fn get(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
+    let server = call.server()?;
+    let body = extract::body(call).await?;
+    let wishes = extract::wishes(call, server, None)?;
+    let prompt = PromptCall {
+        name: call.prompt.as_deref().unwrap_or_default(),
+        arguments: extract::object(&body)?,
+    };
+    let mut client = call.gateway.pool.client(server, wishes);
+    let outcome = client.get_prompt(&prompt).await;
+    call.note_timing(&mut client);
+    let result = outcome.map_err(|failure| Error::upstream(Task::GetPrompt, failure))?;
+    let session = client.finish();
+    Ok(json::with_session(
+        json::passed_on(result),
+        session.as_ref(),
+    ))
+}
+
+/// Complete an argument of a prompt or a variable of a resource template
+#[utoipa::path(
+    post,
+    path = "/api/mcp/{server}/complete",
+    operation_id = "complete",
+    tag = "prompts",
+    params(InServer, Session, Handshake, Deadline),
+    request_body(content = CompleteRequest, description = "What is to be completed"),
+    responses(
+        (status = 200, description = "The server's `result`", body = CompleteResult, headers(("Mcp-Session-Id"))),
+        ListProblems,
+        BodyProblems,
+    ),
+)]
+pub(crate) async fn complete(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
+    let server = call.server()?;
+    let body = extract::body(call).await?;
+    let object = extract::object(&body)?;
+    let wishes = extract::wishes(call, server, None)?;
+    let params = extract::members(object, "The body")?;
+    for name in ["ref", "argument"] {
+        if !params
+            .get(name)
+            .is_some_and(|raw| raw.get().starts_with('{'))
+        {
+            return Err(Error::invalid(format!(
+                "The body must hold 'ref' and 'argument', both objects; '{name}' is not"
+            )));
+        }
+    }
+    if params.get("_meta").is_some() {
+        return Err(Error::invalid(
+            "'_meta' goes through POST /api/mcp/{server}/rpc",
+        ));
+    }
+    let mut client = call.gateway.pool.client(server, wishes);
+    let outcome = client.complete(&params).await;
+    call.note_timing(&mut client);
+    let result = outcome.map_err(|failure| Error::upstream(Task::Complete, failure))?;
+    let session = client.finish();
+    Ok(json::with_session(
+        json::passed_on(result),
+        session.as_ref(),
+    ))
+}

@@ -1,0 +1,377 @@
+//! Resources: list them and their templates, expand a template, read one, as MCP's result or as the content itself.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{CONTENT_DISPOSITION, HeaderValue, VARY};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use crate::api::error::problem::{Error, Task};
+use crate::api::handlers::tools::list_of;
+use crate::api::openapi::mcp::{
+    ListResourceTemplatesResult, ListResourcesResult, ReadResourceResult,
+};
+use crate::api::openapi::parameters::{
+    Deadline, ExpandTemplate, Handshake, InServer, Page, ReadResource, Session, VariablesInQuery,
+};
+use crate::api::openapi::problems::{ListProblems, NamedServerProblems, ReadProblems};
+use crate::api::request::accept::Accept;
+use crate::api::request::context::Call;
+use crate::api::request::extract;
+use crate::api::response::json;
+use crate::mcp::protocol::error::{Error as Cause, Executed, Failure, Stage};
+use crate::mcp::protocol::lists::{Freshness, Listing, text_of};
+use crate::mcp::protocol::message::{for_each_member, named};
+use crate::offload;
+use crate::uri_template;
+use crate::uri_template::Unexpandable;
+
+const JSON: &str = "application/json";
+/// Media types that one resource is offered in.
+const MOST_TYPES: usize = 100;
+
+/// A URI made from a template.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Expanded {
+    /// The URI.
+    uri: String,
+}
+
+/// List a server's resources
+///
+/// One page of the server's `resources/list`, or all of it with `all=true`.
+#[utoipa::path(
+    get,
+    path = "/api/mcp/{server}/resources",
+    operation_id = "listResources",
+    tag = "resources",
+    params(InServer, Page, Session, Handshake, Deadline),
+    responses(
+        (status = 200, description = "The server's `result`", body = ListResourcesResult, headers(("Mcp-Session-Id"))),
+        ListProblems,
+    ),
+)]
+pub(crate) async fn list(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
+    list_of(call, Listing::Resources, Task::ListResources).await
+}
+
+/// List a server's resource templates
+///
+/// One page of the server's `resources/templates/list`, or all of it with `all=true`.
+#[utoipa::path(
+    get,
+    path = "/api/mcp/{server}/resources/templates",
+    operation_id = "listResourceTemplates",
+    tag = "resources",
+    params(InServer, Page, Session, Handshake, Deadline),
+    responses(
+        (status = 200, description = "The server's `result`", body = ListResourceTemplatesResult,
+            headers(("Mcp-Session-Id"))),
+        ListProblems,
+    ),
+)]
+pub(crate) async fn list_templates(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
+    list_of(call, Listing::ResourceTemplates, Task::ListResources).await
+}
+
+/// Make a URI from a template
+///
+/// RFC 6570, with the variables in the query. No server is asked.
+#[utoipa::path(
+    get,
+    path = "/api/mcp/{server}/resources/templates/expand",
+    operation_id = "expandResourceTemplate",
+    tag = "resources",
+    params(InServer, ExpandTemplate, VariablesInQuery),
+    responses(
+        (status = 200, description = "The URI", body = Expanded),
+        NamedServerProblems,
+    ),
+)]
+pub(crate) fn expand(call: &Call<'_>) -> Result<HttpResponse, Error> {
+    call.server()?;
+    let template = call
+        .query
+        .get("template")?
+        .filter(|template| !template.is_empty())
+        .ok_or_else(|| Error::invalid("Give the template in 'template'"))?;
+    let uri = expanded(call, template, &["template"])?;
+    Ok(json::of(&Expanded { uri }))
+}
+
+/// Read a resource
+///
+/// MCP's result; or, if `Accept` or `result=content` says so, the content itself with its own media type.
+#[utoipa::path(
+    get,
+    path = "/api/mcp/{server}/resources/read",
+    operation_id = "readResource",
+    tag = "resources",
+    params(InServer, ReadResource, VariablesInQuery, Session, Handshake, Deadline),
+    responses(
+        (status = 200, description = "The server's `result`, or the content in its own media type", content(
+            (ReadResourceResult = "application/json"),
+            (Value = "*/*"),
+        ), headers(("Mcp-Session-Id"), ("ETag"), ("Cache-Control"), ("Content-Disposition"))),
+        (status = 304, description = "What `If-None-Match` names is still what there is", headers(("ETag"))),
+        ReadProblems,
+    ),
+)]
+pub(crate) async fn read(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
+    let server = call.server()?;
+    let uri = wanted_uri(call)?;
+    let only_content = match call.query.get("result")? {
+        None => None,
+        Some("mcp") => Some(false),
+        Some("content") => Some(true),
+        Some(_) => {
+            return Err(Error::invalid(
+                "The parameter 'result' must be mcp or content",
+            ));
+        }
+    };
+    let wishes = extract::wishes(call, server, None)?;
+    let deadline = wishes.deadline;
+    let mut client = call.gateway.pool.client(server, wishes);
+    let outcome = client.read_resource(&uri).await;
+    call.note_timing(&mut client);
+    let result = outcome.map_err(|failure| Error::upstream(Task::ReadResource, failure))?;
+    let accept = Accept::of(call.request.headers());
+    let whole = result.clone();
+    let look = move || {
+        let chosen = choose(&whole, &accept, only_content);
+        (freshness_of(&whole), chosen)
+    };
+    let looked = offload::run(result.len(), look).await;
+    let (freshness, chosen) = looked.ok_or(Error::Internal)?;
+    let response = match chosen {
+        Ok(None) => json::passed_on(result),
+        Ok(Some(content)) => content.into_response(&uri),
+        Err(error) => {
+            client.give_up();
+            return Err(error);
+        }
+    };
+    // Only now: a session that was opened for what cannot be given is not the caller's.
+    let session = client.finish();
+    let response = json::conditional(call, response, freshness, deadline).await;
+    Ok(json::with_session(response, session.as_ref()))
+}
+
+/// The URI to read: as it is given, or made from a template.
+fn wanted_uri(call: &Call<'_>) -> Result<String, Error> {
+    match (call.query.get("uri")?, call.query.get("template")?) {
+        (Some(uri), None) if !uri.is_empty() => Ok(uri.to_owned()),
+        (None, Some(template)) if !template.is_empty() => expanded(call, template, READ_PARAMETERS),
+        _ => Err(Error::invalid(
+            "Name the resource in 'uri', or by 'template' and its variables",
+        )),
+    }
+}
+
+/// What is no variable of a template.
+const READ_PARAMETERS: &[&str] = &[
+    "template",
+    "result",
+    "sessionId",
+    "init",
+    "close",
+    "timeoutMs",
+];
+
+/// A template with the variables that the query holds. A variable given more than once is a list; one whose name is a parameter's
+/// is given as `arg.NAME`.
+fn expanded(call: &Call<'_>, template: &str, not_variables: &[&str]) -> Result<String, Error> {
+    let variables = call.query.others(not_variables);
+    uri_template::expand(template, &variables).map_err(|error| {
+        Error::invalid(match error {
+            Unexpandable::NoTemplate => "'template' is no URI template (RFC 6570)",
+            Unexpandable::TooLong => "'template' stands for a URI of more than 64 KiB",
+        })
+    })
+}
+
+// === the content itself ===
+
+/// One of a resource's contents, decoded.
+struct Content {
+    media_type: String,
+    bytes: Bytes,
+}
+
+/// The content that the caller wants; `None` where that is MCP's result.
+fn choose(
+    result: &Bytes,
+    accept: &Accept,
+    only_content: Option<bool>,
+) -> Result<Option<Content>, Error> {
+    if only_content == Some(false) {
+        return Ok(None);
+    }
+    let contents = contents(result);
+    let whole = std::iter::once(JSON).filter(|_| only_content.is_none());
+    let types = contents.iter().map(|(media_type, _)| media_type.as_str());
+    let types = types.filter(|it| only_content.is_some() || *it != JSON);
+    let offers: Vec<&str> = whole.chain(types).collect();
+    let Some(best) = accept.best(offers.iter().copied()) else {
+        return Err(Error::NotAcceptable {
+            available: offers.into_iter().map(ToOwned::to_owned).collect(),
+            executed: Executed::Yes,
+            result: None,
+            session: None,
+        });
+    };
+    if only_content.is_none() && best == JSON {
+        return Ok(None);
+    }
+    let chosen = contents
+        .iter()
+        .find(|(media_type, _)| media_type == best)
+        .and_then(|(media_type, item)| Content::decode(media_type, item));
+    chosen.map(Some).ok_or_else(|| {
+        Error::upstream(
+            Task::ReadResource,
+            Failure {
+                error: Cause::Malformed("a content that is neither text nor Base64".into()),
+                stage: Stage::Operation,
+                executed: Executed::Yes,
+                idempotent: false,
+            },
+        )
+    })
+}
+
+/// The first content of each media type in a result.
+fn contents(result: &[u8]) -> Vec<(String, &RawValue)> {
+    let text = std::str::from_utf8(result).unwrap_or_default();
+    let [list] = named(text, ["contents"]).unwrap_or_default();
+    let list = list.map_or("", RawValue::get).as_bytes();
+    let mut contents: Vec<(String, &RawValue)> = Vec::new();
+    // What is no array holds nothing.
+    let _ = for_each_member(list, |item| {
+        let Ok([said, blob]) = named(item.get(), ["mimeType", "blob"]) else {
+            return;
+        };
+        let said = said.and_then(text_of);
+        let media_type = match said.filter(|said| json::is_media_type(said)) {
+            Some(said) => said,
+            None if blob.is_some() => "application/octet-stream".into(),
+            None => "text/plain".into(),
+        };
+        let is_known = contents.iter().any(|(known, _)| *known == media_type);
+        if contents.len() < MOST_TYPES && !is_known {
+            contents.push((media_type.into_owned(), item));
+        }
+    });
+    contents
+}
+
+impl Content {
+    fn decode(media_type: &str, item: &RawValue) -> Option<Self> {
+        let [blob, text] = named(item.get(), ["blob", "text"]).ok()?;
+        let bytes = match blob {
+            Some(blob) => BASE64_STANDARD.decode(text_of(blob)?.trim()).ok()?,
+            None => text_of(text?)?.into_owned().into_bytes(),
+        };
+        let is_text = blob.is_none();
+        let media_type = if is_text && media_type.starts_with("text/") && !media_type.contains(';')
+        {
+            format!("{media_type}; charset=utf-8")
+        } else {
+            media_type.to_owned()
+        };
+        Some(Self {
+            media_type,
+            bytes: bytes.into(),
+        })
+    }
+
+    /// The content as a response of its own.
+    fn into_response(self, uri: &str) -> HttpResponse {
+        let mut response = json::in_sandbox(json::json(self.bytes), &self.media_type);
+        let headers = response.headers_mut();
+        headers.insert(VARY, HeaderValue::from_static("Accept"));
+        let disposition = disposition(uri, &self.media_type);
+        if let Ok(disposition) = HeaderValue::from_str(&disposition) {
+            headers.insert(CONTENT_DISPOSITION, disposition);
+        }
+        response
+    }
+}
+
+/// `Content-Disposition` (RFC 6266): shown in place where that is harmless, and named by the end of the URI.
+fn disposition(uri: &str, media_type: &str) -> String {
+    const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_');
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    let essence = essence.to_ascii_lowercase();
+    let harmless = matches!(
+        essence.as_str(),
+        "text/plain" | "text/markdown" | "text/csv" | "application/json" | "application/pdf"
+    ) || (["image/", "audio/", "video/"]
+        .iter()
+        .any(|kind| essence.starts_with(kind))
+        && essence != "image/svg+xml");
+    let kind = if harmless { "inline" } else { "attachment" };
+    let path = uri.split(['?', '#']).next().unwrap_or_default();
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let name = percent_decode_str(name).decode_utf8_lossy();
+    if name.is_empty() {
+        return kind.to_owned();
+    }
+    let encoded = utf8_percent_encode(&name, PLAIN).to_string();
+    if encoded == name {
+        return format!("{kind}; filename=\"{name}\"");
+    }
+    let plain: String = name
+        .chars()
+        .map(|c| {
+            let fine = c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ' ');
+            if fine { c } else { '_' }
+        })
+        .collect();
+    format!("{kind}; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
+}
+
+fn freshness_of(result: &[u8]) -> Freshness {
+    let text = std::str::from_utf8(result).unwrap_or_default();
+    let [ttl, scope] = named(text, ["ttlMs", "cacheScope"]).unwrap_or_default();
+    Freshness::said(ttl, scope)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::api::handlers::resources::disposition;
+
+    #[test]
+    fn harmless_types_are_shown_in_place() {
+        for (uri, media_type, written) in [
+            (
+                "demo://a/b.txt",
+                "text/plain; charset=utf-8",
+                "inline; filename=\"b.txt\"",
+            ),
+            (
+                "demo://a/b.html",
+                "text/html",
+                "attachment; filename=\"b.html\"",
+            ),
+            (
+                "demo://a/x.svg",
+                "image/svg+xml",
+                "attachment; filename=\"x.svg\"",
+            ),
+            ("demo://a/", "image/png", "inline"),
+            (
+                "demo://a/gr%C3%BC%22n.txt",
+                "text/plain",
+                "inline; filename=\"gr__n.txt\"; filename*=UTF-8''gr%C3%BC%22n.txt",
+            ),
+        ] {
+            assert_eq!(disposition(uri, media_type), written);
+        }
+    }
+}

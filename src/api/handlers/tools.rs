@@ -1,0 +1,388 @@
+//! Tools: list them, find one, call one.
+
+use std::sync::Arc;
+
+use actix_web::HttpResponse;
+use actix_web::http::Method;
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use crate::api::aside;
+use crate::api::error::problem::{Error, Task};
+use crate::api::openapi::mcp::{Arguments, DescribedTool, ListToolsResult, ToolAnswer};
+use crate::api::openapi::parameters::{
+    ArgumentsInQuery, Deadline, Handshake, InServer, OfTool, OnToolError, Page, ResultForm, Session,
+};
+use crate::api::openapi::problems::{BodyProblems, CallProblems, ListProblems, ToolProblems};
+use crate::api::request::context::Call;
+use crate::api::request::extract;
+use crate::api::request::forwarded;
+use crate::api::request::forwarded::Base;
+use crate::api::response::json;
+use crate::api::response::negotiate::Wanted;
+use crate::api::response::stream;
+use crate::api::response::stream::{Frame, Job};
+use crate::api::state::Gateway;
+use crate::api::tool_docs::document::execute_path;
+use crate::config::servers::{ArgumentChecks, Server, ToolErrors};
+use crate::mcp::client::{Client, Init, ToolCall, ToolResult, Wishes};
+use crate::mcp::protocol::error::Failure;
+use crate::mcp::protocol::lists::Listing;
+use crate::mcp::protocol::message::Members;
+use crate::schema::example::Examples;
+use crate::schema::validate::Validators;
+use crate::schema::{example, from_query, validate};
+
+/// List a server's tools
+///
+/// One page of the server's `tools/list`, or all of it with `all=true`. Tools that the protocol forbids to use (an
+/// invalid `x-mcp-header`) are left out.
+#[utoipa::path(
+    get,
+    path = "/api/mcp/{server}/tools",
+    operation_id = "listTools",
+    tag = "tools",
+    params(InServer, Page, Session, Handshake, Deadline),
+    responses(
+        (status = 200, description = "The server's `result`", body = ListToolsResult, headers(("Mcp-Session-Id"))),
+        ListProblems,
+    ),
+)]
+pub(crate) async fn list(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
+    list_of(call, Listing::Tools, Task::ListTools).await
+}
+
+/// One page of a list, or all of it.
+pub(crate) async fn list_of(
+    call: &mut Call<'_>,
+    listing: Listing,
+    task: Task,
+) -> Result<HttpResponse, Error> {
+    let server = call.server()?;
+    let wishes = extract::wishes(call, server, None)?;
+    let cursor = call.query.get("cursor")?;
+    let all = call.query.flag("all")?;
+    if all && cursor.is_some() {
+        return Err(Error::invalid(
+            "'all=true' starts at the first page and takes no 'cursor'",
+        ));
+    }
+    let mut client = call.gateway.pool.client(server, wishes);
+    let listed = if all {
+        client.list_all(listing).await
+    } else {
+        client.list(listing, cursor).await
+    };
+    call.note_timing(&mut client);
+    let list = listed.map_err(|failure| Error::upstream(task, failure))?;
+    let session = client.finish();
+    Ok(json::with_session(json::passed_on(list), session.as_ref()))
+}
+
+/// Describe one tool
+///
+/// Its definition out of the server's `tools/list`, all pages searched, and an `example` of how to call it: arguments made up from its
+/// schema, if that is possible, and the same as a line for a shell.
+#[utoipa::path(
+    get,
+    path = "/api/mcp/{server}/tools/{tool}",
+    operation_id = "getTool",
+    tag = "tools",
+    params(InServer, OfTool, Session, Handshake, Deadline),
+    responses(
+        (status = 200, description = "The definition", body = DescribedTool,
+            headers(("Mcp-Session-Id"), ("ETag"), ("Cache-Control"))),
+        (status = 304, description = "What `If-None-Match` names is still what there is", headers(("ETag"))),
+        ToolProblems,
+    ),
+)]
+pub(crate) async fn find(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
+    let server = call.server()?;
+    let wishes = extract::wishes(call, server, None)?;
+    let deadline = wishes.deadline;
+    let mut client = call.gateway.pool.client(server, wishes);
+    let found = client.find_tool(call.tool()).await;
+    call.note_timing(&mut client);
+    let (definition, freshness) =
+        found.map_err(|failure| Error::upstream(Task::ListTools, failure))?;
+    let validators = &call.gateway.validators;
+    let prepare = || {
+        let target = Target::of(call, server);
+        let validators = Arc::clone(validators);
+        move || with_example(definition, &target, &validators)
+    };
+    let described = match aside::run(deadline, prepare).await {
+        Ok(described) => json::json(described),
+        Err(error) => {
+            client.give_up();
+            return Err(error);
+        }
+    };
+    let session = client.finish();
+    let described = forwarded::varying(call, described);
+    let response = json::conditional(call, described, freshness, deadline).await;
+    Ok(json::with_session(response, session.as_ref()))
+}
+
+/// Where a call of a tool goes.
+struct Target {
+    url: String,
+    key_wanted: bool,
+}
+
+impl Target {
+    fn of(call: &Call<'_>, server: &Server) -> Self {
+        let path = execute_path(&server.name, call.tool());
+        Self {
+            url: Base::of(call).absolute(call, &path),
+            key_wanted: !call.gateway.settings.keys.is_empty(),
+        }
+    }
+
+    /// The example of a call, with these arguments if there are any.
+    fn example(&self, arguments: Option<&Value>) -> String {
+        let url = &self.url;
+        let curl = arguments.map(|arguments| example::curl(url, arguments, self.key_wanted));
+        json!({"method": "POST", "url": url, "arguments": arguments, "curl": curl}).to_string()
+    }
+}
+
+/// A definition with an example of how to call the tool as its last member; as it is, if it has such a member itself.
+fn with_example(definition: Bytes, target: &Target, validators: &Validators) -> Bytes {
+    let text = std::str::from_utf8(&definition).unwrap_or_default();
+    let Ok(members) = Members::of(text) else {
+        return definition;
+    };
+    if members.get("example").is_some() {
+        return definition;
+    }
+    let arguments = match members.get("inputSchema") {
+        Some(schema) => Examples::new(validators).arguments(schema.get()),
+        None => Some(json!({})),
+    };
+    let mut example = target.example(arguments.as_ref());
+    // Quoted twice, arguments may be several times as long.
+    if example.len() > example::MOST_BYTES {
+        example = target.example(None);
+    }
+    let whole = text.trim_end();
+    let open = whole.strip_suffix('}').unwrap_or(whole);
+    let comma = if members.0.is_empty() { "" } else { "," };
+    Bytes::from(format!("{open}{comma}\"example\":{example}}}"))
+}
+
+/// Call a tool: the body is the arguments object
+///
+/// An error that the tool itself reports (`isError`) is a result, marked by `Mcp-Tool-Error`, unless `toolErrors=status`.
+#[utoipa::path(
+    post,
+    path = "/api/mcp/{server}/tools/{tool}/execute",
+    operation_id = "executeTool",
+    tag = "tools",
+    params(InServer, OfTool, ResultForm, OnToolError, Session, Handshake, Deadline),
+    request_body(content = Option<Arguments>, description = "The arguments; no body means `{}`"),
+    responses(
+        ToolAnswer,
+        CallProblems,
+        BodyProblems,
+    ),
+)]
+pub(crate) async fn execute(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
+    // Before the body is read: a request that cannot be served is refused at once.
+    let server = call.server()?;
+    let wanted = Wanted::of(call)?;
+    let body = extract::body(call).await?;
+    let arguments = extract::object(&body)?;
+    if let Wanted::Live(frame) = wanted {
+        return live(call, server, frame, &body, false, None);
+    }
+    run(
+        call,
+        server,
+        &wanted,
+        &ToolCall::of(call.tool(), arguments),
+        None,
+    )
+    .await
+}
+
+/// Call a tool that changes nothing: its arguments are in the query
+///
+/// Only for tools whose own definition says `readOnlyHint: true`; all others have POST alone. Every parameter that is not
+/// one of these is an argument, typed by the tool's schema; several of one name are a list. `arg.NAME` is the argument NAME, also
+/// where NAME is one of these.
+#[utoipa::path(
+    get,
+    path = "/api/mcp/{server}/tools/{tool}/execute",
+    operation_id = "executeReadOnlyTool",
+    tag = "tools",
+    params(
+        InServer,
+        OfTool,
+        ArgumentsInQuery,
+        ResultForm,
+        OnToolError,
+        Session,
+        Handshake,
+        Deadline
+    ),
+    responses(ToolAnswer, CallProblems,)
+)]
+pub(crate) async fn execute_by_query(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
+    let server = call.server()?;
+    let wanted = Wanted::of(call)?;
+    let arguments = arguments_in_query(call, server).await?;
+    let response = if let Wanted::Live(frame) = wanted {
+        let body = Bytes::copy_from_slice(arguments.get().as_bytes());
+        live(call, server, frame, &body, false, None)
+    } else {
+        let tool_call = ToolCall::of(call.tool(), &arguments);
+        run(call, server, &wanted, &tool_call, None).await
+    };
+    response.map(json::not_stored)
+}
+
+/// What is not an argument.
+const CALL_PARAMETERS: &[&str] = &[
+    "result",
+    "toolErrors",
+    "sessionId",
+    "init",
+    "close",
+    "timeoutMs",
+];
+
+/// The arguments of a tool that changes nothing by its own definition. Any other must not be called by whoever follows a link.
+async fn arguments_in_query(call: &Call<'_>, server: &Arc<Server>) -> Result<Box<RawValue>, Error> {
+    let wishes = extract::wishes(call, server, None)?;
+    // A session that the caller wants opened is for the call.
+    let wishes = match wishes.init {
+        Init::Always => Wishes::within(wishes.deadline),
+        _ => Wishes {
+            close: false,
+            ..wishes
+        },
+    };
+    let mut client = call.gateway.pool.client(server, wishes);
+    let tools = client.tools().await;
+    let tools = tools.map_err(|failure| Error::upstream(Task::CallTool, failure))?;
+    match tools.get(call.tool()) {
+        Some(tool) if tool.is_read_only() => {
+            let parameters = call.query.others(CALL_PARAMETERS);
+            let schema = tool.input_schema().map(RawValue::get);
+            let arguments = if from_query::is_quick(schema) {
+                from_query::arguments(schema, &parameters)
+            } else {
+                let prepare = || {
+                    let schema = schema.map(ToOwned::to_owned);
+                    let parameters = from_query::owned(&parameters);
+                    move || from_query::arguments(schema.as_deref(), &parameters)
+                };
+                aside::run(client.deadline(), prepare).await?
+            }?;
+            extract::not_too_deep(call, arguments.get().as_bytes(), "The query")?;
+            Ok(arguments)
+        }
+        None if tools.is_complete() => Err(Error::upstream(
+            Task::CallTool,
+            Client::no_such_tool(tools, call.tool()).await,
+        )),
+        _ => Err(Error::MethodNotAllowed(vec![Method::POST])),
+    }
+}
+
+/// Call a tool: the body is an envelope with its name, arguments and metadata
+///
+/// As `execute`, for names that do not go well into a path, for `_meta`, and to answer `input_required`.
+#[utoipa::path(
+    post,
+    path = "/api/mcp/{server}/call",
+    operation_id = "callTool",
+    tag = "tools",
+    params(InServer, ResultForm, OnToolError, Session, Handshake, Deadline),
+    request_body(content = extract::Envelope<'_>, description = "The call"),
+    responses(
+        ToolAnswer,
+        CallProblems,
+        BodyProblems,
+    ),
+)]
+pub(crate) async fn call(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
+    let server = call.server()?;
+    let wanted = Wanted::of(call)?;
+    let body = extract::body(call).await?;
+    let envelope = extract::envelope(&body)?;
+    call.tool = Some(envelope.name.clone());
+    let nothing: &RawValue = extract::object(b"{}")?;
+    if let Wanted::Live(frame) = wanted {
+        return live(call, server, frame, &body, true, envelope.timeout_ms);
+    }
+    let tool_call = envelope.tool_call(nothing);
+    run(call, server, &wanted, &tool_call, envelope.timeout_ms).await
+}
+
+async fn run(
+    call: &Call<'_>,
+    server: &Arc<Server>,
+    wanted: &Wanted,
+    tool_call: &ToolCall<'_>,
+    timeout_ms: Option<u64>,
+) -> Result<HttpResponse, Error> {
+    let wishes = extract::wishes(call, server, timeout_ms)?;
+    let tool_errors = extract::tool_errors(call, server)?;
+    let mut client = call.gateway.pool.client(server, wishes);
+    let outcome = match server.argument_checks {
+        ArgumentChecks::On => checked_call(call.gateway, server, &mut client, tool_call).await,
+        // Most calls come this way, and every future in a future costs some hundred instructions.
+        ArgumentChecks::Off => client.call_tool(tool_call).await.map_err(failed),
+    };
+    call.note_timing(&mut client);
+    let result = outcome?;
+    let session = client.finish();
+    if result.is_error && tool_errors == ToolErrors::Status {
+        return Err(Error::Tool {
+            result: result.bytes,
+            session,
+        });
+    }
+    wanted.represent(&result, session.as_ref()).await
+}
+
+/// Calls a tool, once its arguments are found to fit where that is to be checked.
+pub(crate) async fn checked_call(
+    gateway: &Gateway,
+    server: &Server,
+    client: &mut Client<'_>,
+    tool_call: &ToolCall<'_>,
+) -> Result<ToolResult, Error> {
+    if server.argument_checks == ArgumentChecks::On {
+        let ToolCall {
+            name, arguments, ..
+        } = tool_call;
+        validate::check(&gateway.validators, client, name, arguments).await?;
+    }
+    client.call_tool(tool_call).await.map_err(failed)
+}
+
+fn failed(failure: Failure) -> Error {
+    Error::upstream(Task::CallTool, failure)
+}
+
+/// The same as it happens.
+fn live(
+    call: &Call<'_>,
+    server: &Arc<Server>,
+    frame: Frame,
+    body: &Bytes,
+    is_envelope: bool,
+    timeout_ms: Option<u64>,
+) -> Result<HttpResponse, Error> {
+    let wishes = extract::wishes(call, server, timeout_ms)?;
+    let job = Job::Tool {
+        body: body.clone(),
+        is_envelope,
+        tool_errors: extract::tool_errors(call, server)?,
+    };
+    Ok(stream::stream(call, server, wishes, frame, job))
+}

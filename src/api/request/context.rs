@@ -1,0 +1,130 @@
+//! One REST request on its way through a handler: what came in, and what is noted for the answer and the log.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::{HttpRequest, web};
+
+use crate::api::error::problem::{About, Error};
+use crate::api::request::access;
+use crate::api::request::extract;
+use crate::api::request::extract::Query;
+use crate::api::state::Gateway;
+use crate::caller_connection::Exchange;
+use crate::config::servers::Server;
+use crate::mcp::client::Client;
+
+/// One request. Fields that are for the log hold nothing from a header or a query.
+pub(crate) struct Call<'a> {
+    /// Shared state.
+    pub gateway: &'a Rc<Gateway>,
+    /// The request without its body.
+    pub request: &'a HttpRequest,
+    /// What goes on over its connection.
+    pub exchange: Exchange,
+    /// The body, until it is read to its end.
+    pub payload: Option<web::Payload>,
+    /// `X-Request-Id`.
+    pub id: String,
+    /// When it came.
+    pub started: Instant,
+    /// The route's pattern; empty for a path that has none.
+    pub route: &'static str,
+    /// `{server}`, decoded.
+    pub server_name: Option<String>,
+    /// `{tool}`, decoded, or the name in a call envelope.
+    pub tool: Option<String>,
+    /// `{prompt}`, decoded.
+    pub prompt: Option<String>,
+    /// `{file}`, as it came.
+    pub file: &'a str,
+    /// The query, decoded.
+    pub query: Query,
+    /// Time spent before the operation, and on it.
+    pub timing: Cell<(Duration, Duration)>,
+    /// The problem code of the answer, if it is one.
+    pub code: Option<&'static str>,
+}
+
+/// The variable segments of a path, still percent-encoded.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Captures<'p> {
+    /// `{server}`.
+    pub server: Option<&'p str>,
+    /// `{tool}`.
+    pub tool: Option<&'p str>,
+    /// `{prompt}`.
+    pub prompt: Option<&'p str>,
+    /// `{file}`.
+    pub file: Option<&'p str>,
+}
+
+impl<'a> Call<'a> {
+    /// A request that has just come in.
+    pub(crate) fn new(
+        gateway: &'a Rc<Gateway>,
+        request: &'a HttpRequest,
+        payload: web::Payload,
+    ) -> Self {
+        Self {
+            gateway,
+            request,
+            exchange: request.conn_data().cloned().unwrap_or_default(),
+            payload: Some(payload),
+            id: access::request_id(request),
+            started: Instant::now(),
+            route: "",
+            server_name: None,
+            tool: None,
+            prompt: None,
+            file: "",
+            query: Query::default(),
+            timing: Cell::default(),
+            code: None,
+        }
+    }
+
+    /// Decodes what the path and the query say.
+    pub(crate) fn read_target(&mut self, captures: Captures<'a>) -> Result<(), Error> {
+        let decoded = |segment: Option<&str>| segment.map(extract::segment).transpose();
+        self.server_name = decoded(captures.server)?;
+        self.tool = decoded(captures.tool)?;
+        self.prompt = decoded(captures.prompt)?;
+        self.file = captures.file.unwrap_or_default();
+        self.query = Query::parse(self.request.uri().query().unwrap_or_default())?;
+        Ok(())
+    }
+
+    /// The configured server the path names.
+    pub(crate) fn server(&self) -> Result<&'a Arc<Server>, Error> {
+        let name = self.server_name.as_deref().unwrap_or_default();
+        self.gateway.servers.get(name).ok_or(Error::ServerNotFound)
+    }
+
+    /// The tool the request is about.
+    pub(crate) fn tool(&self) -> &str {
+        self.tool.as_deref().unwrap_or_default()
+    }
+
+    /// What an answer is about.
+    pub(crate) fn about(&self) -> About<'_> {
+        About {
+            request_id: &self.id,
+            server: self.server_name.as_deref(),
+            tool: self.tool.as_deref(),
+            prompt: self.prompt.as_deref(),
+        }
+    }
+
+    /// Whether a server was asked for the answer.
+    pub(crate) fn has_asked(&self) -> bool {
+        self.timing.get() != (Duration::ZERO, Duration::ZERO)
+    }
+
+    /// Notes where a client's time went.
+    pub(crate) fn note_timing(&self, client: &mut Client<'_>) {
+        self.timing.set(client.timing());
+    }
+}

@@ -1,0 +1,51 @@
+//! Requests that a page of another site can have a browser send. Each that may run something is refused by its headers alone,
+//! before the key is checked and the body is read.
+//!
+//! A browser sends some requests for any page without asking the other side first: forms, beacons, `fetch` without CORS. They
+//! are told by what pages cannot change: a `Content-Type` that is not JSON, `Sec-Fetch-Site`, and `Origin`. Programs send
+//! none of these. It is no check of `Host`: a name that is made to lead here (DNS rebinding) is the same origin to a browser.
+
+use actix_web::http::Method;
+use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, ORIGIN};
+
+use crate::api::error::problem::Error;
+use crate::api::request::context::Call;
+use crate::api::request::extract::{is_json, single_header};
+use crate::api::request::forwarded;
+
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Lets a request pass that only reads, or that no page of another site can have caused.
+pub(crate) fn check(call: &Call<'_>) -> Result<(), Error> {
+    if matches!(*call.request.method(), Method::GET | Method::HEAD) {
+        return Ok(());
+    }
+    check_site(call)?;
+    check_type(call.request.headers())
+}
+
+/// What the browser says of the page, if a browser sends this. `Origin` decides where `Sec-Fetch-Site` is not sent: over plain
+/// HTTP to anything but this machine.
+fn check_site(call: &Call<'_>) -> Result<(), Error> {
+    let headers = call.request.headers();
+    let mut sites = headers.get_all(FETCH_SITE);
+    match (sites.next(), sites.next()) {
+        (None, _) => {}
+        (Some(site), None) if matches!(site.as_bytes(), b"same-origin" | b"none") => return Ok(()),
+        _ => return Err(Error::OtherSite),
+    }
+    let mut origins = headers.get_all(ORIGIN);
+    match (origins.next(), origins.next()) {
+        (None, _) => Ok(()),
+        (Some(origin), None) if forwarded::is_own(call, origin) => Ok(()),
+        _ => Err(Error::OtherOrigin),
+    }
+}
+
+/// A type that is said must be JSON, also without a body: a form without fields has none.
+fn check_type(headers: &HeaderMap) -> Result<(), Error> {
+    match single_header(headers, &CONTENT_TYPE)? {
+        Some(said) if !said.to_str().is_ok_and(is_json) => Err(Error::UnsupportedMediaType),
+        _ => Ok(()),
+    }
+}

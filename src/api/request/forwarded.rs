@@ -1,0 +1,189 @@
+//! Where callers reach this service: behind a proxy that is neither at the root nor at the address they know.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{HOST, HeaderMap, HeaderName, HeaderValue, VARY};
+
+use url::Url;
+
+use crate::api::request::context::Call;
+use crate::config::settings::is_prefix;
+
+const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+
+/// What `Vary` names where proxies are believed.
+const FORWARDED: HeaderValue =
+    HeaderValue::from_static("Accept, X-Forwarded-Proto, X-Forwarded-Host, X-Forwarded-Prefix");
+
+/// What goes before a path of this service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Base {
+    /// Scheme and authority, where a trusted proxy names them.
+    origin: Option<String>,
+    /// A path without a slash at its end; empty for none.
+    prefix: String,
+}
+
+impl Base {
+    /// As the configuration says, or the proxy the request has come through, if it is trusted.
+    pub(crate) fn of(call: &Call<'_>) -> Self {
+        let settings = &call.gateway.settings;
+        let peer = call
+            .request
+            .peer_addr()
+            .map(|peer| peer.ip().to_canonical());
+        let trusted = peer.is_some_and(|peer| {
+            let mut networks = settings.trusted_proxies.iter();
+            networks.any(|network| network.contains(&peer))
+        });
+        if trusted {
+            Self::forwarded(call.request.headers(), &settings.base_path)
+        } else {
+            Self {
+                origin: None,
+                prefix: settings.base_path.clone(),
+            }
+        }
+    }
+
+    fn forwarded(headers: &HeaderMap, configured: &str) -> Self {
+        let proto = first(headers, &PROTO).filter(|proto| matches!(*proto, "http" | "https"));
+        let host = first(headers, &FORWARDED_HOST).filter(|host| is_authority(host));
+        let known = || first(headers, &HOST).filter(|host| is_authority(host));
+        let origin = match (proto, host) {
+            (None, None) => None,
+            (proto, host) => host
+                .or_else(known)
+                .map(|host| format!("{}://{host}", proto.unwrap_or("http"))),
+        };
+        let prefix = first(headers, &PREFIX).map(|prefix| prefix.trim_end_matches('/'));
+        Self {
+            origin,
+            prefix: prefix
+                .filter(|prefix| is_prefix(prefix))
+                .unwrap_or(configured)
+                .to_owned(),
+        }
+    }
+
+    /// The URL for `servers` of an OpenAPI document.
+    pub(crate) fn url(&self) -> String {
+        let url = format!(
+            "{}{}",
+            self.origin.as_deref().unwrap_or_default(),
+            self.prefix
+        );
+        if url.is_empty() { "/".to_owned() } else { url }
+    }
+
+    /// The URL of a path, with a host even where only the request names one.
+    pub(crate) fn absolute(&self, call: &Call<'_>, path: &str) -> String {
+        let host = first(call.request.headers(), &HOST).filter(|host| is_authority(host));
+        let named = || format!("http://{}", host.unwrap_or("localhost"));
+        let origin = self.origin.clone().unwrap_or_else(named);
+        format!("{origin}{}{path}", self.prefix)
+    }
+}
+
+/// Whether the origin of a page is this service's: its authority is the one in `Host`, or the one that a trusted proxy names.
+/// The scheme is not compared, for nobody says it where there is no such proxy. Whatever else is to be allowed belongs here.
+pub(crate) fn is_own(call: &Call<'_>, origin: &HeaderValue) -> bool {
+    let origin = origin.to_str().unwrap_or_default();
+    let Some((scheme @ ("http" | "https"), authority)) = origin.split_once("://") else {
+        return false;
+    };
+    // As an URL, for a default port may be left out, and a host be written in several ways.
+    let place = |authority: &str| {
+        let url = is_authority(authority).then(|| Url::parse(&format!("{scheme}://{authority}/")));
+        let url = url?.ok()?;
+        Some((url.host()?.to_owned(), url.port_or_known_default()))
+    };
+    let forwarded = Base::of(call).origin;
+    let forwarded = forwarded.as_deref().and_then(|url| url.split_once("://"));
+    let own = [
+        first(call.request.headers(), &HOST),
+        forwarded.map(|(_, authority)| authority),
+    ];
+    let page = place(authority);
+    page.is_some() && own.into_iter().flatten().any(|own| place(own) == page)
+}
+
+/// An answer that holds where the service is: where proxies are believed, it depends on what they say.
+pub(crate) fn varying(call: &Call<'_>, mut response: HttpResponse) -> HttpResponse {
+    if !call.gateway.settings.trusted_proxies.is_empty() {
+        response.headers_mut().insert(VARY, FORWARDED);
+    }
+    response
+}
+
+/// The first of the values that proxies have put one after the other: that of the one next to the caller.
+fn first<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    let value = headers.get(name)?.to_str().ok()?;
+    value.split(',').next().map(str::trim)
+}
+
+/// A host and perhaps a port: nothing that could be more.
+fn is_authority(text: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
+    let is_host = |url: Url| url.host().is_some() && url.path() == "/";
+    text.len() <= 255
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
+        && text.bytes().all(legal)
+        && Url::parse(&format!("http://{text}/")).is_ok_and(is_host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn forwarded(headers: &[(&'static str, &'static str)]) -> String {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            let name = HeaderName::from_static(name);
+            map.append(name, HeaderValue::from_static(value));
+        }
+        Base::forwarded(&map, "/configured").url()
+    }
+
+    #[test]
+    fn what_a_proxy_says_is_put_together() {
+        for (headers, url) in [
+            (&[][..], "/configured"),
+            (&[("x-forwarded-prefix", "/a/b/")], "/a/b"),
+            (&[("x-forwarded-prefix", "/")], "/"),
+            (
+                &[
+                    ("x-forwarded-proto", "https"),
+                    ("x-forwarded-host", "api.example.com:8443, inner"),
+                    ("x-forwarded-prefix", "/mcp"),
+                ],
+                "https://api.example.com:8443/mcp",
+            ),
+            (
+                &[("x-forwarded-proto", "https"), ("host", "known")],
+                "https://known/configured",
+            ),
+            (&[("x-forwarded-host", "h")], "http://h/configured"),
+        ] {
+            assert_eq!(forwarded(headers), url, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_is_left_out() {
+        for headers in [
+            [
+                ("x-forwarded-proto", "javascript"),
+                ("x-forwarded-host", "a/b"),
+            ],
+            [
+                ("x-forwarded-host", "user@evil"),
+                ("x-forwarded-prefix", "//evil"),
+            ],
+            [("x-forwarded-prefix", "/a\"<b>"), ("x-forwarded-host", "")],
+        ] {
+            assert_eq!(forwarded(&headers), "/configured", "{headers:?}");
+        }
+    }
+}

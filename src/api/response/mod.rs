@@ -1,0 +1,5 @@
+//! From an MCP result to an HTTP response.
+
+pub(crate) mod json;
+pub(crate) mod negotiate;
+pub(crate) mod stream;

@@ -1,0 +1,30 @@
+//! What the handlers of one worker share. Nothing of one request is here.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::api::tool_docs::common::Common;
+use crate::config::servers::Servers;
+use crate::config::settings::Settings;
+use crate::mcp::client::Pool;
+use crate::schema::validate::Validators;
+use crate::shutdown::Drain;
+
+/// What the handlers of one worker share.
+pub struct Gateway {
+    /// How this process runs.
+    pub settings: Arc<Settings>,
+    /// Which servers there are.
+    pub servers: Arc<Servers>,
+    /// The way to them.
+    pub pool: Pool,
+    /// Our own OpenAPI document, as it is served.
+    pub openapi: Bytes,
+    /// What documents of tools share with it.
+    pub common: Arc<Common>,
+    /// Schemas that arguments are held against. All workers have the same.
+    pub validators: Arc<Validators>,
+    /// How far this process is on its way out.
+    pub drain: Arc<Drain>,
+}

@@ -1,0 +1,197 @@
+//! `mcp.servers.json` from disk to an ordered JSON tree, with what `serde_json` lets pass reported: names given twice.
+//!
+//! It knows nothing of what the members mean; `settings` and `servers` do.
+
+use std::{fmt, io::ErrorKind, path::Path};
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
+use crate::config::errors::{Mistakes, kind, member};
+
+/// The file read when neither `--config` nor `MCP_SERVERS_FILE` names one.
+pub(crate) const DEFAULT_NAME: &str = "mcp.servers.json";
+
+/// The members of the object in the file at `path`; empty after a mistake, and empty when `may_be_missing` and it is.
+pub(crate) fn read(
+    path: &Path,
+    may_be_missing: bool,
+    mistakes: &mut Mistakes,
+) -> Map<String, Value> {
+    match std::fs::read(path) {
+        Ok(bytes) => parse(&bytes, &path.display().to_string(), mistakes),
+        Err(error) => {
+            if !(may_be_missing && error.kind() == ErrorKind::NotFound) {
+                mistakes.add(
+                    path.display().to_string(),
+                    format!("cannot be read: {error}"),
+                    "create it (mcp.servers.example.json shows how), name another with --config or \
+                     MCP_SERVERS_FILE, or try --demo",
+                );
+            }
+            Map::new()
+        }
+    }
+}
+
+/// [`read`] on bytes already at hand; `name` is how mistakes call them.
+pub(crate) fn parse(bytes: &[u8], name: &str, mistakes: &mut Mistakes) -> Map<String, Value> {
+    // Editors on Windows put a byte order mark first, which JSON does not have.
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let tree = Tree {
+        path: String::new(),
+        mistakes,
+    };
+    let parsed = tree
+        .deserialize(&mut deserializer)
+        .and_then(|value| deserializer.end().map(|()| value));
+    match parsed {
+        Ok(Value::Object(members)) => return members,
+        Ok(other) => mistakes.add(
+            name,
+            format!("expected an object, found {}", kind(&other)),
+            r#"write {"mcpServers": {...}}"#,
+        ),
+        Err(error) => mistakes.add(
+            format!("{name}:{}:{}", error.line(), error.column()),
+            format!("not JSON: {error}"),
+            "correct it there or just before (no comments, no trailing commas)",
+        ),
+    }
+    Map::new()
+}
+
+/// Reads any JSON value; of members with the same name it keeps the first and reports the others.
+struct Tree<'a> {
+    path: String,
+    mistakes: &'a mut Mistakes,
+}
+
+impl<'de> DeserializeSeed<'de> for Tree<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Tree<'_> {
+    type Value = Value;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Value, A::Error> {
+        let mut elements = Vec::new();
+        while let Some(element) = sequence.next_element_seed(Tree {
+            path: format!("{}[{}]", self.path, elements.len()),
+            mistakes: &mut *self.mistakes,
+        })? {
+            elements.push(element);
+        }
+        Ok(Value::Array(elements))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut members = Map::new();
+        while let Some(name) = map.next_key::<String>()? {
+            let path = member(&self.path, &name);
+            let value = map.next_value_seed(Tree {
+                path: path.clone(),
+                mistakes: &mut *self.mistakes,
+            })?;
+            if members.contains_key(&name) {
+                self.mistakes
+                    .add(path, "is there twice", "remove or rename one of them");
+            } else {
+                members.insert(name, value);
+            }
+        }
+        Ok(Value::Object(members))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(text: &str) -> Result<Value, String> {
+        let mut mistakes = Mistakes::default();
+        let members = parse(text.as_bytes(), "f.json", &mut mistakes);
+        if mistakes.is_empty() {
+            Ok(Value::Object(members))
+        } else {
+            Err(mistakes.to_string())
+        }
+    }
+
+    #[test]
+    fn keeps_every_value_and_the_order() {
+        let text = r#"{"z":[null,true,1,-1,1.5,"s"],"a":{"__proto__":{}}}"#;
+        assert_eq!(run(text).unwrap().to_string(), text);
+        assert_eq!(run("\u{FEFF}{}").unwrap().to_string(), "{}");
+    }
+
+    #[test]
+    fn reports_a_name_given_twice_wherever_it_is() {
+        let mistakes = run(r#"{"a":{"b c":1,"b c":2},"d":[{"e":1,"e":1}],"a":1}"#).unwrap_err();
+        for path in [r#"a["b c"]: is there twice"#, "d[0].e: is there", "\na: is"] {
+            assert!(mistakes.contains(path), "{mistakes}");
+        }
+    }
+
+    #[test]
+    fn says_where_it_stops_being_json() {
+        assert!(
+            run("{\n  \"a\": 1,\n}")
+                .unwrap_err()
+                .starts_with("f.json:3:1: not JSON")
+        );
+        assert!(run("{} x").unwrap_err().starts_with("f.json:1:4"));
+        assert!(
+            run("[]")
+                .unwrap_err()
+                .contains("expected an object, found an array")
+        );
+        assert!(run(&"[".repeat(10_000)).is_err());
+        let mut mistakes = Mistakes::default();
+        parse(b"{\"a\":\"\xFF\"}", "f.json", &mut mistakes);
+        assert!(!mistakes.is_empty());
+    }
+
+    #[test]
+    fn a_missing_file_is_a_mistake_unless_it_may_be_missing() {
+        let absent = Path::new("no-such-directory/mcp.servers.json");
+        for may_be_missing in [true, false] {
+            let mut mistakes = Mistakes::default();
+            assert!(read(absent, may_be_missing, &mut mistakes).is_empty());
+            assert_eq!(mistakes.is_empty(), may_be_missing);
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! API keys: how they are written, kept and compared.
+//!
+//! Only digests are kept. Where a presented key comes from is the API's business.
+
+use std::fmt::{self, Write};
+
+use serde::Deserialize;
+use serde_json::Value;
+use subtle::{Choice, ConstantTimeEq};
+
+use crate::config::errors::Mistakes;
+use crate::config::expand::{Environment, Piece, expand, pieces};
+use crate::config::servers::sha256;
+
+/// The API keys callers may present, as SHA-256 digests.
+#[derive(Clone, Default, Deserialize)]
+#[serde(try_from = "Vec<String>")]
+pub struct ApiKeys(Vec<[u8; 32]>);
+
+impl ApiKeys {
+    /// Whether no key is configured, so that none is asked for.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether `presented` is one of the keys, in a time that does not depend on which, or on how nearly.
+    pub fn accepts(&self, presented: &[u8]) -> bool {
+        let presented = sha256(presented);
+        let none = Choice::from(0);
+        self.0
+            .iter()
+            .fold(none, |found, key| found | key.ct_eq(&presented))
+            .into()
+    }
+}
+
+impl TryFrom<Vec<String>> for ApiKeys {
+    type Error = &'static str;
+
+    /// From digests in hex.
+    fn try_from(digests: Vec<String>) -> Result<Self, Self::Error> {
+        let digests: Option<_> = digests.iter().map(|digest| from_hex(digest)).collect();
+        digests.map(Self).ok_or("not a digest")
+    }
+}
+
+impl fmt::Debug for ApiKeys {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "ApiKeys({})", self.0.len())
+    }
+}
+
+/// The SHA-256 of one configured API key in hex. After a mistake it is one no key has: the start is refused anyway,
+/// and must not be refused for want of keys as well.
+pub(crate) fn key_digest(
+    entry: &Value,
+    path: &str,
+    environment: &Environment,
+    mistakes: &mut Mistakes,
+) -> String {
+    let no_key = "0".repeat(64);
+    let entry = entry.as_str().unwrap_or_default();
+    if from_hex(entry).is_some() {
+        return entry.to_owned();
+    }
+    let mut parts = pieces(entry);
+    let (Some(Piece::Variable { default: None, .. }), None) = (parts.next(), parts.next()) else {
+        mistakes.add(
+            path,
+            "not the SHA-256 of a key",
+            "write its 64 hex digits (printf %s \"$KEY\" | sha256sum), or ${NAME} of a variable with the key",
+        );
+        return no_key;
+    };
+    let Some(key) = expand(entry, path, environment, mistakes) else {
+        return no_key;
+    };
+    if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        mistakes.add(
+            path,
+            "this variable holds no key a caller could send",
+            "use visible ASCII; a variable read from a file often ends in a line break",
+        );
+        return no_key;
+    }
+    hex(&sha256(key.as_bytes()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a `String` cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut bytes = [0; 32];
+    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// The SHA-256 of `letmein`.
+    const LETMEIN: &str = "1c8bfe8f801d79745c4631d09fff36c82aa37fc4cce4fc946683d7b336b63032";
+
+    fn digest(entry: &Value) -> Result<String, String> {
+        let environment = [("KEY", "letmein"), ("EMPTY", ""), ("LINE", "letmein\n")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
+        let mut mistakes = Mistakes::default();
+        let digest = key_digest(entry, "p", &environment, &mut mistakes);
+        assert_eq!(digest.len(), 64);
+        if mistakes.is_empty() {
+            Ok(digest)
+        } else {
+            Err(mistakes.to_string())
+        }
+    }
+
+    #[test]
+    fn a_key_is_written_as_its_digest_or_as_a_variable() {
+        for entry in [LETMEIN, "${KEY}"] {
+            assert_eq!(digest(&json!(entry)).as_deref(), Ok(LETMEIN), "{entry}");
+        }
+        for entry in [
+            json!("letmein"),
+            json!(1),
+            json!(""),
+            json!("${KEY:-letmein}"),
+            json!("x${KEY}"),
+            json!("${NONE}"),
+            json!("${EMPTY}"),
+            json!("${LINE}"),
+            json!(LETMEIN.trim_start_matches('1')),
+            json!(LETMEIN.replacen("1c", "+c", 1)),
+        ] {
+            let mistakes = digest(&entry).unwrap_err();
+            assert!(
+                mistakes.starts_with("p: ") && !mistakes.contains("letmein"),
+                "{mistakes}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_presented_key_is_accepted_when_its_digest_is_there() {
+        let keys = ApiKeys::try_from(vec!["0".repeat(64), LETMEIN.to_uppercase()]).unwrap();
+        assert!(keys.accepts(b"letmein"));
+        for wrong in [
+            &b""[..],
+            b"letmei",
+            b"letmein ",
+            b"Letmein",
+            LETMEIN.as_bytes(),
+        ] {
+            assert!(!keys.accepts(wrong));
+        }
+        assert_eq!(format!("{keys:?}"), "ApiKeys(2)");
+        assert!(ApiKeys::default().is_empty() && !ApiKeys::default().accepts(b""));
+        assert!(ApiKeys::try_from(vec!["x".to_owned()]).is_err());
+    }
+}

@@ -1,0 +1,9 @@
+//! One HTTP request to a server and its response: connections, bodies, and what the kernel knows of them. Nothing about MCP's methods.
+
+mod body;
+pub mod connections;
+mod counts;
+pub mod pieces;
+mod socket;
+pub mod transport;
+mod unpack;

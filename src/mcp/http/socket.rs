@@ -1,0 +1,356 @@
+//! The TCP connections below the HTTP client, watched closely enough to say two things: of a request that got no answer,
+//! whether it can have reached the server; and of what is read, whether it can be the answer to the request that was written.
+//!
+//! The first comes up with pooled connections: a server closes one that has been idle, and at the same moment a
+//! request is written into it. Sending that request again could run a tool twice, if it had arrived after all; not
+//! sending it again would show the caller an error for nothing. TCP knows. A connection whose end has arrived is not written
+//! to at all. Where the two cross, the server answers the request with a reset, and a reset after an end is reported as
+//! `EPIPE`, not as `ECONNRESET` (Linux, `tcp_reset` in the state CLOSE-WAIT). That alone proves nothing: a server may also
+//! read, run, end and reset. But whatever a server sends says how much it has received, its end included; so if the kernel has
+//! then seen none of the request's bytes acknowledged, the server ended the connection before any of them was there.
+//!
+//! The second comes up with servers that send more than they were asked for. What a server had sent before it received the
+//! first byte of a request is no answer to it, and the same counters tell.
+//!
+//! A [`Flight`] is one request on its way. It is a task local while the HTTP client works on the request, which is how
+//! a connection learns what it carries without the client knowing of either, through TLS as well. A [`Connection`] is what
+//! the answer leads back to, for those who find out that no other must be read from where it came.
+
+#[cfg(test)]
+mod tests;
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use actix_rt::net::{ActixStream, Ready, TcpStream};
+use actix_rt::time::timeout;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+
+use crate::mcp::http::counts::counts;
+
+/// How long a reset is waited for: a round trip to wherever servers are.
+const ROUND_TRIP: Duration = Duration::from_millis(500);
+
+tokio::task_local! {
+    static FLIGHT: Rc<Flight>;
+}
+
+/// One request on its way to a server.
+#[derive(Debug)]
+pub(crate) struct Flight {
+    /// When it was begun.
+    begun: Instant,
+    /// When a connection was last used that was to carry this request too, and had been closed by the server.
+    found_closed: Cell<Option<Instant>>,
+    /// Something of it was written.
+    written: Cell<bool>,
+    /// And something was read after that which can be an answer.
+    answered: Cell<bool>,
+    /// What went wrong first on its connection.
+    broken: Cell<Option<io::ErrorKind>>,
+    /// Its connection.
+    connection: RefCell<Connection>,
+    /// The same once the HTTP client has given it up.
+    left: RefCell<Option<Left>>,
+}
+
+/// A connection, for those who read answers from it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Connection {
+    spoilt: Rc<Cell<bool>>,
+}
+
+/// A connection that the HTTP client has given up.
+#[derive(Debug)]
+struct Left {
+    stream: TcpStream,
+    /// The bytes that were written to it before the request.
+    before: u64,
+}
+
+/// A TCP connection.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    stream: Option<TcpStream>,
+    connection: Connection,
+    flight: Weak<Flight>,
+    /// When the last request was begun that it carried.
+    used: Option<Instant>,
+    /// Bytes written to it, and those of them that came before that request.
+    written: u64,
+    before: u64,
+    /// Bytes read from it.
+    read: u64,
+    /// None of them since the request was written.
+    waiting: bool,
+}
+
+// === impl Flight ===
+
+impl Flight {
+    /// A request that is about to be sent.
+    pub(crate) fn begin(now: Instant) -> Rc<Self> {
+        Rc::new(Self {
+            begun: now,
+            found_closed: Cell::new(None),
+            written: Cell::new(false),
+            answered: Cell::new(false),
+            broken: Cell::new(None),
+            connection: RefCell::default(),
+            left: RefCell::new(None),
+        })
+    }
+
+    /// How long ago a connection was used that turned out to have been closed by the server since, if there was one.
+    pub(crate) fn found_closed(&self) -> Option<Duration> {
+        let used = self.found_closed.get()?;
+        Some(self.begun.saturating_duration_since(used))
+    }
+
+    /// Works on `request` with every connection that it uses knowing whose it is.
+    pub(crate) async fn carry<F: Future>(self: &Rc<Self>, request: F) -> F::Output {
+        FLIGHT.scope(Rc::clone(self), request).await
+    }
+
+    /// The connection it was sent over.
+    pub(crate) fn connection(&self) -> Connection {
+        self.connection.borrow().clone()
+    }
+
+    /// Whether of a request that got no answer nothing at all is known to have reached the server.
+    pub(crate) async fn never_arrived(&self) -> bool {
+        if !self.written.get() {
+            return true;
+        }
+        if self.answered.get() {
+            return false;
+        }
+        let Some(left) = self.left.take() else {
+            return false;
+        };
+        let kind = if let Some(kind) = self.broken.get() {
+            Some(kind)
+        } else {
+            let reset = timeout(ROUND_TRIP, first_error(&left.stream)).await;
+            reset.ok().flatten()
+        };
+        kind == Some(io::ErrorKind::BrokenPipe) && nothing_arrived(&left.stream, left.before)
+    }
+}
+
+/// Waits for an error on a connection on which nothing is done any more.
+async fn first_error(stream: &TcpStream) -> Option<io::ErrorKind> {
+    loop {
+        match stream.take_error() {
+            Ok(Some(error)) | Err(error) => return Some(error.kind()),
+            Ok(None) => stream.ready(Interest::ERROR).await.ok()?,
+        };
+    }
+}
+
+/// Whether the other side is known to have acknowledged nothing of what was written after the first `before` bytes.
+fn nothing_arrived(stream: &TcpStream, before: u64) -> bool {
+    // The beginning of the connection counts as one.
+    counts(stream).is_some_and(|counts| counts.acknowledged <= before + 1)
+}
+
+// === impl Connection ===
+
+impl Connection {
+    /// What else comes over it may belong to another request than the one it was asked for: it is not used again.
+    pub(crate) fn spoil(&self) {
+        self.spoilt.set(true);
+    }
+}
+
+// === impl Socket ===
+
+impl Socket {
+    /// Takes over a connection.
+    pub(crate) fn new(stream: TcpStream) -> Self {
+        Self {
+            stream: Some(stream),
+            connection: Connection::default(),
+            flight: Weak::new(),
+            used: None,
+            written: 0,
+            before: 0,
+            read: 0,
+            waiting: false,
+        }
+    }
+
+    fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
+        let stream = self.stream.as_mut().map(Pin::new);
+        stream.ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    /// Notes that something is about to be written for the request that is being worked on. With its first byte, a
+    /// connection is spoilt that has ended, or on which something has come that nobody asked for.
+    fn board(&mut self) {
+        // Outside of any request only a goodbye is written.
+        let _ = FLIGHT.try_with(|flight| {
+            if self.carries(flight) {
+                return;
+            }
+            self.flight = Rc::downgrade(flight);
+            self.used = Some(flight.begun);
+            self.before = self.written;
+            self.waiting = true;
+            flight.connection.replace(self.connection.clone());
+            let counts = self.stream.as_ref().and_then(counts);
+            if counts.is_some_and(|counts| counts.received > self.read) {
+                self.connection.spoil();
+            }
+        });
+    }
+
+    fn carries(&self, flight: &Rc<Flight>) -> bool {
+        std::ptr::eq(self.flight.as_ptr(), Rc::as_ptr(flight))
+    }
+
+    /// Notes that the other side has closed, if this connection was just looked at to see whether it can be used again.
+    fn note_end(&self) {
+        // Outside of any request nobody wants to know.
+        let _ = FLIGHT.try_with(|flight| {
+            if !self.carries(flight) {
+                flight.found_closed.set(self.used);
+            }
+        });
+    }
+
+    fn note_written(&mut self, bytes: usize) {
+        self.written = self.written.saturating_add(as_count(bytes));
+        if let Some(flight) = self.flight.upgrade() {
+            flight.written.set(true);
+        }
+    }
+
+    /// Notes that something was read; `false` if it cannot be what it was read for, and must not be looked at.
+    fn note_read(&mut self, bytes: usize) -> bool {
+        self.read = self.read.saturating_add(as_count(bytes));
+        if !std::mem::take(&mut self.waiting) {
+            return true;
+        }
+        let stream = self.stream.as_ref();
+        if stream.is_some_and(|stream| nothing_arrived(stream, self.before)) {
+            self.connection.spoil();
+            return false;
+        }
+        if let Some(flight) = self.flight.upgrade() {
+            flight.answered.set(true);
+        }
+        true
+    }
+
+    fn note(&self, error: &io::Error) {
+        if let Some(flight) = self.flight.upgrade() {
+            let first = flight.broken.get().unwrap_or(error.kind());
+            flight.broken.set(Some(first));
+        }
+    }
+
+    fn is_spoilt(&self) -> bool {
+        self.connection.spoilt.get()
+    }
+}
+
+/// No machine has more bytes to write at once than this can count.
+fn as_count(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if let Some(flight) = self.flight.upgrade() {
+            let before = self.before;
+            let left = self.stream.take().map(|stream| Left { stream, before });
+            flight.left.replace(left);
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    /// A connection that is spoilt has ended for whoever reads from it.
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.is_spoilt() {
+            return Poll::Ready(Ok(()));
+        }
+        let before = buffer.filled().len();
+        let read = self.stream()?.poll_read(context, buffer);
+        match &read {
+            Poll::Ready(Err(error)) => {
+                self.note(error);
+                self.note_end();
+            }
+            Poll::Ready(Ok(())) if buffer.filled().len() == before => self.note_end(),
+            Poll::Ready(Ok(())) => {
+                if !self.note_read(buffer.filled().len() - before) {
+                    buffer.set_filled(before);
+                }
+            }
+            Poll::Pending => {}
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Socket {
+    /// A write that fails is noted and reported as done: a server may have answered before it had read everything, and
+    /// then closed (seen: 413 of TypeScript SDK 2). Reading finds that answer, or the end.
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.board();
+        if self.is_spoilt() {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        let written = self.stream()?.poll_write(context, bytes);
+        match &written {
+            Poll::Ready(Ok(written)) => self.note_written(*written),
+            Poll::Ready(Err(error)) => {
+                self.note(error);
+                return Poll::Ready(Ok(bytes.len()));
+            }
+            Poll::Pending => {}
+        }
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream()?.poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream()?.poll_shutdown(context)
+    }
+}
+
+impl ActixStream for Socket {
+    fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<Ready>> {
+        match &self.stream {
+            Some(stream) => stream.poll_read_ready(context).map_ok(|()| Ready::READABLE),
+            None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<Ready>> {
+        match &self.stream {
+            Some(stream) => stream
+                .poll_write_ready(context)
+                .map_ok(|()| Ready::WRITABLE),
+            None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+}

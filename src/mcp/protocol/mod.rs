@@ -1,0 +1,9 @@
+//! The protocol itself: messages, header names, eras, and what replies mean. Pure: nothing here waits, and nothing here does I/O.
+
+pub mod era;
+pub mod error;
+pub mod header;
+pub mod lists;
+pub mod message;
+pub(crate) mod mirrors;
+pub mod outcome;

@@ -1,0 +1,79 @@
+//! What the reply to one request comes to: its result, or the error it stands for.
+//!
+//! Pure, and the only place where status, headers and JSON-RPC answer are put together. What an error says of a server's
+//! era and of sessions is `era`'s part.
+
+use awc::http::StatusCode;
+use awc::http::header::HeaderValue;
+use bytes::Bytes;
+
+use crate::mcp::protocol::error::Error;
+use crate::mcp::protocol::header::SessionId;
+use crate::mcp::protocol::message::Answer;
+
+/// What comes before the body of a reply.
+#[derive(Debug)]
+pub struct Head {
+    /// The HTTP status, redirects followed.
+    pub status: StatusCode,
+    /// `Mcp-Session-Id`; to be believed only on a successful `initialize`.
+    pub session: Option<SessionId>,
+    /// `WWW-Authenticate`, in order.
+    pub challenges: Vec<HeaderValue>,
+    /// `Retry-After`.
+    pub retry_after: Option<HeaderValue>,
+}
+
+impl Head {
+    /// One that says nothing beside its status.
+    pub fn of(status: StatusCode) -> Self {
+        Self {
+            status,
+            session: None,
+            challenges: Vec::new(),
+            retry_after: None,
+        }
+    }
+
+    /// The result in a reply, or what the reply says instead. Some statuses speak for themselves; else the body counts
+    /// before the status.
+    pub fn outcome(self, answer: Option<Answer>) -> Result<Bytes, Error> {
+        match (self.status.as_u16(), answer) {
+            (401 | 403 | 429 | 503, _) => Err(self.refusal()),
+            (_, Some(Answer::Error(error))) => Err(Error::Rpc {
+                status: self.status,
+                error,
+            }),
+            (200..=299, Some(Answer::Result(result))) if result.starts_with(b"{") => Ok(result),
+            (200..=299, Some(Answer::Result(_))) => {
+                Err(Error::Malformed("a result that is no object".into()))
+            }
+            (200..=299, None) => Err(Error::NoAnswer),
+            _ => Err(Error::Status(self.status)),
+        }
+    }
+
+    /// That a message was taken for which no answer comes: any 2xx (202 by the specification, 200 and 204 seen).
+    pub fn accepted(self) -> Result<(), Error> {
+        if self.status.is_success() {
+            return Ok(());
+        }
+        Err(self.refusal())
+    }
+
+    fn refusal(self) -> Error {
+        match self.status.as_u16() {
+            401 => Error::Unauthorized {
+                challenges: self.challenges,
+            },
+            403 => Error::Forbidden {
+                challenges: self.challenges,
+            },
+            429 | 503 => Error::Busy {
+                status: self.status,
+                retry_after: self.retry_after,
+            },
+            _ => Error::Status(self.status),
+        }
+    }
+}

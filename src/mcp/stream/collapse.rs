@@ -1,0 +1,235 @@
+//! From the chunks of an event stream to the one answer it is read for, and to what the server asks on the way.
+//!
+//! Pure: no input or output. It holds the caps on a stream, knows from where it could be resumed, and reads no further
+//! than it is asked to: some servers leave a stream open after the answer. How lines become events is `sse`'s part, what
+//! an event says is `message`'s.
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use awc::http::header::HeaderValue;
+use bytes::Bytes;
+
+use crate::config::settings::Limits;
+use crate::mcp::limits::{Budget, SMALL, Share};
+use crate::mcp::protocol::error::{Cap, Error};
+use crate::mcp::protocol::message;
+use crate::mcp::protocol::message::{Answer, Id, Message, Notification, RpcError, ServerRequest};
+use crate::mcp::stream::sse;
+
+/// An event id over this is not kept: a stream cannot be resumed from it.
+const LONGEST_ID: usize = 4096;
+/// Messages of interest in one event that is an array of them.
+const MOST_MESSAGES: usize = 1000;
+
+/// What a stream holds that somebody must look at.
+#[derive(Debug)]
+pub enum Step {
+    /// The answer. What comes after it is of no interest.
+    Answer(Answer),
+    /// A request of the server's own, which it wants answered.
+    Request(ServerRequest),
+    /// What the server tells meanwhile, where that is wanted.
+    Notification(Notification),
+    /// Where messages go: the first event of the HTTP+SSE transport of 2024-11-05.
+    Endpoint(Bytes),
+}
+
+/// Reads the streams that together hold the answer to one request: mostly one, more where a stream is resumed. All caps
+/// count over all of them.
+#[derive(Debug)]
+pub struct Collapse {
+    id: Id,
+    limits: Limits,
+    budget: Budget,
+    /// What the event holds that has begun and not ended.
+    share: Share,
+    reader: sse::Reader,
+    chunk: Bytes,
+    bytes_left: usize,
+    events: usize,
+    steps: VecDeque<Step>,
+    unaddressed: Option<RpcError>,
+    /// Whether a message has come that is not the answer.
+    begun: bool,
+    /// Whether an error that names no request is of interest: on a stream that answers one request alone.
+    alone: bool,
+    /// Whether notifications are of interest.
+    notifications: bool,
+    last_event_id: Option<HeaderValue>,
+    retry: Option<Duration>,
+}
+
+impl Collapse {
+    /// Ready for the first byte of a stream that is to answer `id`.
+    pub fn new(id: Id, limits: Limits, budget: Budget) -> Self {
+        Self {
+            id,
+            limits,
+            share: budget.share(),
+            budget,
+            reader: reader(limits),
+            chunk: Bytes::new(),
+            bytes_left: limits.response_bytes,
+            events: 0,
+            steps: VecDeque::new(),
+            unaddressed: None,
+            begun: false,
+            alone: true,
+            notifications: false,
+            last_event_id: None,
+            retry: None,
+        }
+    }
+
+    /// For a stream on which other requests are answered too.
+    #[must_use]
+    pub fn among_others(self) -> Self {
+        Self {
+            alone: false,
+            ..self
+        }
+    }
+
+    /// From now on, what the server tells meanwhile is wanted too.
+    pub fn keep_notifications(&mut self) {
+        self.notifications = true;
+    }
+
+    /// Adds the next chunk, as it came. The last one must be used up: [`Collapse::next_step`] has said `None`.
+    pub fn push(&mut self, chunk: Bytes) -> Result<(), Error> {
+        self.bytes_left = self
+            .bytes_left
+            .checked_sub(chunk.len())
+            .ok_or(Error::TooLarge(Cap::ResponseBytes))?;
+        // One that was compressed may be large.
+        self.chunk = self.budget.keep(chunk)?;
+        Ok(())
+    }
+
+    /// What comes next; `None` if that takes another chunk.
+    pub fn next_step(&mut self) -> Result<Option<Step>, Error> {
+        loop {
+            if let Some(step) = self.steps.pop_front() {
+                return Ok(Some(step));
+            }
+            match self.reader.next_event(&mut self.chunk) {
+                Ok(Some(event)) => self.read(event)?,
+                Ok(None) => {
+                    self.share.hold(self.reader.held())?;
+                    return Ok(None);
+                }
+                Err(cap) => return Err(too_large(cap)),
+            }
+        }
+    }
+
+    /// The stream has ended: an event that nothing terminates still counts, and an error without an id is the answer if
+    /// there is no other.
+    pub fn end(&mut self) -> Result<Option<Step>, Error> {
+        if let Some(last) = self.reader.finish().map_err(too_large)? {
+            self.read(last)?;
+        }
+        if let Some(step) = self.steps.pop_front() {
+            return Ok(Some(step));
+        }
+        Ok(self.unaddressed.take().map(Answer::Error).map(Step::Answer))
+    }
+
+    /// Another stream follows, which goes on where the last one stopped. A server that does not know where that was may give
+    /// the stream of the whole session instead.
+    pub fn resume(&mut self) {
+        self.alone = false;
+        self.reader = reader(Limits {
+            events: self.limits.events.saturating_sub(self.events),
+            ..self.limits
+        });
+        self.chunk = Bytes::new();
+    }
+
+    /// From now on the answer to `id` is what the stream is read for.
+    pub fn expect(&mut self, id: Id) {
+        self.id = id;
+        self.begun = false;
+    }
+
+    /// The last event id, from which the stream can be resumed (2025-03-26 to 2025-11-25, "Resumability").
+    pub fn last_event_id(&self) -> Option<&HeaderValue> {
+        self.last_event_id.as_ref()
+    }
+
+    /// How long the server wants a client to wait before it resumes.
+    pub fn retry(&self) -> Option<Duration> {
+        self.retry
+    }
+
+    /// Events read so far that said anything at all, on all streams.
+    pub fn events(&self) -> usize {
+        self.events
+    }
+
+    fn read(&mut self, mut event: sse::Event) -> Result<(), Error> {
+        self.events += 1;
+        if let Some(id) = event.id {
+            let id = HeaderValue::from_maybe_shared(id).ok();
+            self.last_event_id = id.filter(|id| (1..=LONGEST_ID).contains(&id.len()));
+        }
+        if let Some(milliseconds) = event.retry {
+            self.retry = Some(Duration::from_millis(milliseconds));
+        }
+        if event.data.is_empty() {
+            return Ok(());
+        }
+        if event.data.len() > SMALL {
+            let share = std::mem::replace(&mut self.share, self.budget.share());
+            event.data = share.keep(event.data)?;
+        }
+        if event.name.as_deref() == Some(b"endpoint") {
+            self.steps.push_back(Step::Endpoint(event.data));
+            return Ok(());
+        }
+        if message::nests_deeper_than(&event.data, self.limits.depth) {
+            return Err(Error::TooLarge(Cap::Depth));
+        }
+        let is_doubtful = std::mem::replace(&mut self.begun, true);
+        let (steps, unaddressed) = (&mut self.steps, &mut self.unaddressed);
+        let (alone, notifications) = (self.alone, self.notifications);
+        message::read(&event.data, &self.id, |message| {
+            match message {
+                Message::Answer(Answer::Error(mut error)) => {
+                    error.is_doubtful = is_doubtful;
+                    steps.push_back(Step::Answer(Answer::Error(error)));
+                }
+                Message::Answer(answer) => steps.push_back(Step::Answer(answer)),
+                Message::Request(request) => steps.push_back(Step::Request(request)),
+                Message::Unaddressed(error) => *unaddressed = alone.then_some(error),
+                Message::Notification(told) if notifications => {
+                    steps.push_back(Step::Notification(told));
+                }
+                Message::Notification(_) => {}
+            }
+            steps.len() < MOST_MESSAGES
+        });
+        if self.steps.len() >= MOST_MESSAGES {
+            return Err(Error::TooLarge(Cap::Events));
+        }
+        Ok(())
+    }
+}
+
+fn reader(limits: Limits) -> sse::Reader {
+    sse::Reader::new(sse::Limits {
+        event_bytes: limits.event_bytes,
+        events: limits.events,
+    })
+}
+
+fn too_large(cap: sse::TooLarge) -> Error {
+    Error::TooLarge(match cap {
+        sse::TooLarge::Event(_) => Cap::EventBytes,
+        sse::TooLarge::Events(_) => Cap::Events,
+    })
+}

@@ -1,0 +1,348 @@
+//! What a schema costs once it is compiled, found out before: schemas come from servers, and some kilobytes of names, references
+//! and patterns can stand for gigabytes, or exhaust a stack.
+//!
+//! What a check of a value costs is `schema_work`'s part.
+
+use std::collections::{HashMap, HashSet};
+
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value};
+
+use crate::schema::pattern_cost;
+
+/// How deep schemas may be nested, references followed. Validators go as deep, on stacks of 2 MiB.
+pub(crate) const DEPTH: usize = 400;
+/// Bytes that one compiled schema may weigh.
+const MOST_WEIGHT: usize = 8 << 20;
+
+/// Bytes that a value of a schema takes, in the tree and in the validator: measured at 230 to 550.
+const VALUE: usize = 640;
+/// A pattern, whatever it says, with what the engine remembers of texts for each thread.
+const PATTERN: usize = 64 << 10;
+/// A state of a pattern's automaton: measured at 50 to 180.
+const STATE: usize = 256;
+/// A pattern that takes more is not checked; the rest of its schema is. What the engine may take at most is bounded by the same.
+pub(crate) const MOST_PATTERN: usize = 1 << 20;
+/// Schemas that apply in place, in a schema that asks what is left unevaluated. For that, validators are compiled, and go, as
+/// deep as there are any, and through all of them for each.
+const MOST_IN_PLACE: usize = 64;
+
+/// How often validators go through what applies in place, at least, where they must know what is left unevaluated: measured at 2.7.
+const TO_EVALUATE: usize = 3;
+
+/// The keywords that lead to other schemas.
+pub(crate) const REFERENCES: [&str; 3] = ["$ref", "$dynamicRef", "$recursiveRef"];
+
+/// What is known of a schema that can be put to work.
+pub(crate) struct Examined {
+    /// Bytes that it takes at most, compiled.
+    pub(crate) weight: usize,
+    /// Its patterns, with the states of each.
+    pub(crate) patterns: HashMap<String, u64>,
+    /// Patterns that are too large to be checked.
+    pub(crate) too_large: HashSet<String>,
+    /// How often validators go through what applies in place where they must know what is left unevaluated.
+    pub(crate) to_evaluate: usize,
+}
+
+/// What a schema comes to. `None` if it must not be compiled: nested too deep, too heavy, or with references that cannot be
+/// counted, because they lead out of it or depend on identifiers within it.
+pub(crate) fn examine(root: &Value) -> Option<Examined> {
+    let mut depths = Depths {
+        root,
+        known: HashMap::new(),
+        open: HashSet::new(),
+    };
+    if depths.of(root, 0) > DEPTH {
+        return None;
+    }
+    let mut scales = Scales {
+        root,
+        left: MOST_WEIGHT,
+        patterns: HashMap::new(),
+        too_large: HashSet::new(),
+        evaluates: false,
+        in_place: 0,
+    };
+    scales.weigh(root, 0)?;
+    if scales.evaluates && scales.in_place > MOST_IN_PLACE {
+        return None;
+    }
+    Some(Examined {
+        weight: MOST_WEIGHT - scales.left,
+        patterns: scales.patterns,
+        too_large: scales.too_large,
+        to_evaluate: TO_EVALUATE + scales.in_place,
+    })
+}
+
+/// Takes the patterns out of a schema that are too large to be checked.
+pub(crate) fn without(schema: &mut Value, too_large: &HashSet<String>) {
+    match schema {
+        Value::Object(members) => {
+            let pattern = members.get("pattern").and_then(Value::as_str);
+            if pattern.is_some_and(|pattern| too_large.contains(pattern)) {
+                members.remove("pattern");
+            }
+            for (name, member) in members {
+                // What is compared is no schema.
+                if !matches!(name.as_str(), "enum" | "const") {
+                    without(member, too_large);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| without(item, too_large)),
+        _ => {}
+    }
+}
+
+/// What a reference leads to, if that is in this schema.
+pub(crate) fn target<'v>(root: &'v Value, reference: &str) -> Option<&'v Value> {
+    let pointer = reference.strip_prefix('#')?;
+    if pointer.contains('%') {
+        return root.pointer(&percent_decode_str(pointer).decode_utf8().ok()?);
+    }
+    root.pointer(pointer)
+}
+
+/// Which value this is, among those of one schema.
+pub(crate) fn identity(value: &Value) -> usize {
+    std::ptr::from_ref(value).addr()
+}
+
+struct Depths<'v> {
+    root: &'v Value,
+    known: HashMap<usize, usize>,
+    open: HashSet<usize>,
+}
+
+impl<'v> Depths<'v> {
+    /// Levels below `schema`, every member taken for a schema; a circle is gone through once.
+    fn of(&mut self, schema: &'v Value, level: usize) -> usize {
+        if level > DEPTH {
+            return level;
+        }
+        let members: Vec<&Value> = match schema {
+            Value::Object(members) => members.values().collect(),
+            Value::Array(items) => items.iter().collect(),
+            _ => return 1,
+        };
+        let below = members.into_iter().map(|member| self.of(member, level + 1));
+        let mut deepest = below.max().unwrap_or(0);
+        for name in REFERENCES {
+            let reference = schema.get(name).and_then(Value::as_str);
+            if let Some(to) = reference.and_then(|reference| target(self.root, reference)) {
+                deepest = deepest.max(self.behind(to, level + 1));
+            }
+        }
+        deepest + 1
+    }
+
+    /// Levels below what a reference leads to.
+    fn behind(&mut self, to: &'v Value, level: usize) -> usize {
+        let key = identity(to);
+        if let Some(known) = self.known.get(&key) {
+            return *known;
+        }
+        if !self.open.insert(key) {
+            return 0;
+        }
+        let there = self.of(to, level);
+        self.open.remove(&key);
+        self.known.insert(key, there);
+        there
+    }
+}
+
+struct Scales<'v> {
+    root: &'v Value,
+    /// Bytes that are left.
+    left: usize,
+    patterns: HashMap<String, u64>,
+    too_large: HashSet<String>,
+    /// There is a keyword for what is left unevaluated.
+    evaluates: bool,
+    /// Schemas that apply in place.
+    in_place: usize,
+}
+
+impl Scales<'_> {
+    fn spend(&mut self, bytes: usize) -> Option<()> {
+        self.left = self.left.checked_sub(bytes)?;
+        Some(())
+    }
+
+    /// Weighs a value whose JSON pointer is so long: validators keep the pointer of every keyword.
+    fn weigh(&mut self, value: &Value, pointer: usize) -> Option<()> {
+        self.spend(pointer.saturating_mul(2).saturating_add(VALUE))?;
+        match value {
+            Value::String(text) => self.spend(text.len().saturating_mul(3)),
+            Value::Array(items) => {
+                let mut items = items.iter();
+                items.try_for_each(|item| self.weigh(item, pointer + 4))
+            }
+            Value::Object(members) => {
+                self.identifiers_and_references(members, pointer == 0)?;
+                self.patterns(members)?;
+                for (name, member) in members {
+                    self.spend(name.len().saturating_mul(3))?;
+                    self.evaluates |=
+                        matches!(name.as_str(), "unevaluatedProperties" | "unevaluatedItems");
+                    self.in_place += in_place(name, member);
+                    let escaped = name.bytes().filter(|byte| matches!(byte, b'~' | b'/'));
+                    let pointer = pointer + name.len() + escaped.count() + 1;
+                    self.weigh(member, pointer)?;
+                    // A validator keeps a copy of what it negates, on every level.
+                    if name == "not" {
+                        self.weigh(member, pointer)?;
+                    }
+                }
+                Some(())
+            }
+            _ => Some(()),
+        }
+    }
+
+    /// An identifier within the schema gives references another meaning than the one they are counted by.
+    fn identifiers_and_references(
+        &self,
+        members: &Map<String, Value>,
+        is_root: bool,
+    ) -> Option<()> {
+        let text = |name| members.get(name).and_then(Value::as_str);
+        let identified = text("$id").is_some() || (is_draft_4(self.root) && text("id").is_some());
+        if identified && !is_root {
+            return None;
+        }
+        let mut references = REFERENCES.into_iter().filter_map(text);
+        let known = references.all(|reference| target(self.root, reference).is_some());
+        known.then_some(())
+    }
+
+    fn patterns(&mut self, members: &Map<String, Value>) -> Option<()> {
+        if let Some(single) = members.get("pattern").and_then(Value::as_str)
+            && self.pattern(single).is_none()
+        {
+            self.too_large.insert(single.to_owned());
+        }
+        let named = members.get("patternProperties").and_then(Value::as_object);
+        let mut named = named.into_iter().flat_map(Map::keys);
+        named.try_for_each(|pattern| self.pattern(pattern))
+    }
+
+    fn pattern(&mut self, pattern: &str) -> Option<()> {
+        if self.patterns.contains_key(pattern) {
+            return Some(());
+        }
+        let states = pattern_cost::states(pattern);
+        let bytes = usize::try_from(states).ok()?.saturating_mul(STATE);
+        if bytes > MOST_PATTERN {
+            return None;
+        }
+        self.spend(bytes + PATTERN)?;
+        self.patterns.insert(pattern.to_owned(), states);
+        Some(())
+    }
+}
+
+/// How many schemas a keyword applies to the same value.
+fn in_place(keyword: &str, operand: &Value) -> usize {
+    match (keyword, operand) {
+        ("allOf" | "anyOf" | "oneOf", Value::Array(schemas)) => schemas.len(),
+        ("dependentSchemas" | "dependencies", Value::Object(schemas)) => schemas.len(),
+        ("not" | "if" | "then" | "else", _) => 1,
+        (reference, Value::String(_)) if REFERENCES.contains(&reference) => 1,
+        _ => 0,
+    }
+}
+
+fn is_draft_4(root: &Value) -> bool {
+    let dialect = root.get("$schema").and_then(Value::as_str);
+    dialect.is_some_and(|dialect| dialect.contains("draft-04"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Definitions `A0` to `An`, each made of the next.
+    fn chain(length: usize, link: impl Fn(Value) -> Value) -> Value {
+        let mut definitions = Map::new();
+        for number in 0..length {
+            let next = json!({"$ref": format!("#/$defs/A{}", number + 1)});
+            definitions.insert(format!("A{number}"), link(next));
+        }
+        definitions.insert(format!("A{length}"), json!({"type": "object"}));
+        json!({"$ref": "#/$defs/A0", "$defs": definitions})
+    }
+
+    fn weight(schema: &Value) -> Option<usize> {
+        examine(schema).map(|examined| examined.weight)
+    }
+
+    #[test]
+    fn long_chains_of_references_are_too_deep() {
+        let below = |next| json!({"properties": {"a": next}});
+        assert!(weight(&chain(100, below)).is_some());
+        assert!(weight(&chain(5000, |next| next)).is_none());
+        assert!(weight(&chain(1000, below)).is_none());
+        assert!(weight(&json!({"properties": {"a": {"$ref": "#"}}})).is_some());
+    }
+
+    #[test]
+    fn names_weigh_once_for_every_keyword_below_them() {
+        let below = |name: &str| {
+            let many: Map<String, Value> = (0..500)
+                .map(|number| (number.to_string(), json!({"type": "string"})))
+                .collect();
+            json!({"properties": {name: {"properties": many}}})
+        };
+        assert!(weight(&below("name")).unwrap() < 2 << 20);
+        assert!(weight(&below(&"n".repeat(20_000))).is_none());
+    }
+
+    #[test]
+    fn patterns_weigh_what_they_are_compiled_to() {
+        let one = weight(&json!({"pattern": "^[a-z]+$"})).unwrap();
+        assert!((64 << 10..128 << 10).contains(&one));
+        let twice = json!({"anyOf": [{"pattern": "^[a-z]+$"}, {"pattern": "^[a-z]+$"}]});
+        assert!(weight(&twice).unwrap() < one + 10_000);
+        let too_large = "((a{100}){100}){100}";
+        let mut schema = json!({"pattern": too_large, "const": {"pattern": too_large}});
+        let examined = examine(&schema).unwrap();
+        assert!(examined.too_large.contains(too_large));
+        without(&mut schema, &examined.too_large);
+        assert_eq!(schema, json!({"const": {"pattern": too_large}}));
+        let many: Vec<Value> = (0..8000)
+            .map(|number| json!({"pattern": format!("a{number}")}))
+            .collect();
+        assert!(weight(&json!({"anyOf": many})).is_none());
+        assert!(weight(&json!({"patternProperties": {"(a{1000}){1000}": {}}})).is_none());
+    }
+
+    #[test]
+    fn references_are_followed_within_the_schema_alone() {
+        for (schema, usable) in [
+            (json!({"$ref": "#/$defs/a%20b", "$defs": {"a b": {}}}), true),
+            (
+                json!({"$id": "https://example.com/a", "$ref": "#/$defs/a", "$defs": {"a": {}}}),
+                true,
+            ),
+            (
+                json!({"properties": {"$id": {"type": "string"}, "$ref": {"type": "string"}}}),
+                true,
+            ),
+            (json!({"$ref": "#/$defs/missing"}), false),
+            (json!({"$ref": "https://example.com/other"}), false),
+            (
+                json!({"$ref": "#a", "$defs": {"a": {"$anchor": "a"}}}),
+                false,
+            ),
+            (json!({"$defs": {"a": {"$id": "a", "$ref": "#"}}}), false),
+        ] {
+            assert_eq!(weight(&schema).is_some(), usable, "{schema}");
+        }
+    }
+}
