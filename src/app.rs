@@ -30,7 +30,7 @@ use crate::mcp::http::connections::tls;
 use crate::mcp::http::transport::Transport;
 use crate::mcp::limits::Budget;
 use crate::mcp::sessions::{Keeper, Sessions};
-use crate::shutdown::{Drain, Port};
+use crate::shutdown::{Port, Shutdown};
 
 /// From turning newcomers away until all who were there before are surely accepted.
 const UNTIL_ACCEPTED: Duration = Duration::from_millis(20);
@@ -73,7 +73,7 @@ impl Application {
         let shared = Arc::new(Shared::new(&servers, queue, sessions));
         let settings = Arc::new(settings);
         let servers = Arc::new(servers);
-        let drain = Arc::new(Drain::default());
+        let shutdown = Arc::new(Shutdown::default());
         let validators = Arc::new(Validators::default());
         let workers = settings.workers;
         let time = (settings.drain_delay, settings.drain);
@@ -81,7 +81,7 @@ impl Application {
         // From this moment on, not only once the server runs: whoever has read that it listens may stop it.
         let signals = Signals::listen()?;
         let port = Port::of(&listener)?;
-        let draining = Arc::clone(&drain);
+        let stopping = Arc::clone(&shutdown);
 
         let factory = move || {
             let transport = Transport::new(Arc::clone(&tls), settings.limits, budget.clone());
@@ -92,7 +92,7 @@ impl Application {
                 openapi: openapi.clone(),
                 common: Arc::clone(&common),
                 validators: Arc::clone(&validators),
-                drain: Arc::clone(&drain),
+                shutdown: Arc::clone(&shutdown),
             });
             let app = App::new().default_service(web::to(move |request, payload| {
                 api::serve(Rc::clone(&gateway), request, payload)
@@ -100,22 +100,23 @@ impl Application {
             let app = app
                 .into_factory()
                 .map_err(|error: Error| error.error_response());
-            let idle_end = Arc::clone(&drain);
+            let idle = Arc::clone(&shutdown);
             let http = HttpService::build()
                 .keep_alive(KEEP_ALIVE)
                 .client_request_timeout(HEAD)
                 .client_disconnect_timeout(LINGER)
                 // A caller that goes away ends its handler: what the handler holds is then cancelled and closed.
                 .h1_allow_half_closed(false)
-                .graceful_shutdown_signal(move || idle_end.idle_ends())
+                .graceful_shutdown_signal(move || idle.idle_closed())
                 .on_connect_ext(|connection: &CallerConnection, to: &mut Extensions| {
                     to.insert(connection.exchange().clone());
                 })
                 .h1(map_config(app, |()| AppConfig::default()));
-            let counting = Arc::clone(&drain);
+            let counting = Arc::clone(&shutdown);
             let accept = move |stream: TcpStream| {
                 let caller = stream.peer_addr().ok();
-                let connection = CallerConnection::new(stream, longest_stall, counting.admit());
+                let connection =
+                    CallerConnection::new(stream, longest_stall, counting.count_connection());
                 ready(Ok::<_, DispatchError>((connection, caller)))
             };
             fn_service(accept).and_then(http)
@@ -126,7 +127,7 @@ impl Application {
             server = server.workers(workers);
         }
         let server = server.listen("callers", listener, factory)?.run();
-        let stopping = stop_when_told(signals, draining, port, server.handle(), time);
+        let stopping = stop_when_told(signals, stopping, port, server.handle(), time);
         let stopping = actix_rt::spawn(stopping);
         Ok(Self {
             server,
@@ -150,13 +151,13 @@ impl Application {
 /// then and there.
 async fn stop_when_told(
     mut signals: Signals,
-    drain: Arc<Drain>,
+    shutdown: Arc<Shutdown>,
     port: Port,
     server: ServerHandle,
     (delay, time): (Duration, Duration),
 ) -> Instant {
     let first = signals.next().await;
-    drain.leave();
+    shutdown.begin();
     log::info!("stopping: calls in flight are finished; a second signal stops at once");
     actix_rt::spawn(async move {
         let second = signals.next_but_hangup().await;
@@ -169,17 +170,17 @@ async fn stop_when_told(
     }
     let now = Instant::now();
     let calls_end = now + time.saturating_sub(FOR_SESSIONS).max(time / 2);
-    port.turn_away();
+    port.drop_new_connections();
     sleep(UNTIL_ACCEPTED).await;
     server.pause().await;
     sleep(UNTIL_OBEYED).await;
     port.close();
-    drain.close();
-    drain
-        .connections_end(calls_end.min(now + WINDING_DOWN))
+    shutdown.end_keep_alive();
+    shutdown
+        .wait_for_connections(calls_end.min(now + WINDING_DOWN))
         .await;
-    drain.end_idle();
-    drain.connections_end(calls_end).await;
+    shutdown.close_idle();
+    shutdown.wait_for_connections(calls_end).await;
     // What still runs is dropped, and thereby cancelled.
     server.stop(false).await;
     now + time

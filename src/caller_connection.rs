@@ -24,7 +24,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::descriptors;
-use crate::shutdown::Admitted;
+use crate::shutdown::OpenConnection;
 
 /// From the first byte of a request to the end of its head.
 pub const HEAD: Duration = Duration::from_secs(5);
@@ -51,7 +51,7 @@ pub struct CallerConnection {
     /// Runs while the caller takes nothing of what is written.
     stall: Clock,
     longest_stall: Duration,
-    _admitted: Admitted,
+    _open: OpenConnection,
 }
 
 /// What goes on over one connection: shared by the connection and the requests it brings.
@@ -219,7 +219,7 @@ impl MessageBody for Sending {
 
 impl CallerConnection {
     /// Takes over a connection whose caller may take nothing of an answer for `longest_stall`.
-    pub fn new(stream: TcpStream, longest_stall: Duration, admitted: Admitted) -> Self {
+    pub fn new(stream: TcpStream, longest_stall: Duration, open: OpenConnection) -> Self {
         let is_scarce = descriptors::is_reserved(&stream);
         let phase = if is_scarce { Phase::Head } else { Phase::First };
         if let Err(error) = prepare(&stream) {
@@ -236,7 +236,7 @@ impl CallerConnection {
             head: Clock::default(),
             stall: Clock::default(),
             longest_stall,
-            _admitted: admitted,
+            _open: open,
         }
     }
 

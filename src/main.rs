@@ -8,7 +8,7 @@ use std::time::Duration;
 use awc::http::Uri;
 use mcp_rest::app::Application;
 use mcp_rest::config::servers::Server;
-use mcp_rest::config::settings::{self, Command, DEMO, Mistakes, Settings, Start};
+use mcp_rest::config::settings::{self, Command, ConfigErrors, DEMO, Settings, Start};
 use mcp_rest::{demo, descriptors, logging};
 
 /// A configuration that cannot be used.
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     let arguments = std::env::args_os().skip(1);
     let start = match settings::read(arguments, &settings::process_environment()) {
         Ok(start) => start,
-        Err(mistakes) => return refuse(&mistakes),
+        Err(errors) => return refuse(&errors),
     };
     let outcome = match start.command {
         Command::Help => say(&settings::help()),
@@ -118,8 +118,8 @@ async fn healthcheck(settings: &Settings) -> io::Result<()> {
     )))
 }
 
-fn refuse(mistakes: &Mistakes) -> ExitCode {
-    complain(mistakes.to_string().trim_end());
+fn refuse(errors: &ConfigErrors) -> ExitCode {
+    complain(errors.to_string().trim_end());
     ExitCode::from(UNUSABLE)
 }
 

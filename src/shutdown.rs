@@ -1,10 +1,11 @@
-//! How this process leaves without a request being lost on the way, and how far it has come.
+//! Shutdown without a lost request: how far it has come, which connections are open, and the listening port.
 //!
-//! First it is not ready any more, while everything is still served: load balancers that ask go elsewhere. Then it listens
-//! no more, so that the others are refused, which they can tell from a failure: a request that was never sent can be sent
-//! to another replica. Only then does every connection end with its next answer, for what ends comes back as a new one.
+//! Three steps, in this order. First the process is not ready, while everything is still served: load balancers that ask for
+//! readiness send requests elsewhere. Then it stops to listen, so that new connections are refused, which a client can tell from a
+//! failure: a request that was never sent can be sent to another replica. Only then is every connection closed after its
+//! next response, since a client replaces a closed connection by a new one. The order of calls is in `app`.
 
-use std::net::{Shutdown, TcpListener};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -13,81 +14,81 @@ use actix_rt::time::sleep;
 use socket2::SockRef;
 use tokio::sync::watch;
 
-/// How often it is looked whether connections are left.
-const GLANCE: Duration = Duration::from_millis(10);
+/// The interval at which the number of open connections is read.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// How far this process is on its way out. Shared by all workers.
+/// How far the shutdown of this process has come. Shared by all workers.
 #[derive(Debug, Default)]
-pub struct Drain {
+pub struct Shutdown {
     stage: AtomicU8,
     connections: AtomicUsize,
-    /// Whether connections on which nothing is under way are closed.
-    idle_end: watch::Sender<bool>,
+    /// Whether idle connections are closed.
+    close_idle: watch::Sender<bool>,
 }
 
-const LEAVING: u8 = 1;
+const NOT_READY: u8 = 1;
 const CLOSING: u8 = 2;
 
-/// A connection from a caller, as long as it is open.
+/// An open connection from a client; counted until dropped.
 #[derive(Debug)]
-pub struct Admitted(Arc<Drain>);
+pub struct OpenConnection(Arc<Shutdown>);
 
-/// The port that is listened on, to take it away from whoever listens.
+/// A second handle of the listening socket, to stop it from outside its server.
 #[derive(Debug)]
 pub struct Port(TcpListener);
 
-// === impl Drain ===
+// === impl Shutdown ===
 
-impl Drain {
-    /// From now on this process is not ready.
-    pub fn leave(&self) {
-        self.stage.fetch_max(LEAVING, Ordering::Relaxed);
+impl Shutdown {
+    /// Makes this process not ready.
+    pub fn begin(&self) {
+        self.stage.fetch_max(NOT_READY, Ordering::Relaxed);
     }
 
-    /// From now on connections end with their next answer.
-    pub fn close(&self) {
+    /// Ends keep-alive: every connection is closed after its next response.
+    pub fn end_keep_alive(&self) {
         self.stage.fetch_max(CLOSING, Ordering::Relaxed);
     }
 
     /// Whether requests should go to this process.
     pub fn is_ready(&self) -> bool {
-        self.stage.load(Ordering::Relaxed) < LEAVING
+        self.stage.load(Ordering::Relaxed) < NOT_READY
     }
 
-    /// Whether connections end with their next answer.
+    /// Whether connections are closed after their next response.
     pub fn is_closing(&self) -> bool {
         self.stage.load(Ordering::Relaxed) == CLOSING
     }
 
-    /// Closes every connection on which nothing is under way, and every other one after its answer.
-    pub fn end_idle(&self) {
-        self.idle_end.send_replace(true);
+    /// Closes every idle connection, and every other one after its response.
+    pub fn close_idle(&self) {
+        self.close_idle.send_replace(true);
     }
 
-    /// Waits for [`Drain::end_idle`].
-    pub fn idle_ends(&self) -> impl Future<Output = ()> + use<> {
-        let mut told = self.idle_end.subscribe();
+    /// Waits for [`Shutdown::close_idle`].
+    pub fn idle_closed(&self) -> impl Future<Output = ()> + use<> {
+        let mut closed = self.close_idle.subscribe();
         async move {
-            // It is told as long as connections are counted.
-            let _ = told.wait_for(|ends| *ends).await;
+            // The sender lives as long as connections are counted.
+            let _ = closed.wait_for(|closed| *closed).await;
         }
     }
 
-    /// Counts a connection until what is returned is dropped.
-    pub fn admit(self: &Arc<Self>) -> Admitted {
+    /// Counts a connection until the returned guard is dropped.
+    pub fn count_connection(self: &Arc<Self>) -> OpenConnection {
         self.connections.fetch_add(1, Ordering::Relaxed);
-        Admitted(Arc::clone(self))
+        OpenConnection(Arc::clone(self))
     }
 
-    /// Waits until no connection is left, or until `deadline`.
-    pub async fn connections_end(&self, deadline: Instant) {
+    /// Waits until no connection is open, or until `deadline`.
+    pub async fn wait_for_connections(&self, deadline: Instant) {
         while self.connections.load(Ordering::Relaxed) > 0 && Instant::now() < deadline {
-            sleep(GLANCE).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 }
 
-impl Drop for Admitted {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.0.connections.fetch_sub(1, Ordering::Relaxed);
     }
@@ -96,16 +97,16 @@ impl Drop for Admitted {
 // === impl Port ===
 
 impl Port {
-    /// The port of a listener that goes on to somebody else.
+    /// The port of a listener that is then given to a server.
     pub fn of(listener: &TcpListener) -> std::io::Result<Self> {
         listener.try_clone().map(Self)
     }
 
-    /// Lets nobody new begin to connect. Whoever does is not answered, tries again in a second, and is refused then.
-    /// Connections that are already made are still there to be accepted.
+    /// Drops the packets of new connections: their clients get no answer, try again after a second, and are refused then.
+    /// Connections that are established already can still be accepted.
     ///
-    /// Without this, whatever is made between the last look and the end of listening would be reset with a request in it.
-    pub fn turn_away(&self) {
+    /// Without this, a connection made between the last accept and the end of listening would be reset with a request in it.
+    pub fn drop_new_connections(&self) {
         #[cfg(target_os = "linux")]
         {
             use socket2::SockFilter;
@@ -113,15 +114,15 @@ impl Port {
             const RETURN: u16 = 0x06;
             let nothing = [SockFilter::new(RETURN, 0, 0, 0)];
             if let Err(error) = SockRef::from(&self.0).attach_filter(&nothing) {
-                log::debug!("newcomers are not turned away: {error}");
+                log::debug!("new connections are still accepted: {error}");
             }
         }
     }
 
-    /// Ends listening: whoever connects is refused.
+    /// Stops listening: new connections are refused.
     pub fn close(&self) {
-        if let Err(error) = SockRef::from(&self.0).shutdown(Shutdown::Both) {
-            log::debug!("listening does not end: {error}");
+        if let Err(error) = SockRef::from(&self.0).shutdown(std::net::Shutdown::Both) {
+            log::debug!("the port stays open: {error}");
         }
     }
 }
@@ -134,12 +135,12 @@ mod tests {
     use super::*;
 
     #[actix_rt::test]
-    async fn a_port_is_taken_away_without_what_is_connected() {
+    async fn a_port_is_closed_without_its_established_connections() {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let port = Port::of(&listener).unwrap();
         let mut early = TcpStream::connect(address).unwrap();
-        port.turn_away();
+        port.drop_new_connections();
         let (mut accepted, _) = listener.accept().unwrap();
         let waiting = TcpStream::connect_timeout(&address, Duration::from_millis(50));
         if cfg!(target_os = "linux") {
@@ -154,11 +155,11 @@ mod tests {
 
     #[actix_rt::test]
     async fn connections_are_waited_for() {
-        let drain = Arc::new(Drain::default());
-        let connection = drain.admit();
-        drain.connections_end(Instant::now()).await;
+        let shutdown = Arc::new(Shutdown::default());
+        let connection = shutdown.count_connection();
+        shutdown.wait_for_connections(Instant::now()).await;
         actix_rt::spawn(async move { drop(connection) });
         let later = Instant::now() + Duration::from_secs(3600);
-        drain.connections_end(later).await;
+        shutdown.wait_for_connections(later).await;
     }
 }

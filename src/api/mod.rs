@@ -175,7 +175,7 @@ pub async fn serve(
     let ends_with_connection =
         request.head().version == Version::HTTP_10 && response.body().size() == BodySize::Stream;
     // Whoever offers another protocol (Java's client: h2c) is not told otherwise that the connection is not kept.
-    let is_last = gateway.drain.is_closing()
+    let is_last = gateway.shutdown.is_closing()
         || call.exchange.is_scarce()
         || request.head().upgrade()
         || ends_with_connection;

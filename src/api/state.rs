@@ -9,7 +9,7 @@ use crate::config::servers::Servers;
 use crate::config::settings::Settings;
 use crate::mcp::client::Pool;
 use crate::schema::validate::Validators;
-use crate::shutdown::Drain;
+use crate::shutdown::Shutdown;
 
 /// What the handlers of one worker share.
 pub struct Gateway {
@@ -26,5 +26,5 @@ pub struct Gateway {
     /// Schemas that arguments are held against. All workers have the same.
     pub validators: Arc<Validators>,
     /// How far this process is on its way out.
-    pub drain: Arc<Drain>,
+    pub shutdown: Arc<Shutdown>,
 }

@@ -1,59 +1,58 @@
-//! What is wrong with a configuration: where, what, and the fix. All of it is collected and reported at once.
+//! Configuration errors: path, what is wrong, and the fix. All of them are collected and reported at once.
 //!
-//! Nothing here decides what is right; `settings` and `servers` do. A mistake never quotes a header value, a URL or
-//! an API key.
+//! What is valid is decided in `settings` and `servers`, not here. An error never quotes a header value, a URL or an API key.
 
 use std::fmt;
 
 use serde_json::Value;
 
-/// One thing to put right.
+/// One configuration error.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistake {
+pub struct ConfigError {
     /// A JSON path (`mcpServers["My Server"].headers.Authorization`), a variable, a flag, or `file:line:column`.
     pub path: String,
     /// What is wrong.
     pub what: String,
-    /// How to put it right.
+    /// How to fix it.
     pub fix: String,
 }
 
-/// Everything that is wrong, in the order in which it was found. Shown one per line: `path: what; fix`.
+/// All configuration errors, in the order in which they were found. Shown one per line: `path: what; fix`.
 #[derive(Debug, Default)]
-pub struct Mistakes(Vec<Mistake>);
+pub struct ConfigErrors(Vec<ConfigError>);
 
-impl Mistakes {
+impl ConfigErrors {
     pub(crate) fn add(
         &mut self,
         path: impl Into<String>,
         what: impl Into<String>,
         fix: impl Into<String>,
     ) {
-        self.0.push(Mistake {
+        self.0.push(ConfigError {
             path: path.into(),
             what: what.into(),
             fix: fix.into(),
         });
     }
 
-    pub(crate) fn append(&mut self, mut later: Mistakes) {
+    pub(crate) fn append(&mut self, mut later: ConfigErrors) {
         self.0.append(&mut later.0);
     }
 
-    /// Whether nothing is wrong.
+    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The mistakes one by one.
-    pub fn iter(&self) -> impl Iterator<Item = &Mistake> {
+    /// The errors one by one.
+    pub fn iter(&self) -> impl Iterator<Item = &ConfigError> {
         self.0.iter()
     }
 }
 
-impl fmt::Display for Mistakes {
+impl fmt::Display for ConfigErrors {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, Mistake { path, what, fix }) in self.0.iter().enumerate() {
+        for (index, ConfigError { path, what, fix }) in self.0.iter().enumerate() {
             let line_end = if index == 0 { "" } else { "\n" };
             write!(out, "{line_end}{path}: {what}; {fix}")?;
         }
@@ -61,7 +60,7 @@ impl fmt::Display for Mistakes {
     }
 }
 
-impl std::error::Error for Mistakes {}
+impl std::error::Error for ConfigErrors {}
 
 /// The path of `key` inside the object at `path`: `a.b`, or `a["b c"]` where a dot would be ambiguous.
 pub(crate) fn member(path: &str, key: &str) -> String {
@@ -103,12 +102,12 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_shown_one_per_line() {
-        let mut mistakes = Mistakes::default();
-        mistakes.add("a", "is wrong", "mend it");
-        mistakes.add("--b", "is odd", "drop it");
+    fn errors_are_shown_one_per_line() {
+        let mut errors = ConfigErrors::default();
+        errors.add("a", "is wrong", "mend it");
+        errors.add("--b", "is odd", "drop it");
         assert_eq!(
-            mistakes.to_string(),
+            errors.to_string(),
             "a: is wrong; mend it\n--b: is odd; drop it"
         );
     }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::errors::Mistakes;
+use crate::config::errors::ConfigErrors;
 
 /// The environment variables a start may read. Passed in, so that tests need not change the process.
 pub type Environment = BTreeMap<String, String>;
@@ -52,7 +52,7 @@ pub(crate) fn expand(
     written: &str,
     path: &str,
     environment: &Environment,
-    mistakes: &mut Mistakes,
+    errors: &mut ConfigErrors,
 ) -> Option<String> {
     let mut expanded = String::with_capacity(written.len());
     let mut complete = true;
@@ -60,7 +60,7 @@ pub(crate) fn expand(
         match piece {
             Piece::Text(text) => expanded.push_str(text),
             Piece::Variable { name, .. } if !is_name(name) => {
-                mistakes.add(
+                errors.add(
                     path,
                     "holds a ${...} that is not a variable name",
                     "write ${NAME} or ${NAME:-default}, NAME being letters, digits and _",
@@ -72,7 +72,7 @@ pub(crate) fn expand(
                 (Some(value), Some(_)) if !value.is_empty() => expanded.push_str(value),
                 (_, Some(default)) => expanded.push_str(default),
                 (None, None) => {
-                    mistakes.add(
+                    errors.add(
                         path,
                         format!("the environment variable {name} is not set"),
                         format!("set it, or write ${{{name}:-default}}"),
@@ -81,7 +81,7 @@ pub(crate) fn expand(
                 }
             },
             Piece::Unclosed => {
-                mistakes.add(path, "holds a ${ without its }", "close it: ${NAME}");
+                errors.add(path, "holds a ${ without its }", "close it: ${NAME}");
                 complete = false;
             }
         }
@@ -108,8 +108,8 @@ mod tests {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
-        let mut mistakes = Mistakes::default();
-        expand(written, "p", &environment, &mut mistakes).ok_or_else(|| mistakes.to_string())
+        let mut errors = ConfigErrors::default();
+        expand(written, "p", &environment, &mut errors).ok_or_else(|| errors.to_string())
     }
 
     #[test]

@@ -7,22 +7,22 @@ use std::{fmt, io::ErrorKind, path::Path};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use crate::config::errors::{Mistakes, kind, member};
+use crate::config::errors::{ConfigErrors, kind, member};
 
 /// The file read when neither `--config` nor `MCP_SERVERS_FILE` names one.
 pub(crate) const DEFAULT_NAME: &str = "mcp.servers.json";
 
-/// The members of the object in the file at `path`; empty after a mistake, and empty when `may_be_missing` and it is.
+/// The members of the object in the file at `path`; empty after an error, and empty when `may_be_missing` and it is.
 pub(crate) fn read(
     path: &Path,
     may_be_missing: bool,
-    mistakes: &mut Mistakes,
+    errors: &mut ConfigErrors,
 ) -> Map<String, Value> {
     match std::fs::read(path) {
-        Ok(bytes) => parse(&bytes, &path.display().to_string(), mistakes),
+        Ok(bytes) => parse(&bytes, &path.display().to_string(), errors),
         Err(error) => {
             if !(may_be_missing && error.kind() == ErrorKind::NotFound) {
-                mistakes.add(
+                errors.add(
                     path.display().to_string(),
                     format!("cannot be read: {error}"),
                     "create it (mcp.servers.example.json shows how), name another with --config or \
@@ -34,26 +34,26 @@ pub(crate) fn read(
     }
 }
 
-/// [`read`] on bytes already at hand; `name` is how mistakes call them.
-pub(crate) fn parse(bytes: &[u8], name: &str, mistakes: &mut Mistakes) -> Map<String, Value> {
+/// [`read`] on bytes already at hand; `name` is the name of the file in errors.
+pub(crate) fn parse(bytes: &[u8], name: &str, errors: &mut ConfigErrors) -> Map<String, Value> {
     // Editors on Windows put a byte order mark first, which JSON does not have.
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let tree = Tree {
         path: String::new(),
-        mistakes,
+        errors,
     };
     let parsed = tree
         .deserialize(&mut deserializer)
         .and_then(|value| deserializer.end().map(|()| value));
     match parsed {
         Ok(Value::Object(members)) => return members,
-        Ok(other) => mistakes.add(
+        Ok(other) => errors.add(
             name,
             format!("expected an object, found {}", kind(&other)),
             r#"write {"mcpServers": {...}}"#,
         ),
-        Err(error) => mistakes.add(
+        Err(error) => errors.add(
             format!("{name}:{}:{}", error.line(), error.column()),
             format!("not JSON: {error}"),
             "correct it there or just before (no comments, no trailing commas)",
@@ -65,7 +65,7 @@ pub(crate) fn parse(bytes: &[u8], name: &str, mistakes: &mut Mistakes) -> Map<St
 /// Reads any JSON value; of members with the same name it keeps the first and reports the others.
 struct Tree<'a> {
     path: String,
-    mistakes: &'a mut Mistakes,
+    errors: &'a mut ConfigErrors,
 }
 
 impl<'de> DeserializeSeed<'de> for Tree<'_> {
@@ -111,7 +111,7 @@ impl<'de> Visitor<'de> for Tree<'_> {
         let mut elements = Vec::new();
         while let Some(element) = sequence.next_element_seed(Tree {
             path: format!("{}[{}]", self.path, elements.len()),
-            mistakes: &mut *self.mistakes,
+            errors: &mut *self.errors,
         })? {
             elements.push(element);
         }
@@ -124,10 +124,10 @@ impl<'de> Visitor<'de> for Tree<'_> {
             let path = member(&self.path, &name);
             let value = map.next_value_seed(Tree {
                 path: path.clone(),
-                mistakes: &mut *self.mistakes,
+                errors: &mut *self.errors,
             })?;
             if members.contains_key(&name) {
-                self.mistakes
+                self.errors
                     .add(path, "is there twice", "remove or rename one of them");
             } else {
                 members.insert(name, value);
@@ -142,12 +142,12 @@ mod tests {
     use super::*;
 
     fn run(text: &str) -> Result<Value, String> {
-        let mut mistakes = Mistakes::default();
-        let members = parse(text.as_bytes(), "f.json", &mut mistakes);
-        if mistakes.is_empty() {
+        let mut errors = ConfigErrors::default();
+        let members = parse(text.as_bytes(), "f.json", &mut errors);
+        if errors.is_empty() {
             Ok(Value::Object(members))
         } else {
-            Err(mistakes.to_string())
+            Err(errors.to_string())
         }
     }
 
@@ -160,9 +160,9 @@ mod tests {
 
     #[test]
     fn reports_a_name_given_twice_wherever_it_is() {
-        let mistakes = run(r#"{"a":{"b c":1,"b c":2},"d":[{"e":1,"e":1}],"a":1}"#).unwrap_err();
+        let errors = run(r#"{"a":{"b c":1,"b c":2},"d":[{"e":1,"e":1}],"a":1}"#).unwrap_err();
         for path in [r#"a["b c"]: is there twice"#, "d[0].e: is there", "\na: is"] {
-            assert!(mistakes.contains(path), "{mistakes}");
+            assert!(errors.contains(path), "{errors}");
         }
     }
 
@@ -180,18 +180,18 @@ mod tests {
                 .contains("expected an object, found an array")
         );
         assert!(run(&"[".repeat(10_000)).is_err());
-        let mut mistakes = Mistakes::default();
-        parse(b"{\"a\":\"\xFF\"}", "f.json", &mut mistakes);
-        assert!(!mistakes.is_empty());
+        let mut errors = ConfigErrors::default();
+        parse(b"{\"a\":\"\xFF\"}", "f.json", &mut errors);
+        assert!(!errors.is_empty());
     }
 
     #[test]
-    fn a_missing_file_is_a_mistake_unless_it_may_be_missing() {
+    fn a_missing_file_is_an_error_unless_it_may_be_missing() {
         let absent = Path::new("no-such-directory/mcp.servers.json");
         for may_be_missing in [true, false] {
-            let mut mistakes = Mistakes::default();
-            assert!(read(absent, may_be_missing, &mut mistakes).is_empty());
-            assert_eq!(mistakes.is_empty(), may_be_missing);
+            let mut errors = ConfigErrors::default();
+            assert!(read(absent, may_be_missing, &mut errors).is_empty());
+            assert_eq!(errors.is_empty(), may_be_missing);
         }
     }
 }

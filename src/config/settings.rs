@@ -1,7 +1,7 @@
 //! How this process runs: flags over environment over the `gateway` object of `mcp.servers.json` over defaults.
 //!
 //! One table names every setting in all its forms. Each layer is checked against the table where it is read, so that
-//! all mistakes are known at once and none is coerced away; the `config` crate then lays the layers over each other.
+//! all errors are known at once and none is coerced away; the `config` crate then lays the layers over each other.
 //! The table is `settings/table.rs`, the layers are `settings/layers.rs`. [`read`] takes arguments and environment as values and touches nothing of the process but the file.
 
 #[cfg(test)]
@@ -23,7 +23,7 @@ use log::LevelFilter;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-pub use crate::config::errors::{Mistake, Mistakes};
+pub use crate::config::errors::{ConfigError, ConfigErrors};
 use crate::config::errors::{kind, member};
 pub use crate::config::expand::Environment;
 use crate::config::servers::Servers;
@@ -149,12 +149,12 @@ pub struct Limits {
 pub fn read(
     args: impl Iterator<Item = OsString>,
     environment: &Environment,
-) -> Result<Start, Mistakes> {
-    let mut mistakes = Mistakes::default();
-    let mut in_file = Mistakes::default();
+) -> Result<Start, ConfigErrors> {
+    let mut errors = ConfigErrors::default();
+    let mut in_file = ConfigErrors::default();
     let mut warnings = Vec::new();
 
-    let flags = Flags::read(args, &mut mistakes);
+    let flags = Flags::read(args, &mut errors);
     if matches!(flags.command, Command::Help | Command::Version) {
         return Ok(Start {
             command: flags.command,
@@ -168,8 +168,8 @@ pub fn read(
     let layers = vec![
         Layer::of_defaults(),
         Layer::of_file(&file, environment, &mut in_file),
-        Layer::of_environment(environment, &mut mistakes, &mut warnings),
-        Layer::of_flags(&flags, environment, &mut mistakes),
+        Layer::of_environment(environment, &mut errors, &mut warnings),
+        Layer::of_flags(&flags, environment, &mut errors),
     ];
     let mut settings = merge(layers)?;
     settings.demo = flags.demo;
@@ -177,13 +177,13 @@ pub fn read(
     let mut servers = Servers::default();
     if flags.command == Command::Healthcheck {
         // It must answer for the running service even when the file has since been broken.
-        in_file = Mistakes::default();
-        check_probe(&settings, &mut mistakes);
+        in_file = ConfigErrors::default();
+        check_probe(&settings, &mut errors);
     } else {
         servers = read_servers(&file, &settings, environment, &mut in_file, &mut warnings);
-        check_exposure(&settings, &mut mistakes);
+        check_exposure(&settings, &mut errors);
     }
-    in_file.append(mistakes);
+    in_file.append(errors);
     if !in_file.is_empty() {
         return Err(in_file);
     }
@@ -205,18 +205,18 @@ pub fn process_environment() -> Environment {
 fn read_file(
     flags: &Flags,
     environment: &Environment,
-    mistakes: &mut Mistakes,
+    errors: &mut ConfigErrors,
 ) -> Map<String, Value> {
     let variable = environment
         .get(FILE_VARIABLE)
         .filter(|path| !path.is_empty());
     let file = match flags.config.as_deref().or(variable.map(Path::new)) {
-        Some(named) => file::read(named, false, mistakes),
-        None => file::read(Path::new(file::DEFAULT_NAME), flags.demo, mistakes),
+        Some(named) => file::read(named, false, errors),
+        None => file::read(Path::new(file::DEFAULT_NAME), flags.demo, errors),
     };
     for key in file.keys() {
         if !matches!(key.as_str(), "mcpServers" | "gateway") {
-            mistakes.add(
+            errors.add(
                 key,
                 "no such key",
                 "remove it; there are mcpServers and gateway",
@@ -230,31 +230,31 @@ fn read_servers(
     file: &Map<String, Value>,
     settings: &Settings,
     environment: &Environment,
-    mistakes: &mut Mistakes,
+    errors: &mut ConfigErrors,
     warnings: &mut Vec<String>,
 ) -> Servers {
     let written = match file.get("mcpServers") {
         Some(Value::Object(written)) => written,
         Some(other) => {
             let what = format!("expected an object, found {}", kind(other));
-            mistakes.add(
+            errors.add(
                 "mcpServers",
                 what,
                 r#"write {"My server": {"url": "https://host/mcp"}}"#,
             );
             return Servers::default();
         }
-        // An unreadable file is one mistake, not two.
-        None if settings.demo || !mistakes.is_empty() => return Servers::default(),
+        // An unreadable file is one error, not two.
+        None if settings.demo || !errors.is_empty() => return Servers::default(),
         None => {
             let fix = r#"add it: {"mcpServers": {"My server": {"url": "https://host/mcp"}}}"#;
-            mistakes.add("mcpServers", "is missing", fix);
+            errors.add("mcpServers", "is missing", fix);
             return Servers::default();
         }
     };
     if settings.demo && written.contains_key(DEMO) {
         let what = "--demo serves a server of this name";
-        mistakes.add(
+        errors.add(
             member("mcpServers", DEMO),
             what,
             "rename yours, or leave --demo out",
@@ -268,13 +268,13 @@ fn read_servers(
         in_flight: settings.limits.in_flight,
         retries: settings.retries,
     };
-    servers::read(written, &defaults, environment, mistakes, warnings)
+    servers::read(written, &defaults, environment, errors, warnings)
 }
 
-fn check_exposure(settings: &Settings, mistakes: &mut Mistakes) {
+fn check_exposure(settings: &Settings, errors: &mut ConfigErrors) {
     let local = settings.host.to_canonical().is_loopback();
     if !local && settings.keys.is_empty() && !settings.allow_unauthenticated {
-        mistakes.add(
+        errors.add(
             "gateway.host",
             format!("{} can be reached from other machines, and no API key is configured", settings.host),
             "set gateway.auth.apiKeys (MCP_REST_AUTH_API_KEYS), or allow it with --allow-unauthenticated \
@@ -283,10 +283,10 @@ fn check_exposure(settings: &Settings, mistakes: &mut Mistakes) {
     }
 }
 
-fn check_probe(settings: &Settings, mistakes: &mut Mistakes) {
+fn check_probe(settings: &Settings, errors: &mut ConfigErrors) {
     if settings.port == 0 {
         let what = "port 0 says nothing about where the service listens";
-        mistakes.add(
+        errors.add(
             "--healthcheck",
             what,
             "add --port with the port it listens on",

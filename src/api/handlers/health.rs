@@ -76,7 +76,7 @@ pub(crate) fn live() -> HttpResponse {
     ),
 )]
 pub(crate) fn ready(call: &Call<'_>) -> Result<HttpResponse, Error> {
-    if !call.gateway.drain.is_ready() {
+    if !call.gateway.shutdown.is_ready() {
         return Err(Error::Draining);
     }
     Ok(json::of(&Probe { status: "ok" }))

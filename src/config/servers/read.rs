@@ -13,7 +13,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-use crate::config::errors::{Mistakes, kind, member};
+use crate::config::errors::{ConfigErrors, kind, member};
 use crate::config::expand::{Environment, expand};
 use crate::config::servers::{
     ArgumentChecks, Identity, Listen, Protocol, Server, Servers, ToolErrors, Transport,
@@ -37,19 +37,19 @@ pub(crate) struct Defaults {
     pub(crate) retries: u32,
 }
 
-/// Reads `mcpServers`. Every server with a mistake in its URL is missing from what is returned.
+/// Reads `mcpServers`. A server with an error in its URL is left out.
 pub(crate) fn read(
     written: &Map<String, Value>,
     defaults: &Defaults,
     environment: &Environment,
-    mistakes: &mut Mistakes,
+    errors: &mut ConfigErrors,
     warnings: &mut Vec<String>,
 ) -> Servers {
     let mut servers = Servers::default();
     for (name, value) in written {
         let path = member("mcpServers", name);
         if matches!(name.as_str(), "" | "." | "..") {
-            mistakes.add(
+            errors.add(
                 &path,
                 "this name cannot be a path segment",
                 "give the server another name",
@@ -57,14 +57,14 @@ pub(crate) fn read(
         }
         let Value::Object(members) = value else {
             let what = format!("expected an object, found {}", kind(value));
-            mistakes.add(path, what, r#"write {"url": "https://host/mcp"}"#);
+            errors.add(path, what, r#"write {"url": "https://host/mcp"}"#);
             continue;
         };
         let mut entry = Entry {
             path,
             members,
             environment,
-            mistakes,
+            errors,
         };
         if let Some(server) = entry.server(name, defaults, warnings) {
             servers.push(server);
@@ -125,7 +125,7 @@ struct Entry<'a> {
     path: String,
     members: &'a Map<String, Value>,
     environment: &'a Environment,
-    mistakes: &'a mut Mistakes,
+    errors: &'a mut ConfigErrors,
 }
 
 impl<'a> Entry<'a> {
@@ -218,7 +218,7 @@ impl<'a> Entry<'a> {
     }
 
     fn wrong(&mut self, key: &str, what: impl Into<String>, fix: impl Into<String>) {
-        self.mistakes.add(member(&self.path, key), what, fix);
+        self.errors.add(member(&self.path, key), what, fix);
     }
 
     fn word<T: Copy>(&mut self, key: &str, words: &[(&str, T)]) -> Option<T> {
@@ -274,12 +274,12 @@ impl<'a> Entry<'a> {
             }
         };
         let path = member(&self.path, "url");
-        let expanded = expand(written, &path, self.environment, self.mistakes)?;
+        let expanded = expand(written, &path, self.environment, self.errors)?;
         let (bare, basic) = split_userinfo(&expanded);
         match check_url(&bare) {
             Ok(url) => Some((written, url, basic)),
             Err((what, fix)) => {
-                self.mistakes.add(path, what, fix);
+                self.errors.add(path, what, fix);
                 None
             }
         }
@@ -309,7 +309,7 @@ impl<'a> Entry<'a> {
             };
             if headers.iter().any(|(other, _)| *other == name) {
                 let what = "is there twice (header names ignore case)";
-                self.mistakes.add(path, what, "remove one of them");
+                self.errors.add(path, what, "remove one of them");
             } else if let Some(value) = value {
                 headers.push((name, value));
             }
@@ -321,12 +321,12 @@ impl<'a> Entry<'a> {
         let Ok(name) = HeaderName::from_bytes(written.as_bytes()) else {
             let what = "not a header name";
             let fix = "use letters, digits and hyphens";
-            self.mistakes.add(path, what, fix);
+            self.errors.add(path, what, fix);
             return None;
         };
         if is_client_header(name.as_str()) {
             let what = "this header is set by the gateway itself";
-            self.mistakes.add(path, what, "remove it");
+            self.errors.add(path, what, "remove it");
             return None;
         }
         Some(name)
@@ -335,13 +335,13 @@ impl<'a> Entry<'a> {
     fn header_value(&mut self, written: &Value, path: &str) -> Option<HeaderValue> {
         let Value::String(written) = written else {
             let what = format!("expected a string, found {}", kind(written));
-            self.mistakes.add(path, what, "put the value in quotes");
+            self.errors.add(path, what, "put the value in quotes");
             return None;
         };
-        let expanded = expand(written, path, self.environment, self.mistakes)?;
+        let expanded = expand(written, path, self.environment, self.errors)?;
         let value = HeaderValue::from_str(&expanded).ok();
         let Some(mut value) = value.filter(|value| value.to_str().is_ok()) else {
-            self.mistakes.add(
+            self.errors.add(
                 path,
                 "holds a line break or another character that headers cannot carry",
                 "use visible ASCII, spaces and tabs; a variable read from a file often ends in a line break",

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use subtle::{Choice, ConstantTimeEq};
 
-use crate::config::errors::Mistakes;
+use crate::config::errors::ConfigErrors;
 use crate::config::expand::{Environment, Piece, expand, pieces};
 use crate::config::servers::sha256;
 
@@ -50,13 +50,13 @@ impl fmt::Debug for ApiKeys {
     }
 }
 
-/// The SHA-256 of one configured API key in hex. After a mistake it is one no key has: the start is refused anyway,
-/// and must not be refused for want of keys as well.
+/// The SHA-256 of one configured API key in hex. After an error it is a digest that no key has: the start is refused anyway,
+/// and must not be refused for missing keys as well.
 pub(crate) fn key_digest(
     entry: &Value,
     path: &str,
     environment: &Environment,
-    mistakes: &mut Mistakes,
+    errors: &mut ConfigErrors,
 ) -> String {
     let no_key = "0".repeat(64);
     let entry = entry.as_str().unwrap_or_default();
@@ -65,18 +65,18 @@ pub(crate) fn key_digest(
     }
     let mut parts = pieces(entry);
     let (Some(Piece::Variable { default: None, .. }), None) = (parts.next(), parts.next()) else {
-        mistakes.add(
+        errors.add(
             path,
             "not the SHA-256 of a key",
             "write its 64 hex digits (printf %s \"$KEY\" | sha256sum), or ${NAME} of a variable with the key",
         );
         return no_key;
     };
-    let Some(key) = expand(entry, path, environment, mistakes) else {
+    let Some(key) = expand(entry, path, environment, errors) else {
         return no_key;
     };
     if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        mistakes.add(
+        errors.add(
             path,
             "this variable holds no key a caller could send",
             "use visible ASCII; a variable read from a file often ends in a line break",
@@ -118,13 +118,13 @@ mod tests {
         let environment = [("KEY", "letmein"), ("EMPTY", ""), ("LINE", "letmein\n")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into();
-        let mut mistakes = Mistakes::default();
-        let digest = key_digest(entry, "p", &environment, &mut mistakes);
+        let mut errors = ConfigErrors::default();
+        let digest = key_digest(entry, "p", &environment, &mut errors);
         assert_eq!(digest.len(), 64);
-        if mistakes.is_empty() {
+        if errors.is_empty() {
             Ok(digest)
         } else {
-            Err(mistakes.to_string())
+            Err(errors.to_string())
         }
     }
 
@@ -145,10 +145,10 @@ mod tests {
             json!(LETMEIN.trim_start_matches('1')),
             json!(LETMEIN.replacen("1c", "+c", 1)),
         ] {
-            let mistakes = digest(&entry).unwrap_err();
+            let errors = digest(&entry).unwrap_err();
             assert!(
-                mistakes.starts_with("p: ") && !mistakes.contains("letmein"),
-                "{mistakes}"
+                errors.starts_with("p: ") && !errors.contains("letmein"),
+                "{errors}"
             );
         }
     }

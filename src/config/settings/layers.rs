@@ -7,7 +7,7 @@ use log::LevelFilter;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::config::errors::{Mistakes, kind, member};
+use crate::config::errors::{ConfigErrors, kind, member};
 use crate::config::expand::Environment;
 use crate::config::settings::table::{Form, SETTINGS, Setting};
 use crate::config::settings::{ApiKeys, Command, Limits, Settings};
@@ -22,14 +22,14 @@ pub(crate) struct Flags {
 }
 
 impl Flags {
-    pub(crate) fn read(args: impl Iterator<Item = OsString>, mistakes: &mut Mistakes) -> Self {
+    pub(crate) fn read(args: impl Iterator<Item = OsString>, errors: &mut ConfigErrors) -> Self {
         let mut flags = Self::default();
         let mut parser = lexopt::Parser::from_args(args);
         loop {
             match flags.read_next(&mut parser) {
                 Ok(true) => {}
                 Ok(false) => return flags,
-                Err(error) => mistakes.add("command line", error.to_string(), "see --help"),
+                Err(error) => errors.add("command line", error.to_string(), "see --help"),
             }
         }
     }
@@ -95,24 +95,24 @@ impl Layer {
         value: &Value,
         path: &str,
         environment: &Environment,
-        mistakes: &mut Mistakes,
+        errors: &mut ConfigErrors,
     ) {
         let is_empty = value.as_array().is_some_and(Vec::is_empty);
         if is_empty && matches!(setting.form, Form::Keys) {
             let fix = "put a key there, or remove it if everybody may call";
-            mistakes.add(path, "holds no key", fix);
-        } else if let Some(checked) = setting.check(value, path, environment, mistakes) {
+            errors.add(path, "holds no key", fix);
+        } else if let Some(checked) = setting.check(value, path, environment, errors) {
             self.0.insert(setting.path.to_owned(), checked);
         }
     }
 
     pub(crate) fn of_defaults() -> Self {
         let mut layer = Self::default();
-        let mut mistakes = Mistakes::default();
+        let mut errors = ConfigErrors::default();
         for setting in SETTINGS {
             let value = setting.form.parse(setting.default);
             let nothing = Environment::new();
-            if let Some(checked) = setting.check(&value, setting.path, &nothing, &mut mistakes) {
+            if let Some(checked) = setting.check(&value, setting.path, &nothing, &mut errors) {
                 layer.0.insert(setting.path.to_owned(), checked);
             }
         }
@@ -122,15 +122,15 @@ impl Layer {
     pub(crate) fn of_file(
         file: &Map<String, Value>,
         environment: &Environment,
-        mistakes: &mut Mistakes,
+        errors: &mut ConfigErrors,
     ) -> Self {
         let mut layer = Self::default();
         match file.get("gateway") {
             None => {}
-            Some(Value::Object(members)) => layer.add_group("", members, environment, mistakes),
+            Some(Value::Object(members)) => layer.add_group("", members, environment, errors),
             Some(other) => {
                 let what = format!("expected an object, found {}", kind(other));
-                mistakes.add("gateway", what, r#"write {"port": 8080}"#);
+                errors.add("gateway", what, r#"write {"port": 8080}"#);
             }
         }
         layer
@@ -142,7 +142,7 @@ impl Layer {
         prefix: &str,
         members: &Map<String, Value>,
         environment: &Environment,
-        mistakes: &mut Mistakes,
+        errors: &mut ConfigErrors,
     ) {
         for (key, value) in members {
             let below = format!("{prefix}{key}");
@@ -155,25 +155,25 @@ impl Layer {
                 .iter()
                 .find(|setting| setting.path == below && !dotted);
             if let Some(setting) = known {
-                self.add(setting, value, &path, environment, mistakes);
+                self.add(setting, value, &path, environment, errors);
             } else if !SETTINGS
                 .iter()
                 .any(|setting| setting.path.starts_with(&group))
             {
                 let fix = format!("remove it; there are {}", keys_below(prefix).join(", "));
-                mistakes.add(path, "no such setting", fix);
+                errors.add(path, "no such setting", fix);
             } else if let Value::Object(members) = value {
-                self.add_group(&group, members, environment, mistakes);
+                self.add_group(&group, members, environment, errors);
             } else {
                 let what = format!("expected an object, found {}", kind(value));
-                mistakes.add(path, what, "put its settings in braces");
+                errors.add(path, what, "put its settings in braces");
             }
         }
     }
 
     pub(crate) fn of_environment(
         environment: &Environment,
-        mistakes: &mut Mistakes,
+        errors: &mut ConfigErrors,
         warnings: &mut Vec<String>,
     ) -> Self {
         let mut layer = Self::default();
@@ -191,13 +191,13 @@ impl Layer {
                 continue;
             }
             let value = setting.form.parse(text);
-            layer.add(setting, &value, name, environment, mistakes);
+            layer.add(setting, &value, name, environment, errors);
         }
         for (name, value) in environment {
             let known = SETTINGS.iter().any(|setting| setting.variable == name);
             if name.starts_with("MCP_REST_") && !known && !is_service_link(name, value) {
                 let fix = "unset it; --help lists the variables";
-                mistakes.add(name, "no such variable", fix);
+                errors.add(name, "no such variable", fix);
             }
         }
         layer
@@ -206,7 +206,7 @@ impl Layer {
     pub(crate) fn of_flags(
         flags: &Flags,
         environment: &Environment,
-        mistakes: &mut Mistakes,
+        errors: &mut ConfigErrors,
     ) -> Self {
         let mut layer = Self::default();
         for (setting, text) in &flags.settings {
@@ -216,7 +216,7 @@ impl Layer {
                 &setting.form.parse(text),
                 &path,
                 environment,
-                mistakes,
+                errors,
             );
         }
         layer
@@ -281,7 +281,7 @@ struct Auth {
 }
 
 /// Lays the layers over each other, the later over the earlier.
-pub(crate) fn merge(layers: Vec<Layer>) -> Result<Settings, Mistakes> {
+pub(crate) fn merge(layers: Vec<Layer>) -> Result<Settings, ConfigErrors> {
     let mut builder = config::Config::builder();
     for layer in layers {
         builder = builder.add_source(layer);
@@ -290,9 +290,9 @@ pub(crate) fn merge(layers: Vec<Layer>) -> Result<Settings, Mistakes> {
         .build()
         .and_then(config::Config::try_deserialize::<Merged>)
         .map_err(|error| {
-            let mut mistakes = Mistakes::default();
-            mistakes.add("gateway", error.to_string(), "correct it");
-            mistakes
+            let mut errors = ConfigErrors::default();
+            errors.add("gateway", error.to_string(), "correct it");
+            errors
         })?;
     Ok(Settings {
         host: merged.host,

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use log::LevelFilter;
 use serde_json::Value;
 
-use crate::config::errors::{Mistakes, kind};
+use crate::config::errors::{ConfigErrors, kind};
 use crate::config::expand::Environment;
 use crate::config::file::DEFAULT_NAME;
 use crate::config::servers::{LONGEST_TIMEOUT_MS, MOST_RETRIES};
@@ -360,7 +360,7 @@ impl Setting {
         value: &Value,
         path: &str,
         environment: &Environment,
-        mistakes: &mut Mistakes,
+        errors: &mut ConfigErrors,
     ) -> Option<config::Value> {
         let checked = match (&self.form, value) {
             (Form::Number { least, most }, Value::Number(number)) => number
@@ -377,7 +377,7 @@ impl Setting {
             }
             (Form::Keys, Value::Array(entries)) => {
                 let digests = entries.iter().enumerate().map(|(index, entry)| {
-                    key_digest(entry, &format!("{path}[{index}]"), environment, mistakes)
+                    key_digest(entry, &format!("{path}[{index}]"), environment, errors)
                 });
                 Some(digests.collect::<Vec<String>>().into())
             }
@@ -399,7 +399,7 @@ impl Setting {
                 "" => "correct it".to_owned(),
                 default => format!("correct it, for example to {default}"),
             };
-            mistakes.add(path, what, fix);
+            errors.add(path, what, fix);
         }
         checked
     }
@@ -508,9 +508,9 @@ mod tests {
     fn every_default_is_valid() {
         for setting in SETTINGS {
             let value = setting.form.parse(setting.default);
-            let mut mistakes = Mistakes::default();
-            setting.check(&value, setting.path, &Environment::new(), &mut mistakes);
-            assert!(mistakes.is_empty(), "{mistakes}");
+            let mut errors = ConfigErrors::default();
+            setting.check(&value, setting.path, &Environment::new(), &mut errors);
+            assert!(errors.is_empty(), "{errors}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Every layer, every setting, every mistake.
+//! Every layer, every setting, every error.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -20,7 +20,7 @@ fn run(text: &str, variables: &[(&str, &str)], args: &[&str]) -> Result<Start, S
     );
     let start = read(args.iter().map(OsString::from), &environment);
     std::fs::remove_file(path).unwrap();
-    start.map_err(|mistakes| mistakes.to_string())
+    start.map_err(|errors| errors.to_string())
 }
 
 fn environment(variables: &[(&str, &str)]) -> Environment {
@@ -217,14 +217,14 @@ fn nothing_in_the_file_is_coerced() {
             "gateway.auth.apiKeys[0]: the environment variable NONE",
         ),
     ] {
-        let mistakes = run(&with_gateway(gateway), &[], &[]).unwrap_err();
-        assert!(mistakes.contains(expected), "{gateway}: {mistakes}");
-        assert_eq!(mistakes.lines().count(), 1, "{gateway}: {mistakes}");
+        let errors = run(&with_gateway(gateway), &[], &[]).unwrap_err();
+        assert!(errors.contains(expected), "{gateway}: {errors}");
+        assert_eq!(errors.lines().count(), 1, "{gateway}: {errors}");
     }
 }
 
 #[test]
-fn mistakes_in_environment_and_flags_are_named_by_them() {
+fn errors_in_environment_and_flags_are_named_by_them() {
     for (variables, args, expected) in [
         (
             &[("PORT", "x")][..],
@@ -270,24 +270,24 @@ fn mistakes_in_environment_and_flags_are_named_by_them() {
         (&[], &["-x"], "invalid option '-x'"),
         (&[], &["stray"], "unexpected argument \"stray\""),
     ] {
-        let mistakes = run(FILE, variables, args).unwrap_err();
-        assert!(mistakes.contains(expected), "{expected}: {mistakes}");
-        assert_eq!(mistakes.lines().count(), 1, "{mistakes}");
-        assert!(!mistakes.contains("sEcReT"));
+        let errors = run(FILE, variables, args).unwrap_err();
+        assert!(errors.contains(expected), "{expected}: {errors}");
+        assert_eq!(errors.lines().count(), 1, "{errors}");
+        assert!(!errors.contains("sEcReT"));
     }
 }
 
 #[test]
-fn all_mistakes_come_at_once() {
+fn all_errors_come_at_once() {
     let file =
         r#"{"mcpServers": {"a": {}, "b": {"url": "x"}}, "gateway": {"port": "1"}, "extra": 1}"#;
-    let mistakes = run(
+    let errors = run(
         file,
         &[("HOST", "x"), ("MCP_REST_X", "")],
         &["--nonsense", "--port=x"],
     )
     .unwrap_err();
-    assert_eq!(mistakes.lines().count(), 8, "{mistakes}");
+    assert_eq!(errors.lines().count(), 8, "{errors}");
 }
 
 #[test]
@@ -335,8 +335,8 @@ fn other_machines_need_a_key_or_a_word() {
     ] {
         let start = run(FILE, variables, args);
         assert_eq!(start.is_err(), refused, "{variables:?} {args:?}");
-        if let Err(mistakes) = start {
-            assert!(mistakes.contains("apiKeys") && mistakes.contains("--allow-unauthenticated"));
+        if let Err(errors) = start {
+            assert!(errors.contains("apiKeys") && errors.contains("--allow-unauthenticated"));
         }
     }
 }
@@ -378,9 +378,9 @@ fn a_named_file_must_be_there() {
         (vec!["--demo"], named_by_variable),
         (vec!["--demo", "--config", absent], Environment::new()),
     ] {
-        let mistakes = read(args.into_iter().map(OsString::from), &environment).unwrap_err();
-        assert!(mistakes.iter().next().unwrap().path.ends_with("x.json"));
-        assert_eq!(mistakes.iter().count(), 1, "{mistakes}");
+        let errors = read(args.into_iter().map(OsString::from), &environment).unwrap_err();
+        assert!(errors.iter().next().unwrap().path.ends_with("x.json"));
+        assert_eq!(errors.iter().count(), 1, "{errors}");
     }
 }
 
@@ -418,8 +418,8 @@ fn a_healthcheck_asks_this_machine() {
         let start = run(&file, &[("HOST", host)], &["--healthcheck"]).unwrap();
         assert_eq!(start.settings.healthcheck_url(), url);
     }
-    let mistakes = run(FILE, &[("PORT", "0")], &["--healthcheck"]).unwrap_err();
-    assert!(mistakes.contains("add --port"), "{mistakes}");
+    let errors = run(FILE, &[("PORT", "0")], &["--healthcheck"]).unwrap_err();
+    assert!(errors.contains("add --port"), "{errors}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Every key of a server, every mistake, and what is shown of it.
+//! Every key of a server, every error, and what is shown of it.
 
 use std::sync::Arc;
 
@@ -23,29 +23,29 @@ const DEFAULTS: Defaults = Defaults {
 };
 
 fn run(written: &Value) -> (Servers, String, Vec<String>) {
-    let mut mistakes = Mistakes::default();
+    let mut errors = ConfigErrors::default();
     let mut warnings = Vec::new();
     let members = written.as_object().unwrap();
     let servers = read(
         members,
         &DEFAULTS,
         &environment(),
-        &mut mistakes,
+        &mut errors,
         &mut warnings,
     );
-    (servers, mistakes.to_string(), warnings)
+    (servers, errors.to_string(), warnings)
 }
 
 fn one(entry: &Value) -> Arc<Server> {
-    let (servers, mistakes, _) = run(&json!({"s": entry}));
-    assert_eq!(mistakes, "", "{entry}");
+    let (servers, errors, _) = run(&json!({"s": entry}));
+    assert_eq!(errors, "", "{entry}");
     Arc::clone(servers.get("s").unwrap())
 }
 
-fn mistakes_of(entry: &Value) -> String {
-    let (_, mistakes, _) = run(&json!({"s": entry}));
-    assert!(!mistakes.contains("sEcReT"), "{mistakes}");
-    mistakes
+fn errors_of(entry: &Value) -> String {
+    let (_, errors, _) = run(&json!({"s": entry}));
+    assert!(!errors.contains("sEcReT"), "{errors}");
+    errors
 }
 
 #[test]
@@ -63,8 +63,8 @@ fn names_are_exact_and_in_file_order() {
         .map(|name| (name.to_owned(), entry.clone()))
         .into_iter()
         .collect();
-    let (mut servers, mistakes, _) = run(&written.into());
-    assert_eq!(mistakes, "");
+    let (mut servers, errors, _) = run(&written.into());
+    assert_eq!(errors, "");
     assert!(servers.iter().map(|server| server.name.as_str()).eq(names));
     assert!(servers.get("MY SERVER").is_none() && servers.get("toString").is_none());
     assert!(!servers.push(Server::http("a/b", Uri::from_static("http://h/"))));
@@ -72,8 +72,8 @@ fn names_are_exact_and_in_file_order() {
     assert_eq!(servers.len(), 7);
     assert_eq!(servers.get("demo").unwrap().shown_url, "http://h/?k=***");
     for name in ["", ".", ".."] {
-        let (_, mistakes, _) = run(&json!({name: entry}));
-        assert!(mistakes.contains("cannot be a path segment"), "{name}");
+        let (_, errors, _) = run(&json!({name: entry}));
+        assert!(errors.contains("cannot be a path segment"), "{name}");
     }
 }
 
@@ -126,7 +126,7 @@ fn the_path_of_a_url_can_be_hidden() {
     let entry = json!({"url": "https://h/path", "hideUrl": true});
     assert_eq!(one(&entry).shown_url, "https://h");
     let written = json!({"s": {"url": "https://h/path"}});
-    let (mut mistakes, mut warnings) = (Mistakes::default(), Vec::new());
+    let (mut errors, mut warnings) = (ConfigErrors::default(), Vec::new());
     let members = written.as_object().unwrap();
     let servers = read(
         members,
@@ -135,7 +135,7 @@ fn the_path_of_a_url_can_be_hidden() {
             ..DEFAULTS
         },
         &Environment::new(),
-        &mut mistakes,
+        &mut errors,
         &mut warnings,
     );
     assert_eq!(servers.get("s").unwrap().shown_url, "https://h");
@@ -161,7 +161,7 @@ fn an_identity_is_this_server_with_this_credential() {
 }
 
 #[test]
-fn each_mistake_is_named_with_its_path() {
+fn each_error_is_named_with_its_path() {
     let with = |key: &str, value: Value| {
         let url = ("url".to_owned(), json!("https://h/"));
         Value::Object([url, (key.to_owned(), value)].into_iter().collect())
@@ -226,8 +226,8 @@ fn each_mistake_is_named_with_its_path() {
             "s.headers.a: is there twice",
         ),
     ] {
-        let mistakes = mistakes_of(&entry);
-        assert!(mistakes.contains(expected), "{entry}: {mistakes}");
+        let errors = errors_of(&entry);
+        assert!(errors.contains(expected), "{entry}: {errors}");
     }
 }
 
@@ -247,9 +247,9 @@ fn headers_of_the_client_are_refused_in_any_case() {
         "Last-Event-ID",
         "TE",
     ] {
-        let mistakes = mistakes_of(&json!({"url": "https://h", "headers": {name: "x"}}));
+        let errors = errors_of(&json!({"url": "https://h", "headers": {name: "x"}}));
         assert!(
-            mistakes.contains("set by the gateway itself; remove it"),
+            errors.contains("set by the gateway itself; remove it"),
             "{name}"
         );
     }
@@ -269,8 +269,8 @@ fn urls_must_be_complete_and_hold_no_credential() {
         ("https://h:99999/", "not a port"),
         ("https://h:0/", "not a port"),
     ] {
-        let mistakes = mistakes_of(&json!({"url": url}));
-        assert!(mistakes.contains(expected), "{url}: {mistakes}");
+        let errors = errors_of(&json!({"url": url}));
+        assert!(errors.contains(expected), "{url}: {errors}");
     }
     for url in [
         "http://localhost:3000/mcp",
@@ -299,12 +299,12 @@ fn headers_over_plain_http_to_another_host_are_a_warning() {
 }
 
 #[test]
-fn all_mistakes_come_at_once() {
-    let (_, mistakes, _) = run(&json!({
+fn all_errors_come_at_once() {
+    let (_, errors, _) = run(&json!({
         "a": {"type": "x", "url": "x", "headers": {"Host": "${NONE}"}},
         "b b": {"timeoutMs": -1},
     }));
-    assert_eq!(mistakes.lines().count(), 6, "{mistakes}");
+    assert_eq!(errors.lines().count(), 6, "{errors}");
 }
 
 #[test]
@@ -315,5 +315,5 @@ fn a_user_in_the_url_becomes_basic_authentication() {
     let (url, basic) = split_userinfo("https://h/mcp?to=me@h");
     assert_eq!((url.as_ref(), basic), ("https://h/mcp?to=me@h", None));
     let both = json!({"url": "https://u:p@h/", "headers": {"authorization": "x"}});
-    assert!(mistakes_of(&both).contains("remove one of them"));
+    assert!(errors_of(&both).contains("remove one of them"));
 }
