@@ -5,7 +5,7 @@
 use crate::schema::example;
 use crate::schema::example::Examples;
 use crate::schema::from_query;
-use crate::schema::validate::{MOST_KEPT, Validators};
+use crate::schema::validate::{MOST_KEPT, ValidationError, Validators};
 use crate::uri_template;
 
 /// Bytes that all compiled schemas may weigh.
@@ -22,14 +22,14 @@ pub struct Schemas(Validators);
 impl Schemas {
     /// Bytes of what a caller is told of arguments that do not fit; the same on the worker, if that does it.
     pub fn check(&self, schema: &str, arguments: &str) -> (usize, Option<usize>) {
-        let told = |misfits: Vec<crate::api::error::problem::Misfit>| {
-            let told = misfits.iter();
+        let told = |errors: Vec<ValidationError>| {
+            let told = errors.iter();
             told.map(|it| it.pointer.len() + it.message.len()).sum()
         };
-        let misfits = self.0.misfits(schema, arguments);
+        let errors = self.0.errors(schema, arguments);
         (
-            told(misfits),
-            self.0.misfits_at_once(schema, arguments).map(told),
+            told(errors),
+            self.0.errors_at_once(schema, arguments).map(told),
         )
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Only here is actix-web's server half known. Servers are reached through [`crate::mcp`] alone.
 
+mod argument_check;
 pub(crate) mod aside;
 pub mod document;
 pub(crate) mod error;

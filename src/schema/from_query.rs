@@ -9,9 +9,8 @@ use std::collections::HashSet;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::api::error::problem::{Error, Misfit};
 use crate::schema::cost::{identity, target};
-use crate::schema::validate::MOST_SCHEMA_BYTES;
+use crate::schema::validate::{MOST_SCHEMA_BYTES, ValidationError};
 
 /// References followed one after the other.
 const DEPTH: usize = 16;
@@ -26,31 +25,13 @@ pub(crate) enum Refused {
     /// The tool has no argument of that name.
     Unknown(String),
     /// Texts that the schema has no place for.
-    Misfits(Vec<Misfit>),
+    Invalid(Vec<ValidationError>),
     /// The schema is over the size up to which one is used.
     TooLarge,
     /// It takes too much work to find out what goes where.
     TooMuch,
     /// What was written is no JSON: a fault of ours.
     Broken,
-}
-
-impl From<Refused> for Error {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::Unknown(name) => Self::invalid(format!(
-                "The tool has no argument '{name}'; its schema names those it has"
-            )),
-            Refused::Misfits(misfits) => Self::InvalidArguments(misfits),
-            Refused::TooLarge => Self::invalid(
-                "The tool's schema is over 256 KiB, so that a query cannot be read by it: call the tool by POST",
-            ),
-            Refused::TooMuch => Self::invalid(
-                "It takes too much work to read this query by the tool's schema: call the tool by POST",
-            ),
-            Refused::Broken => Self::Internal,
-        }
-    }
 }
 
 /// Whether a query is read by this schema in less than other callers may notice.
@@ -84,7 +65,7 @@ pub(crate) fn arguments<T: Borrow<str>>(
     };
     let of_arguments = schemas.all_of(&root)?;
     let mut written = Vec::new();
-    let mut misfits = Vec::new();
+    let mut errors = Vec::new();
     for (name, values) in parameters {
         let name = name.borrow();
         let values: Vec<&str> = values.iter().map(Borrow::borrow).collect();
@@ -94,15 +75,15 @@ pub(crate) fn arguments<T: Borrow<str>>(
         let quoted = serde_json::to_string(name).unwrap_or_default();
         match schemas.json(schema, &values)? {
             Some(json) => written.push(format!("{quoted}:{json}")),
-            None => misfits.push(Misfit {
+            None => errors.push(ValidationError {
                 pointer: format!("/{}", name.replace('~', "~0").replace('/', "~1")),
                 keyword: "type".to_owned(),
                 message: "the text is none of the types that the schema allows here".to_owned(),
             }),
         }
     }
-    if !misfits.is_empty() {
-        return Err(Refused::Misfits(misfits));
+    if !errors.is_empty() {
+        return Err(Refused::Invalid(errors));
     }
     RawValue::from_string(format!("{{{}}}", written.join(","))).map_err(|error| {
         log::error!("arguments from a query are no JSON: {error}");
@@ -352,7 +333,7 @@ mod tests {
             ("place", vec!["{"]),
         ] {
             let made = made(&[(name, values)]);
-            assert!(matches!(made, Err(Refused::Misfits(_))), "{name}");
+            assert!(matches!(made, Err(Refused::Invalid(_))), "{name}");
         }
         let unknown = made(&[("other", vec!["1"])]);
         assert!(matches!(unknown, Err(Refused::Unknown(_))));

@@ -9,13 +9,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jsonschema::{Draft, PatternOptions, Validator};
+use serde::Serialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
-use crate::api::aside;
-use crate::api::error::problem::{Error, Misfit, Task};
 use crate::config::servers::sha256;
-use crate::mcp::client::Client;
 use crate::schema::cost;
 use crate::schema::cost::Examined;
 use crate::schema::work;
@@ -32,7 +30,7 @@ const PATTERN_BYTES: usize = 1 << 20;
 const PATTERN_CACHE: usize = 16 << 10;
 
 /// Mistakes that a caller is told at once.
-const MOST_MISFITS: usize = 32;
+const MOST_ERRORS: usize = 32;
 /// Letters of what is told of each.
 const MOST_MESSAGE: usize = 512;
 /// Values in arguments that are checked: as a tree, each takes some 100 bytes.
@@ -47,6 +45,17 @@ const MOST_WORK: u64 = 5_000_000;
 const MOST_WORK_ON_MISTAKES: u64 = 20_000;
 /// Bytes of the longest pointer into arguments whose mistakes are collected, for each of them holds one.
 const MOST_POINTER: usize = 1 << 10;
+
+/// One way in which arguments do not match a schema.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct ValidationError {
+    /// Where in the arguments: a JSON pointer.
+    pub(crate) pointer: String,
+    /// The keyword of the schema that does not hold there.
+    pub(crate) keyword: String,
+    /// The same for people. Values are not repeated.
+    pub(crate) message: String,
+}
 
 /// Compiled schemas. Shared by all workers.
 #[derive(Default)]
@@ -70,13 +79,17 @@ struct Compiled {
 
 impl Validators {
     /// What does not fit. Nothing if the schema cannot be used.
-    pub(crate) fn misfits(&self, schema: &str, arguments: &str) -> Vec<Misfit> {
+    pub(crate) fn errors(&self, schema: &str, arguments: &str) -> Vec<ValidationError> {
         let compiled = self.compiled(schema);
         compiled.map_or_else(Vec::new, |compiled| compiled.told(arguments))
     }
 
     /// The same, if the schema is known and its check is a small matter.
-    pub(crate) fn misfits_at_once(&self, schema: &str, arguments: &str) -> Option<Vec<Misfit>> {
+    pub(crate) fn errors_at_once(
+        &self,
+        schema: &str,
+        arguments: &str,
+    ) -> Option<Vec<ValidationError>> {
         if schema.len() > MOST_SCHEMA_BYTES {
             return Some(Vec::new());
         }
@@ -88,7 +101,7 @@ impl Validators {
             return None;
         }
         match serde_json::from_str(arguments) {
-            Ok(arguments) => compiled.misfits(&arguments, WORK_AT_ONCE),
+            Ok(arguments) => compiled.errors(&arguments, WORK_AT_ONCE),
             Err(_) => Some(uncheckable(NOT_HELD)),
         }
     }
@@ -167,35 +180,6 @@ fn weight(compiled: Option<&Arc<Compiled>>) -> usize {
     compiled.map_or(0, |compiled| compiled.examined.weight) + UNUSABLE
 }
 
-/// Refuses arguments that do not fit the schema which the server's own list has for the tool. The list is asked for if it is not
-/// known.
-pub(crate) async fn check(
-    validators: &Arc<Validators>,
-    client: &mut Client<'_>,
-    tool: &str,
-    arguments: &RawValue,
-) -> Result<(), Error> {
-    let tools = client.tools().await;
-    let tools = tools.map_err(|failure| Error::upstream(Task::CallTool, failure))?;
-    let Some(schema) = tools.get(tool).and_then(|tool| tool.input_schema()) else {
-        return Ok(());
-    };
-    let misfits = if let Some(misfits) = validators.misfits_at_once(schema.get(), arguments.get()) {
-        misfits
-    } else {
-        let prepare = || {
-            let (schema, arguments) = (schema.get().to_owned(), arguments.get().to_owned());
-            let validators = Arc::clone(validators);
-            move || validators.misfits(&schema, &arguments)
-        };
-        aside::run(client.deadline(), prepare).await?
-    };
-    if misfits.is_empty() {
-        return Ok(());
-    }
-    Err(Error::InvalidArguments(misfits))
-}
-
 impl Compiled {
     /// The schema in its own dialect, 2020-12 if it names none.
     fn of(schema: &str) -> Option<Self> {
@@ -236,7 +220,7 @@ impl Compiled {
     }
 
     /// What does not fit, or why that cannot be said.
-    fn told(&self, arguments: &str) -> Vec<Misfit> {
+    fn told(&self, arguments: &str) -> Vec<ValidationError> {
         let opened = |byte: &u8| matches!(byte, b',' | b'{' | b'[');
         if arguments.bytes().filter(|byte| opened(byte)).count() > MOST_VALUES {
             return uncheckable(TOO_MANY);
@@ -244,12 +228,12 @@ impl Compiled {
         let Ok(arguments) = serde_json::from_str(arguments) else {
             return uncheckable(NOT_HELD);
         };
-        let misfits = self.misfits(&arguments, MOST_WORK);
-        misfits.unwrap_or_else(|| uncheckable(TOO_MUCH))
+        let errors = self.errors(&arguments, MOST_WORK);
+        errors.unwrap_or_else(|| uncheckable(TOO_MUCH))
     }
 
     /// What does not fit; `None` if it takes more work than that to find out.
-    fn misfits(&self, arguments: &Value, most: u64) -> Option<Vec<Misfit>> {
+    fn errors(&self, arguments: &Value, most: u64) -> Option<Vec<ValidationError>> {
         let work = self.work(arguments, most)?;
         if self.validator.is_valid(arguments) {
             return Some(Vec::new());
@@ -257,13 +241,13 @@ impl Compiled {
         if work > MOST_WORK_ON_MISTAKES || longest_pointer(arguments) > MOST_POINTER {
             return Some(uncheckable(TOO_LARGE));
         }
-        let errors = self.validator.iter_errors(arguments).take(MOST_MISFITS);
-        let misfits = errors.map(|error| Misfit {
+        let errors = self.validator.iter_errors(arguments).take(MOST_ERRORS);
+        let errors = errors.map(|error| ValidationError {
             pointer: error.instance_path().as_str().to_owned(),
             keyword: error.kind().keyword().to_owned(),
             message: shortened(error.masked().to_string()),
         });
-        Some(misfits.collect())
+        Some(errors.collect())
     }
 }
 
@@ -273,8 +257,8 @@ const TOO_MANY: &str = "the arguments hold too many values to be held against th
 const TOO_MUCH: &str = "to hold the arguments against the schema would take too much work";
 const TOO_LARGE: &str = "the arguments do not fit; they and the schema are too large to say where";
 
-fn uncheckable(message: &str) -> Vec<Misfit> {
-    vec![Misfit {
+fn uncheckable(message: &str) -> Vec<ValidationError> {
+    vec![ValidationError {
         pointer: String::new(),
         keyword: "inputSchema".to_owned(),
         message: message.to_owned(),
@@ -313,8 +297,8 @@ mod tests {
     use super::*;
 
     fn found(schema: &str, arguments: &str) -> Vec<(String, String)> {
-        let misfits = Validators::default().misfits(schema, arguments);
-        let told = misfits.into_iter().map(|it| (it.pointer, it.keyword));
+        let errors = Validators::default().errors(schema, arguments);
+        let told = errors.into_iter().map(|it| (it.pointer, it.keyword));
         told.collect()
     }
 
@@ -333,9 +317,9 @@ mod tests {
     #[test]
     fn values_are_not_repeated() {
         let schema = r#"{"properties":{"a":{"type":"integer"},"b":{"pattern":"^x$"}}}"#;
-        let misfits = Validators::default().misfits(schema, r#"{"a":"hunter2","b":"hunter2"}"#);
-        assert_eq!(misfits.len(), 2);
-        assert!(misfits.iter().all(|it| !it.message.contains("hunter2")));
+        let errors = Validators::default().errors(schema, r#"{"a":"hunter2","b":"hunter2"}"#);
+        assert_eq!(errors.len(), 2);
+        assert!(errors.iter().all(|it| !it.message.contains("hunter2")));
     }
 
     #[test]
@@ -415,7 +399,7 @@ mod tests {
                 .unwrap();
             let all = schema["properties"][name].clone();
             let schema = serde_json::json!({"properties": {name: {"allOf": all}}}).to_string();
-            validators.misfits(&schema, "{}");
+            validators.errors(&schema, "{}");
             most = most.max(validators.weight());
         }
         assert!(most <= MOST_KEPT && most > MOST_KEPT / 2, "{most}");
@@ -426,7 +410,7 @@ mod tests {
         let arguments: String = format!("[{}]", vec!["1"; 100].join(","));
         assert_eq!(
             found(r#"{"items":{"type":"string"}}"#, &arguments).len(),
-            MOST_MISFITS
+            MOST_ERRORS
         );
     }
 }

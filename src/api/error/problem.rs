@@ -30,6 +30,7 @@ use crate::mcp::limits::{Budget, NoRoom};
 use crate::mcp::protocol::error::{Error as Cause, Executed, Failure, Refusal};
 use crate::mcp::protocol::header::SessionId;
 use crate::mcp::protocol::message::{RpcError, named};
+use crate::schema::validate::ValidationError;
 
 /// Why a request is not answered with a result.
 #[derive(Debug)]
@@ -75,7 +76,7 @@ pub(crate) enum Error {
         session: Option<SessionId>,
     },
     /// The arguments do not fit the tool's own schema; nothing was sent.
-    InvalidArguments(Vec<Misfit>),
+    InvalidArguments(Vec<ValidationError>),
     /// The server gave no result.
     Upstream(Task, Box<Failure>),
     /// Too much is held in memory at the same time for the request or its answer.
@@ -130,17 +131,6 @@ pub(crate) struct About<'a> {
     pub(crate) prompt: Option<&'a str>,
 }
 
-/// One way in which arguments do not fit a schema.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) struct Misfit {
-    /// Where in the arguments: a JSON pointer.
-    pub(crate) pointer: String,
-    /// The keyword of the schema that does not hold there.
-    pub(crate) keyword: String,
-    /// The same for people. Values are not repeated.
-    pub(crate) message: String,
-}
-
 /// The body of every error: RFC 9457, and the members this service adds.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -189,7 +179,7 @@ pub(crate) struct Problem<'a> {
     /// What is wrong with the arguments, where they were checked here (`invalid_arguments`).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    errors: Option<&'a [Misfit]>,
+    errors: Option<&'a [ValidationError]>,
     /// The media types there are (`not_acceptable`).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -330,7 +320,7 @@ impl Error {
             did_you_mean: self.did_you_mean(),
             upstream: self.said(),
             errors: match self {
-                Self::InvalidArguments(misfits) => Some(misfits),
+                Self::InvalidArguments(errors) => Some(errors),
                 _ => None,
             },
             available: match self {

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use crate::api::argument_check;
 use crate::api::aside;
 use crate::api::error::problem::{Error, Task};
 use crate::api::openapi::mcp::{Arguments, DescribedTool, ListToolsResult, ToolAnswer};
@@ -32,7 +33,7 @@ use crate::mcp::protocol::lists::Listing;
 use crate::mcp::protocol::message::Members;
 use crate::schema::example::Examples;
 use crate::schema::validate::Validators;
-use crate::schema::{example, from_query, validate};
+use crate::schema::{example, from_query};
 
 /// List a server's tools
 ///
@@ -360,7 +361,7 @@ pub(crate) async fn checked_call(
         let ToolCall {
             name, arguments, ..
         } = tool_call;
-        validate::check(&gateway.validators, client, name, arguments).await?;
+        argument_check::check(&gateway.validators, client, name, arguments).await?;
     }
     client.call_tool(tool_call).await.map_err(failed)
 }

@@ -1,0 +1,61 @@
+//! Arguments of a call checked against the tool's own schema, off the worker where the check is long, and what the client is told when
+//! a query cannot be read by that schema.
+//!
+//! The check itself is `schema::validate`'s, and reading a query is `schema::from_query`'s: neither knows servers or responses.
+
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+
+use crate::api::aside;
+use crate::api::error::problem::{Error, Task};
+use crate::mcp::client::Client;
+use crate::schema::from_query::Refused;
+use crate::schema::validate::Validators;
+
+/// Refuses arguments that do not match the schema which the server's own list has for the tool. The list is requested if it is not
+/// cached.
+pub(crate) async fn check(
+    validators: &Arc<Validators>,
+    client: &mut Client<'_>,
+    tool: &str,
+    arguments: &RawValue,
+) -> Result<(), Error> {
+    let tools = client.tools().await;
+    let tools = tools.map_err(|failure| Error::upstream(Task::CallTool, failure))?;
+    let Some(schema) = tools.get(tool).and_then(|tool| tool.input_schema()) else {
+        return Ok(());
+    };
+    let errors = if let Some(errors) = validators.errors_at_once(schema.get(), arguments.get()) {
+        errors
+    } else {
+        let prepare = || {
+            let (schema, arguments) = (schema.get().to_owned(), arguments.get().to_owned());
+            let validators = Arc::clone(validators);
+            move || validators.errors(&schema, &arguments)
+        };
+        aside::run(client.deadline(), prepare).await?
+    };
+    if errors.is_empty() {
+        return Ok(());
+    }
+    Err(Error::InvalidArguments(errors))
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Unknown(name) => Self::invalid(format!(
+                "The tool has no argument '{name}'; its schema names those it has"
+            )),
+            Refused::Invalid(errors) => Self::InvalidArguments(errors),
+            Refused::TooLarge => Self::invalid(
+                "The tool's schema is over 256 KiB, so that a query cannot be read by it: call the tool by POST",
+            ),
+            Refused::TooMuch => Self::invalid(
+                "It takes too much work to read this query by the tool's schema: call the tool by POST",
+            ),
+            Refused::Broken => Self::Internal,
+        }
+    }
+}
