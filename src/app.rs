@@ -20,7 +20,7 @@ use actix_web::dev::{AppConfig, Extensions, Server, ServerHandle};
 use actix_web::{App, Error, web};
 
 use crate::api;
-use crate::api::{Common, Gateway, Validators};
+use crate::api::{Common, State, Validators};
 use crate::caller_connection::{CallerConnection, HEAD};
 use crate::config::servers::Servers;
 use crate::config::settings::Settings;
@@ -85,7 +85,7 @@ impl Application {
 
         let factory = move || {
             let transport = Transport::new(Arc::clone(&tls), settings.limits, budget.clone());
-            let gateway = Rc::new(Gateway {
+            let state = Rc::new(State {
                 settings: Arc::clone(&settings),
                 servers: Arc::clone(&servers),
                 pool: Pool::new(transport, Arc::clone(&shared)),
@@ -95,7 +95,7 @@ impl Application {
                 shutdown: Arc::clone(&shutdown),
             });
             let app = App::new().default_service(web::to(move |request, payload| {
-                api::serve(Rc::clone(&gateway), request, payload)
+                api::serve(Rc::clone(&state), request, payload)
             }));
             let app = app
                 .into_factory()

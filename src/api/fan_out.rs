@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::api::error::problem::{About, Error, Task};
 use crate::api::openapi::problems;
-use crate::api::request::context::Call;
+use crate::api::request::context::Context;
 use crate::config::servers::Server;
 use crate::mcp::client::Wishes;
 use crate::mcp::protocol::error::{Cap, Error as Cause, Failure};
@@ -54,12 +54,12 @@ impl<'a> Survey<'a> {
     }
 
     /// For what all lists go into: no more than one server's list may be. Servers beyond that count as failed.
-    pub(crate) fn within_one_list(self, call: &Call<'_>) -> Self {
+    pub(crate) fn within_one_list(self, context: &Context<'_>) -> Self {
         let mut survey = Self {
             found: Vec::new(),
             failed: self.failed,
         };
-        let mut bytes = call.gateway.settings.limits.list_bytes;
+        let mut bytes = context.state.settings.limits.list_bytes;
         let mut count = MOST_TOOLS;
         for (server, tools) in self.found {
             let left = bytes.checked_sub(tools.definition_bytes());
@@ -69,7 +69,7 @@ impl<'a> Survey<'a> {
                     survey.found.push((server, tools));
                 }
                 None => survey.fail(
-                    call,
+                    context,
                     server,
                     Failure::of_list(Cause::TooLarge(Cap::ListBytes)),
                 ),
@@ -78,11 +78,11 @@ impl<'a> Survey<'a> {
         survey
     }
 
-    fn fail(&mut self, call: &Call<'_>, server: &'a Server, failure: Failure) {
+    fn fail(&mut self, context: &Context<'_>, server: &'a Server, failure: Failure) {
         let error = Error::upstream(Task::ListTools, failure);
         let about = About {
             server: Some(&server.name),
-            ..call.about()
+            ..context.about()
         };
         let verdict = error.verdict(about);
         self.failed.push(FailedServer {
@@ -96,16 +96,16 @@ impl<'a> Survey<'a> {
 
 /// Asks the servers for their tools. `remembered` lists will do where `fresh` is false.
 pub(crate) async fn tools<'a>(
-    call: &Call<'a>,
+    context: &Context<'a>,
     servers: impl Iterator<Item = &'a Arc<Server>>,
     timeout: Option<Duration>,
     fresh: bool,
 ) -> Survey<'a> {
     let asked = servers.map(async |server| {
-        let own = server.timeout.unwrap_or(call.gateway.settings.timeout);
+        let own = server.timeout.unwrap_or(context.state.settings.timeout);
         let most = timeout.unwrap_or(PATIENCE).min(own);
-        let wishes = Wishes::within(call.started + most);
-        let mut client = call.gateway.pool.client(server, wishes);
+        let wishes = Wishes::within(context.started + most);
+        let mut client = context.state.pool.client(server, wishes);
         let listed = if fresh {
             client.ask_for_tools().await
         } else {
@@ -120,7 +120,7 @@ pub(crate) async fn tools<'a>(
     for (server, listed) in join_all(asked).await {
         match listed {
             Ok(tools) => survey.found.push((server, tools)),
-            Err(failure) => survey.fail(call, server, failure),
+            Err(failure) => survey.fail(context, server, failure),
         }
     }
     survey

@@ -29,10 +29,10 @@ use crate::api::error::problem::Error;
 use crate::api::handlers::{
     batch, docs, find_tools, health, list_servers, prompts, resources, rpc, session, tools,
 };
-use crate::api::request::context::{Call, Captures};
+use crate::api::request::context::{Captures, Context};
 use crate::api::request::{access, cross_site};
 use crate::api::response::json;
-pub use crate::api::state::Gateway;
+pub use crate::api::state::State;
 pub use crate::api::tool_docs::common::Common;
 pub use crate::schema::validate::Validators;
 
@@ -156,28 +156,24 @@ const fn route(method: Method, path: &'static str, endpoint: Endpoint) -> Route 
 }
 
 /// Answers every request there is: with what its endpoint says, or with the problem that kept it from that.
-pub async fn serve(
-    gateway: Rc<Gateway>,
-    request: HttpRequest,
-    payload: web::Payload,
-) -> HttpResponse {
-    let mut call = Call::new(&gateway, &request, payload);
-    let under_way = call.exchange.begin();
-    let outcome = AssertUnwindSafe(answer(&mut call)).catch_unwind().await;
+pub async fn serve(state: Rc<State>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    let mut context = Context::new(&state, &request, payload);
+    let under_way = context.exchange.begin();
+    let outcome = AssertUnwindSafe(answer(&mut context)).catch_unwind().await;
     let response = match outcome {
         Ok(Ok(response)) => response,
-        Ok(Err(error)) => error.into_response(&mut call),
+        Ok(Err(error)) => error.into_response(&mut context),
         // The panic hook has written what happened; without this the caller would see a dropped connection.
-        Err(_) => Error::Internal.into_response(&mut call),
+        Err(_) => Error::Internal.into_response(&mut context),
     };
-    let response = in_pieces(&mut call, response);
-    let mut response = access::finish(&call, response);
+    let response = in_pieces(&mut context, response);
+    let mut response = access::finish(&context, response);
     // HTTP/1.0 knows no chunks: there, the end of the connection is the end of what comes piece by piece.
     let ends_with_connection =
         request.head().version == Version::HTTP_10 && response.body().size() == BodySize::Stream;
     // Whoever offers another protocol (Java's client: h2c) is not told otherwise that the connection is not kept.
-    let is_last = gateway.shutdown.is_closing()
-        || call.exchange.is_scarce()
+    let is_last = state.shutdown.is_closing()
+        || context.exchange.is_scarce()
         || request.head().upgrade()
         || ends_with_connection;
     if is_last {
@@ -185,25 +181,25 @@ pub async fn serve(
         head.set_connection_type(ConnectionType::Close);
         head.no_chunking(ends_with_connection);
     }
-    if let Some(unread) = call.payload.take() {
-        call.exchange.leave_unread(unread);
+    if let Some(unread) = context.payload.take() {
+        context.exchange.leave_unread(unread);
     }
     under_way.until_sent(response)
 }
 
 /// A large answer is written in pieces, and counts until the caller has taken them all.
-fn in_pieces(call: &mut Call<'_>, response: HttpResponse) -> HttpResponse {
-    let head = match json::in_pieces(call.gateway.pool.budget(), response) {
+fn in_pieces(context: &mut Context<'_>, response: HttpResponse) -> HttpResponse {
+    let head = match json::in_pieces(context.state.pool.budget(), response) {
         Ok(response) => return response,
         Err(head) => head,
     };
     // There is an answer: whoever was asked for it has given it.
-    let executed = if call.has_asked() {
+    let executed = if context.has_asked() {
         Executed::Yes
     } else {
         Executed::No
     };
-    let mut response = Error::NoRoom(executed).into_response(call);
+    let mut response = Error::NoRoom(executed).into_response(context);
     // The session is the caller's all the same.
     if let Some(session) = head.headers().get(SESSION_ID) {
         let session = session.clone();
@@ -212,46 +208,46 @@ fn in_pieces(call: &mut Call<'_>, response: HttpResponse) -> HttpResponse {
     response
 }
 
-async fn answer(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
-    let (route, captures) = find(call.request.method(), call.request.uri().path())?;
-    call.route = route.path;
-    if call.exchange.is_scarce() && route.endpoint != Endpoint::Live {
+async fn answer(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
+    let (route, captures) = find(context.request.method(), context.request.uri().path())?;
+    context.route = route.path;
+    if context.exchange.is_scarce() && route.endpoint != Endpoint::Live {
         return Err(Error::Scarce);
     }
-    cross_site::check(call)?;
+    cross_site::check(context)?;
     // A browser that opens a page sends no key; what the page shows, it asks for with one.
     if route.path.starts_with("/api/") && route.endpoint != Endpoint::PageOfServer {
-        access::check_key(call)?;
+        access::check_key(context)?;
     }
-    call.read_target(captures)?;
+    context.read_target(captures)?;
     match route.endpoint {
-        Endpoint::Execute => tools::execute(call).await,
-        Endpoint::ExecuteByQuery => tools::execute_by_query(call).await,
-        Endpoint::CallTool => tools::call(call).await,
-        Endpoint::ListTools => tools::list(call).await,
-        Endpoint::FindTool => tools::find(call).await,
-        Endpoint::FindTools => find_tools::find(call).await,
-        Endpoint::Batch => batch::batch(call).await,
-        Endpoint::Initialize => session::initialize(call).await,
-        Endpoint::EndSession => session::end(call).await,
-        Endpoint::Ping => session::ping(call).await,
-        Endpoint::Rpc => Ok(rpc::rpc(call).await),
-        Endpoint::ListResources => resources::list(call).await,
-        Endpoint::ListTemplates => resources::list_templates(call).await,
-        Endpoint::ExpandTemplate => resources::expand(call),
-        Endpoint::ReadResource => resources::read(call).await,
-        Endpoint::ListPrompts => prompts::list(call).await,
-        Endpoint::GetPrompt => prompts::get(call).await,
-        Endpoint::Complete => prompts::complete(call).await,
-        Endpoint::ListServers => Ok(list_servers::list_servers(call)),
-        Endpoint::Health => Ok(health::health(call)),
+        Endpoint::Execute => tools::execute(context).await,
+        Endpoint::ExecuteByQuery => tools::execute_by_query(context).await,
+        Endpoint::CallTool => tools::call(context).await,
+        Endpoint::ListTools => tools::list(context).await,
+        Endpoint::FindTool => tools::find(context).await,
+        Endpoint::FindTools => find_tools::find(context).await,
+        Endpoint::Batch => batch::batch(context).await,
+        Endpoint::Initialize => session::initialize(context).await,
+        Endpoint::EndSession => session::end(context).await,
+        Endpoint::Ping => session::ping(context).await,
+        Endpoint::Rpc => Ok(rpc::rpc(context).await),
+        Endpoint::ListResources => resources::list(context).await,
+        Endpoint::ListTemplates => resources::list_templates(context).await,
+        Endpoint::ExpandTemplate => resources::expand(context),
+        Endpoint::ReadResource => resources::read(context).await,
+        Endpoint::ListPrompts => prompts::list(context).await,
+        Endpoint::GetPrompt => prompts::get(context).await,
+        Endpoint::Complete => prompts::complete(context).await,
+        Endpoint::ListServers => Ok(list_servers::list_servers(context)),
+        Endpoint::Health => Ok(health::health(context)),
         Endpoint::Live => Ok(health::live()),
-        Endpoint::Ready => health::ready(call),
-        Endpoint::OpenApi => docs::openapi(call),
-        Endpoint::OpenApiOfServer => docs::openapi_of_server(call).await,
-        Endpoint::OpenApiOfAll => docs::openapi_of_all(call).await,
-        Endpoint::PageOfServer => docs::page_of_server(call),
-        Endpoint::SwaggerUi => docs::swagger_ui(call),
+        Endpoint::Ready => health::ready(context),
+        Endpoint::OpenApi => docs::openapi(context),
+        Endpoint::OpenApiOfServer => docs::openapi_of_server(context).await,
+        Endpoint::OpenApiOfAll => docs::openapi_of_all(context).await,
+        Endpoint::PageOfServer => docs::page_of_server(context),
+        Endpoint::SwaggerUi => docs::swagger_ui(context),
     }
 }
 

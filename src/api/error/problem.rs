@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 
 use crate::api::error::verdict::Verdict;
 use crate::api::openapi::{mcp, problems};
-use crate::api::request::context::Call;
+use crate::api::request::context::Context;
 use crate::api::request::encoding;
 use crate::api::response::json;
 use crate::mcp::http::pieces::Pieces;
@@ -236,9 +236,9 @@ impl Error {
     }
 
     /// The answer for the caller. What happened inside goes to the log.
-    pub(crate) fn into_response(self, call: &mut Call<'_>) -> HttpResponse {
-        let (verdict, body) = self.problem(call.about(), call.gateway.pool.budget());
-        call.code = Some(verdict.code);
+    pub(crate) fn into_response(self, context: &mut Context<'_>) -> HttpResponse {
+        let (verdict, body) = self.problem(context.about(), context.state.pool.budget());
+        context.code = Some(verdict.code);
         let mut response = json::of_pieces(verdict.status, body);
         let headers = response.headers_mut();
         headers.insert(

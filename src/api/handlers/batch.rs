@@ -7,7 +7,8 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task;
+use std::task::{Poll, ready};
 use std::time::Instant;
 
 use actix_rt::task::JoinHandle;
@@ -24,9 +25,9 @@ use crate::api::openapi::mcp::Arguments;
 use crate::api::openapi::parameters;
 use crate::api::openapi::parameters::{Deadline, OnToolError};
 use crate::api::openapi::problems::{BodyProblems, GatewayProblems};
-use crate::api::request::context::Call;
+use crate::api::request::context::Context;
 use crate::api::request::extract;
-use crate::api::state::Gateway;
+use crate::api::state::State;
 use crate::config::servers::{Server, ToolErrors};
 use crate::mcp::client::{ToolCall, ToolResult, Wishes};
 use crate::mcp::http::pieces::{Builder, Pieces};
@@ -108,12 +109,12 @@ pub(crate) struct BatchResult<'a> {
         BodyProblems,
     ),
 )]
-pub(crate) async fn batch(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
-    let body = extract::body(call).await?;
+pub(crate) async fn batch(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
+    let body = extract::body(context).await?;
     let object = extract::object(&body)?;
     let batch: Batch<'_> = serde_json::from_str(object.get())
         .map_err(|error| Error::invalid(format!("The body is no batch: {error}")))?;
-    let limits = call.gateway.settings.limits;
+    let limits = context.state.settings.limits;
     let most = limits.batch;
     if batch.calls.len() > most {
         return Err(Error::invalid(format!(
@@ -121,15 +122,15 @@ pub(crate) async fn batch(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
             batch.calls.len()
         )));
     }
-    let tool_errors = extract::tool_errors_asked(call)?;
-    let configured = call.gateway.settings.timeout;
-    let asked = extract::asked_timeout(call, batch.timeout_ms)?;
+    let tool_errors = extract::tool_errors_asked(context)?;
+    let configured = context.state.settings.timeout;
+    let asked = extract::asked_timeout(context, batch.timeout_ms)?;
     let job = Rc::new(Job {
-        gateway: Rc::clone(call.gateway),
-        request_id: call.id.clone(),
-        route: call.route,
-        started: call.started,
-        deadline: call.started + asked.map_or(configured, |asked| asked.min(configured)),
+        state: Rc::clone(context.state),
+        request_id: context.id.clone(),
+        route: context.route,
+        started: context.started,
+        deadline: context.started + asked.map_or(configured, |asked| asked.min(configured)),
         tool_errors,
         bytes_left: Cell::new(limits.response_bytes),
     });
@@ -151,7 +152,7 @@ pub(crate) async fn batch(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
 
 /// What the calls have in common.
 struct Job {
-    gateway: Rc<Gateway>,
+    state: Rc<State>,
     request_id: String,
     route: &'static str,
     started: Instant,
@@ -176,7 +177,7 @@ struct Results {
 impl Stream for Results {
     type Item = Bytes;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Option<Bytes>> {
         loop {
             if let Some(piece) = self.current.next_piece() {
                 return Poll::Ready(Some(piece));
@@ -228,8 +229,8 @@ impl Job {
     }
 
     async fn call(&self, item: &BatchCall<'_>) -> Result<ToolResult, Error> {
-        let gateway = &self.gateway;
-        let server: &Arc<Server> = gateway
+        let state = &self.state;
+        let server: &Arc<Server> = state
             .servers
             .get(&item.server)
             .ok_or(Error::ServerNotFound)?;
@@ -241,8 +242,8 @@ impl Job {
             meta: item.meta,
             ..ToolCall::of(&item.tool, item.arguments.unwrap_or(nothing))
         };
-        let mut client = gateway.pool.client(server, wishes);
-        let result = checked_call(gateway, server, &mut client, &tool_call).await?;
+        let mut client = state.pool.client(server, wishes);
+        let result = checked_call(state, server, &mut client, &tool_call).await?;
         client.finish();
         if result.is_error && self.tool_errors.unwrap_or(server.tool_errors) == ToolErrors::Status {
             return Err(Error::Tool {
@@ -262,7 +263,7 @@ impl Job {
 
     /// A [`BatchResult`], its body as it is.
     fn item(&self, status: u16, tool_error: bool, body: Pieces) -> Result<Pieces, NoRoom> {
-        let mut written = Builder::new(&[], self.gateway.pool.budget());
+        let mut written = Builder::new(&[], self.state.pool.budget());
         written.text(format!("{{\"status\":{status}").as_bytes());
         if tool_error {
             written.text(b",\"toolError\":true");
@@ -281,7 +282,7 @@ impl Job {
             tool: item.map(|item| item.tool.as_str()),
             prompt: None,
         };
-        let budget = self.gateway.pool.budget();
+        let budget = self.state.pool.budget();
         let (verdict, problem) = error.problem(about, budget);
         // That it is too large can always be said.
         if problem.len() > SMALL

@@ -17,7 +17,7 @@ use crate::api::openapi::parameters::{Asset, Deadline, Handshake, InServer, Sess
 use crate::api::openapi::problems::{
     AssetProblems, ListProblems, PageProblems, ServiceProblems, SurveyProblems,
 };
-use crate::api::request::context::Call;
+use crate::api::request::context::Context;
 use crate::api::request::extract;
 use crate::api::request::forwarded;
 use crate::api::request::forwarded::Base;
@@ -56,9 +56,9 @@ const POLICY: HeaderValue = HeaderValue::from_static(
         ServiceProblems,
     ),
 )]
-pub(crate) fn openapi(call: &Call<'_>) -> Result<HttpResponse, Error> {
-    let url = Base::of(call).url();
-    let committed = Bytes::clone(&call.gateway.openapi);
+pub(crate) fn openapi(context: &Context<'_>) -> Result<HttpResponse, Error> {
+    let url = Base::of(context).url();
+    let committed = Bytes::clone(&context.state.openapi);
     if url == "/" {
         return Ok(json::passed_on(committed));
     }
@@ -69,7 +69,7 @@ pub(crate) fn openapi(call: &Call<'_>) -> Result<HttpResponse, Error> {
     if let Some(servers) = document.get_mut("servers") {
         *servers = json!([{"url": url, "description": "This service"}]);
     }
-    Ok(forwarded::varying(call, json::of(&document)))
+    Ok(forwarded::varying(context, json::of(&document)))
 }
 
 /// The tools of a server as an OpenAPI document
@@ -88,26 +88,26 @@ pub(crate) fn openapi(call: &Call<'_>) -> Result<HttpResponse, Error> {
         ListProblems,
     ),
 )]
-pub(crate) async fn openapi_of_server(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
-    let server = call.server()?;
-    let wishes = extract::wishes(call, server, None)?;
-    let mut client = call.gateway.pool.client(server, wishes);
+pub(crate) async fn openapi_of_server(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
+    let server = context.server()?;
+    let wishes = extract::wishes(context, server, None)?;
+    let mut client = context.state.pool.client(server, wishes);
     let listed = client.ask_for_tools().await;
-    call.note_timing(&mut client);
+    context.note_timing(&mut client);
     let tools = listed.map_err(|failure| Error::upstream(Task::ListTools, failure))?;
     let deadline = client.deadline();
     let session = client.finish();
     let freshness = tools.freshness();
     let source = Source {
-        common: Arc::clone(&call.gateway.common),
+        common: Arc::clone(&context.state.common),
         about: Some(server.name.clone()),
         servers: vec![(server.name.clone(), tools)],
         failed: Vec::new(),
-        url: Base::of(call).url(),
-        key_wanted: !call.gateway.settings.keys.is_empty(),
-        validators: Arc::clone(&call.gateway.validators),
+        url: Base::of(context).url(),
+        key_wanted: !context.state.settings.keys.is_empty(),
+        validators: Arc::clone(&context.state.validators),
     };
-    let response = document(call, source, freshness, deadline).await?;
+    let response = document(context, source, freshness, deadline).await?;
     Ok(json::with_session(response, session.as_ref()))
 }
 
@@ -126,11 +126,11 @@ pub(crate) async fn openapi_of_server(call: &mut Call<'_>) -> Result<HttpRespons
         SurveyProblems,
     ),
 )]
-pub(crate) async fn openapi_of_all(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
-    let timeout = extract::asked_timeout(call, None)?;
-    let deadline = call.started + timeout.unwrap_or(call.gateway.settings.timeout);
-    let survey = fan_out::tools(call, call.gateway.servers.iter(), timeout, true).await;
-    let survey = survey.within_one_list(call);
+pub(crate) async fn openapi_of_all(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
+    let timeout = extract::asked_timeout(context, None)?;
+    let deadline = context.started + timeout.unwrap_or(context.state.settings.timeout);
+    let survey = fan_out::tools(context, context.state.servers.iter(), timeout, true).await;
+    let survey = survey.within_one_list(context);
     let Survey { found, failed } = survey;
     let freshness = found.iter().map(|(_, tools)| tools.freshness());
     let freshness = freshness.reduce(Freshness::and).unwrap_or_default();
@@ -142,20 +142,20 @@ pub(crate) async fn openapi_of_all(call: &mut Call<'_>) -> Result<HttpResponse, 
     };
     let named = |(server, tools): (&Server, Arc<Tools>)| (server.name.clone(), tools);
     let source = Source {
-        common: Arc::clone(&call.gateway.common),
+        common: Arc::clone(&context.state.common),
         about: None,
         servers: found.into_iter().map(named).collect(),
         failed,
-        url: Base::of(call).url(),
-        key_wanted: !call.gateway.settings.keys.is_empty(),
-        validators: Arc::clone(&call.gateway.validators),
+        url: Base::of(context).url(),
+        key_wanted: !context.state.settings.keys.is_empty(),
+        validators: Arc::clone(&context.state.validators),
     };
-    document(call, source, freshness, deadline).await
+    document(context, source, freshness, deadline).await
 }
 
 /// The document. With thousands of tools it takes longer to write than other callers should wait.
 async fn document(
-    call: &Call<'_>,
+    context: &Context<'_>,
     source: Source,
     freshness: Freshness,
     deadline: Instant,
@@ -165,8 +165,8 @@ async fn document(
         log::error!("a document could not be written: {error}");
         Error::Internal
     })?;
-    let response = forwarded::varying(call, json::json(document));
-    Ok(json::conditional(call, response, freshness, deadline).await)
+    let response = forwarded::varying(context, json::json(document));
+    Ok(json::conditional(context, response, freshness, deadline).await)
 }
 
 // === pages ===
@@ -185,12 +185,12 @@ async fn document(
         PageProblems,
     ),
 )]
-pub(crate) fn page_of_server(call: &Call<'_>) -> Result<HttpResponse, Error> {
+pub(crate) fn page_of_server(context: &Context<'_>) -> Result<HttpResponse, Error> {
     // Where there are keys, which servers there are is not for everybody to know.
-    if call.gateway.settings.keys.is_empty() {
-        call.server()?;
+    if context.state.settings.keys.is_empty() {
+        context.server()?;
     }
-    let deeper = if call.request.uri().path().ends_with('/') {
+    let deeper = if context.request.uri().path().ends_with('/') {
         "../"
     } else {
         ""
@@ -221,14 +221,14 @@ pub(crate) fn page_of_server(call: &Call<'_>) -> Result<HttpResponse, Error> {
         AssetProblems,
     ),
 )]
-pub(crate) fn swagger_ui(call: &Call<'_>) -> Result<HttpResponse, Error> {
+pub(crate) fn swagger_ui(context: &Context<'_>) -> Result<HttpResponse, Error> {
     // The page names its assets relative to itself: without the slash they would be looked for at the root.
-    if call.request.uri().path() == "/swagger-ui" {
+    if context.request.uri().path() == "/swagger-ui" {
         return Ok(HttpResponse::PermanentRedirect()
             .insert_header((LOCATION, "swagger-ui/"))
             .finish());
     }
-    match call.file {
+    match context.file {
         "" | "index.html" => Ok(page("../", "../openapi.json")),
         "page.js" => Ok(asset(
             "text/javascript",

@@ -17,7 +17,7 @@ use crate::api::fan_out::FailedServer;
 use crate::api::openapi::mcp::Tool as ToolSchema;
 use crate::api::openapi::parameters::{Deadline, Search};
 use crate::api::openapi::problems::SearchProblems;
-use crate::api::request::context::Call;
+use crate::api::request::context::Context;
 use crate::api::request::extract;
 use crate::api::response::json;
 use crate::api::tool_docs::document::execute_path;
@@ -78,24 +78,24 @@ pub(crate) struct FoundTool<'a> {
         SearchProblems,
     ),
 )]
-pub(crate) async fn find(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
-    let wanted = Wanted::of(call.query.get("q")?.unwrap_or_default());
-    let limit = limit(call.query.get("limit")?)?;
-    let timeout = extract::asked_timeout(call, None)?;
-    let deadline = call.started + timeout.unwrap_or(call.gateway.settings.timeout);
-    let chosen: Vec<&Arc<Server>> = match call.query.get("server")? {
-        None => call.gateway.servers.iter().collect(),
+pub(crate) async fn find(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
+    let wanted = Wanted::of(context.query.get("q")?.unwrap_or_default());
+    let limit = limit(context.query.get("limit")?)?;
+    let timeout = extract::asked_timeout(context, None)?;
+    let deadline = context.started + timeout.unwrap_or(context.state.settings.timeout);
+    let chosen: Vec<&Arc<Server>> = match context.query.get("server")? {
+        None => context.state.servers.iter().collect(),
         Some(name) => {
-            call.server_name = Some(name.to_owned());
-            vec![call.server()?]
+            context.server_name = Some(name.to_owned());
+            vec![context.server()?]
         }
     };
-    let survey = fan_out::tools(call, chosen.into_iter(), timeout, false).await;
+    let survey = fan_out::tools(context, chosen.into_iter(), timeout, false).await;
     let bytes = survey.bytes();
     let named = |(server, tools): (&Server, Arc<Tools>)| (server.name.clone(), tools);
     let lists: Vec<_> = survey.found.into_iter().map(named).collect();
     let failed = survey.failed;
-    let most_bytes = call.gateway.settings.limits.list_bytes;
+    let most_bytes = context.state.settings.limits.list_bytes;
     let search = move || {
         let found = search(&lists, &wanted, limit, most_bytes, failed);
         serde_json::to_vec(&found)

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::api::error::problem::Error;
 use crate::api::openapi::problems::{LivenessProblems, ReadinessProblems, ServiceProblems};
-use crate::api::request::context::Call;
+use crate::api::request::context::Context;
 use crate::api::response::json;
 use crate::logging;
 
@@ -42,7 +42,7 @@ pub(crate) struct Probe {
         ServiceProblems,
     ),
 )]
-pub(crate) fn health(_: &Call<'_>) -> HttpResponse {
+pub(crate) fn health(_: &Context<'_>) -> HttpResponse {
     json::of(&Health {
         status: "ok",
         timestamp: logging::timestamp(SystemTime::now()),
@@ -75,8 +75,8 @@ pub(crate) fn live() -> HttpResponse {
         ReadinessProblems,
     ),
 )]
-pub(crate) fn ready(call: &Call<'_>) -> Result<HttpResponse, Error> {
-    if !call.gateway.shutdown.is_ready() {
+pub(crate) fn ready(context: &Context<'_>) -> Result<HttpResponse, Error> {
+    if !context.state.shutdown.is_ready() {
         return Err(Error::Draining);
     }
     Ok(json::of(&Probe { status: "ok" }))

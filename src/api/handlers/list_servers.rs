@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::api::openapi::problems::GatewayProblems;
-use crate::api::request::context::Call;
+use crate::api::request::context::Context;
 use crate::api::response::json;
 use crate::config::servers::Server;
 
@@ -43,9 +43,9 @@ pub(crate) struct ListedServer<'a> {
         GatewayProblems,
     ),
 )]
-pub(crate) fn list_servers(call: &Call<'_>) -> HttpResponse {
-    let servers: Vec<ListedServer<'_>> = call
-        .gateway
+pub(crate) fn list_servers(context: &Context<'_>) -> HttpResponse {
+    let servers: Vec<ListedServer<'_>> = context
+        .state
         .servers
         .iter()
         .map(|server| ListedServer::of(server))

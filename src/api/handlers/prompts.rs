@@ -9,7 +9,7 @@ use crate::api::openapi::mcp::{
 };
 use crate::api::openapi::parameters::{Deadline, Handshake, InServer, OfPrompt, Page, Session};
 use crate::api::openapi::problems::{BodyProblems, ListProblems, PromptProblems};
-use crate::api::request::context::Call;
+use crate::api::request::context::Context;
 use crate::api::request::extract;
 use crate::api::response::json;
 use crate::mcp::client::PromptCall;
@@ -29,8 +29,8 @@ use crate::mcp::protocol::lists::Listing;
         ListProblems,
     ),
 )]
-pub(crate) async fn list(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
-    list_of(call, Listing::Prompts, Task::ListPrompts).await
+pub(crate) async fn list(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
+    list_of(context, Listing::Prompts, Task::ListPrompts).await
 }
 
 /// Fill in a prompt: the body is the arguments object
@@ -47,17 +47,17 @@ pub(crate) async fn list(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
         BodyProblems,
     ),
 )]
-pub(crate) async fn get(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
-    let server = call.server()?;
-    let body = extract::body(call).await?;
-    let wishes = extract::wishes(call, server, None)?;
+pub(crate) async fn get(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
+    let server = context.server()?;
+    let body = extract::body(context).await?;
+    let wishes = extract::wishes(context, server, None)?;
     let prompt = PromptCall {
-        name: call.prompt.as_deref().unwrap_or_default(),
+        name: context.prompt.as_deref().unwrap_or_default(),
         arguments: extract::object(&body)?,
     };
-    let mut client = call.gateway.pool.client(server, wishes);
+    let mut client = context.state.pool.client(server, wishes);
     let outcome = client.get_prompt(&prompt).await;
-    call.note_timing(&mut client);
+    context.note_timing(&mut client);
     let result = outcome.map_err(|failure| Error::upstream(Task::GetPrompt, failure))?;
     let session = client.finish();
     Ok(json::with_session(
@@ -80,11 +80,11 @@ pub(crate) async fn get(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
         BodyProblems,
     ),
 )]
-pub(crate) async fn complete(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
-    let server = call.server()?;
-    let body = extract::body(call).await?;
+pub(crate) async fn complete(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
+    let server = context.server()?;
+    let body = extract::body(context).await?;
     let object = extract::object(&body)?;
-    let wishes = extract::wishes(call, server, None)?;
+    let wishes = extract::wishes(context, server, None)?;
     let params = extract::members(object, "The body")?;
     for name in ["ref", "argument"] {
         if !params
@@ -101,9 +101,9 @@ pub(crate) async fn complete(call: &mut Call<'_>) -> Result<HttpResponse, Error>
             "'_meta' goes through POST /api/mcp/{server}/rpc",
         ));
     }
-    let mut client = call.gateway.pool.client(server, wishes);
+    let mut client = context.state.pool.client(server, wishes);
     let outcome = client.complete(&params).await;
-    call.note_timing(&mut client);
+    context.note_timing(&mut client);
     let result = outcome.map_err(|failure| Error::upstream(Task::Complete, failure))?;
     let session = client.finish();
     Ok(json::with_session(

@@ -20,7 +20,7 @@ use crate::api::openapi::parameters::{
 };
 use crate::api::openapi::problems::{ListProblems, NamedServerProblems, ReadProblems};
 use crate::api::request::accept::Accept;
-use crate::api::request::context::Call;
+use crate::api::request::context::Context;
 use crate::api::request::extract;
 use crate::api::response::json;
 use crate::mcp::protocol::error::{Error as Cause, Executed, Failure, Stage};
@@ -55,8 +55,8 @@ pub(crate) struct Expanded {
         ListProblems,
     ),
 )]
-pub(crate) async fn list(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
-    list_of(call, Listing::Resources, Task::ListResources).await
+pub(crate) async fn list(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
+    list_of(context, Listing::Resources, Task::ListResources).await
 }
 
 /// List a server's resource templates
@@ -74,8 +74,8 @@ pub(crate) async fn list(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
         ListProblems,
     ),
 )]
-pub(crate) async fn list_templates(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
-    list_of(call, Listing::ResourceTemplates, Task::ListResources).await
+pub(crate) async fn list_templates(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
+    list_of(context, Listing::ResourceTemplates, Task::ListResources).await
 }
 
 /// Make a URI from a template
@@ -92,14 +92,14 @@ pub(crate) async fn list_templates(call: &mut Call<'_>) -> Result<HttpResponse, 
         NamedServerProblems,
     ),
 )]
-pub(crate) fn expand(call: &Call<'_>) -> Result<HttpResponse, Error> {
-    call.server()?;
-    let template = call
+pub(crate) fn expand(context: &Context<'_>) -> Result<HttpResponse, Error> {
+    context.server()?;
+    let template = context
         .query
         .get("template")?
         .filter(|template| !template.is_empty())
         .ok_or_else(|| Error::invalid("Give the template in 'template'"))?;
-    let uri = expanded(call, template, &["template"])?;
+    let uri = expanded(context, template, &["template"])?;
     Ok(json::of(&Expanded { uri }))
 }
 
@@ -121,10 +121,10 @@ pub(crate) fn expand(call: &Call<'_>) -> Result<HttpResponse, Error> {
         ReadProblems,
     ),
 )]
-pub(crate) async fn read(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
-    let server = call.server()?;
-    let uri = wanted_uri(call)?;
-    let only_content = match call.query.get("result")? {
+pub(crate) async fn read(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
+    let server = context.server()?;
+    let uri = wanted_uri(context)?;
+    let only_content = match context.query.get("result")? {
         None => None,
         Some("mcp") => Some(false),
         Some("content") => Some(true),
@@ -134,13 +134,13 @@ pub(crate) async fn read(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
             ));
         }
     };
-    let wishes = extract::wishes(call, server, None)?;
+    let wishes = extract::wishes(context, server, None)?;
     let deadline = wishes.deadline;
-    let mut client = call.gateway.pool.client(server, wishes);
+    let mut client = context.state.pool.client(server, wishes);
     let outcome = client.read_resource(&uri).await;
-    call.note_timing(&mut client);
+    context.note_timing(&mut client);
     let result = outcome.map_err(|failure| Error::upstream(Task::ReadResource, failure))?;
-    let accept = Accept::of(call.request.headers());
+    let accept = Accept::of(context.request.headers());
     let whole = result.clone();
     let look = move || {
         let chosen = choose(&whole, &accept, only_content);
@@ -158,15 +158,17 @@ pub(crate) async fn read(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
     };
     // Only now: a session that was opened for what cannot be given is not the caller's.
     let session = client.finish();
-    let response = json::conditional(call, response, freshness, deadline).await;
+    let response = json::conditional(context, response, freshness, deadline).await;
     Ok(json::with_session(response, session.as_ref()))
 }
 
 /// The URI to read: as it is given, or made from a template.
-fn wanted_uri(call: &Call<'_>) -> Result<String, Error> {
-    match (call.query.get("uri")?, call.query.get("template")?) {
+fn wanted_uri(context: &Context<'_>) -> Result<String, Error> {
+    match (context.query.get("uri")?, context.query.get("template")?) {
         (Some(uri), None) if !uri.is_empty() => Ok(uri.to_owned()),
-        (None, Some(template)) if !template.is_empty() => expanded(call, template, READ_PARAMETERS),
+        (None, Some(template)) if !template.is_empty() => {
+            expanded(context, template, READ_PARAMETERS)
+        }
         _ => Err(Error::invalid(
             "Name the resource in 'uri', or by 'template' and its variables",
         )),
@@ -185,8 +187,12 @@ const READ_PARAMETERS: &[&str] = &[
 
 /// A template with the variables that the query holds. A variable given more than once is a list; one whose name is a parameter's
 /// is given as `arg.NAME`.
-fn expanded(call: &Call<'_>, template: &str, not_variables: &[&str]) -> Result<String, Error> {
-    let variables = call.query.others(not_variables);
+fn expanded(
+    context: &Context<'_>,
+    template: &str,
+    not_variables: &[&str],
+) -> Result<String, Error> {
+    let variables = context.query.others(not_variables);
     uri_template::expand(template, &variables).map_err(|error| {
         Error::invalid(match error {
             Unexpandable::NoTemplate => "'template' is no URI template (RFC 6570)",

@@ -16,13 +16,13 @@ use crate::api::openapi::mcp::{RpcRequest, RpcResponse};
 use crate::api::openapi::parameters::{Deadline, Handshake, InServer, Session};
 use crate::api::openapi::problems::RpcProblems;
 use crate::api::request::accept::Accept;
-use crate::api::request::context::Call;
+use crate::api::request::context::Context;
 use crate::api::request::extract;
 use crate::api::response::json;
 use crate::api::response::negotiate::{LINES, LIVE};
 use crate::api::response::stream;
 use crate::api::response::stream::{Frame, Job};
-use crate::api::state::Gateway;
+use crate::api::state::State;
 use crate::config::servers::Server;
 use crate::mcp::client::{AnyCall, Client, ToolCall};
 use crate::mcp::http::pieces::{Builder, Pieces};
@@ -58,37 +58,37 @@ const INVALID_PARAMS: i64 = -32602;
         RpcProblems,
     ),
 )]
-pub(crate) async fn rpc(call: &mut Call<'_>) -> HttpResponse {
-    let body = match call.server() {
-        Ok(_) => extract::body(call).await,
+pub(crate) async fn rpc(context: &mut Context<'_>) -> HttpResponse {
+    let body = match context.server() {
+        Ok(_) => extract::body(context).await,
         Err(error) => Err(error),
     };
     let body = match body {
         Ok(body) => body,
-        Err(error) => return refusal(call, &error, INVALID_REQUEST, None),
+        Err(error) => return refusal(context, &error, INVALID_REQUEST, None),
     };
     let request = match Request::read(&body) {
         Ok(request) => request,
-        Err((code, error, id)) => return refusal(call, &error, code, id),
+        Err((code, error, id)) => return refusal(context, &error, code, id),
     };
-    let frame = match live_frame(&Accept::of(call.request.headers())) {
+    let frame = match live_frame(&Accept::of(context.request.headers())) {
         Ok(frame) => frame,
-        Err(error) => return refusal(call, &error, INVALID_REQUEST, Some(request.id)),
+        Err(error) => return refusal(context, &error, INVALID_REQUEST, Some(request.id)),
     };
     if request.method == "tools/call" {
-        call.tool = request.name();
+        context.tool = request.name();
     }
-    let server = match call.server() {
+    let server = match context.server() {
         Ok(server) => server,
-        Err(error) => return refusal(call, &error, INVALID_REQUEST, Some(request.id)),
+        Err(error) => return refusal(context, &error, INVALID_REQUEST, Some(request.id)),
     };
-    let wishes = match extract::wishes(call, server, None) {
+    let wishes = match extract::wishes(context, server, None) {
         Ok(wishes) => wishes,
-        Err(error) => return refusal(call, &error, INVALID_REQUEST, Some(request.id)),
+        Err(error) => return refusal(context, &error, INVALID_REQUEST, Some(request.id)),
     };
     if let Some(frame) = frame {
         return stream::stream(
-            call,
+            context,
             server,
             wishes,
             frame,
@@ -97,22 +97,22 @@ pub(crate) async fn rpc(call: &mut Call<'_>) -> HttpResponse {
             },
         );
     }
-    let mut client = call.gateway.pool.client(server, wishes);
-    let outcome = request.send(call.gateway, server, &mut client).await;
-    call.note_timing(&mut client);
+    let mut client = context.state.pool.client(server, wishes);
+    let outcome = request.send(context.state, server, &mut client).await;
+    context.note_timing(&mut client);
     match outcome {
         Ok(result) => {
             let session = client.finish();
-            let written = response_to(&request, &result, call.gateway.pool.budget());
+            let written = response_to(&request, &result, context.state.pool.budget());
             let response = if let Ok(body) = written {
                 success(body, result.is_error)
             } else {
                 let error = Error::NoRoom(Executed::Yes);
-                refusal(call, &error, OURS, Some(request.id))
+                refusal(context, &error, OURS, Some(request.id))
             };
             json::with_session(response, session.as_ref())
         }
-        Err(error) => refusal(call, &error, OURS, Some(request.id)),
+        Err(error) => refusal(context, &error, OURS, Some(request.id)),
     }
 }
 
@@ -225,12 +225,12 @@ impl<'a> Request<'a> {
     /// Sends it and waits for its result.
     pub(crate) async fn send(
         &self,
-        gateway: &Gateway,
+        state: &State,
         server: &Server,
         client: &mut Client<'_>,
     ) -> Result<Outcome, Error> {
         match self.method.as_str() {
-            "tools/call" => self.call_tool(gateway, server, client).await,
+            "tools/call" => self.call_tool(state, server, client).await,
             "ping" => match client.ping().await {
                 Ok(()) => Ok(Outcome {
                     bytes: Bytes::from_static(b"{}"),
@@ -244,7 +244,7 @@ impl<'a> Request<'a> {
 
     async fn call_tool(
         &self,
-        gateway: &Gateway,
+        state: &State,
         server: &Server,
         client: &mut Client<'_>,
     ) -> Result<Outcome, Error> {
@@ -266,7 +266,7 @@ impl<'a> Request<'a> {
             request_state: self.params.get("requestState"),
             others: (!others.0.is_empty()).then_some(&others),
         };
-        match checked_call(gateway, server, client, &tool_call).await {
+        match checked_call(state, server, client, &tool_call).await {
             Ok(result) => Ok(Outcome {
                 bytes: result.bytes,
                 is_error: result.is_error,
@@ -391,10 +391,15 @@ pub(crate) fn error_response(
     error_response(&no_room, about, code, id, budget)
 }
 
-fn refusal(call: &mut Call<'_>, error: &Error, code: i64, id: Option<&RawValue>) -> HttpResponse {
-    let budget = call.gateway.pool.budget();
-    let (verdict, body) = error_response(error, call.about(), code, id, budget);
-    call.code = Some(verdict.code);
+fn refusal(
+    context: &mut Context<'_>,
+    error: &Error,
+    code: i64,
+    id: Option<&RawValue>,
+) -> HttpResponse {
+    let budget = context.state.pool.budget();
+    let (verdict, body) = error_response(error, context.about(), code, id, budget);
+    context.code = Some(verdict.code);
     let mut response = json::json_in_pieces(verdict.status, body);
     for (name, value) in error.headers() {
         response.headers_mut().append(name, value);

@@ -9,7 +9,7 @@ use crate::api::openapi::parameters::{Deadline, Handshake, InServer, Session};
 use crate::api::openapi::problems::{
     BodyProblems, RequestProblems, ServerProblems, SessionProblems, SiteProblems,
 };
-use crate::api::request::context::Call;
+use crate::api::request::context::Context;
 use crate::api::request::extract;
 use crate::api::response::json;
 use crate::mcp::client::{Init, Wishes};
@@ -33,18 +33,18 @@ use crate::mcp::protocol::header::SessionId;
         BodyProblems,
     ),
 )]
-pub(crate) async fn initialize(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
-    let server = call.server()?;
-    let body = extract::body(call).await?;
+pub(crate) async fn initialize(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
+    let server = context.server()?;
+    let body = extract::body(context).await?;
     extract::object(&body)?;
     let wishes = Wishes {
         init: Init::Always,
         close: false,
-        ..extract::wishes(call, server, None)?
+        ..extract::wishes(context, server, None)?
     };
-    let mut client = call.gateway.pool.client(server, wishes);
+    let mut client = context.state.pool.client(server, wishes);
     let outcome = client.initialize().await;
-    call.note_timing(&mut client);
+    context.note_timing(&mut client);
     let result = outcome.map_err(|failure| Error::upstream(Task::Initialize, failure))?;
     let session = client.finish();
     let body = with_session_id(&result, session.as_ref());
@@ -66,15 +66,15 @@ pub(crate) async fn initialize(call: &mut Call<'_>) -> Result<HttpResponse, Erro
         SiteProblems,
     ),
 )]
-pub(crate) async fn end(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
-    let server = call.server()?;
-    let wishes = extract::wishes(call, server, None)?;
+pub(crate) async fn end(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
+    let server = context.server()?;
+    let wishes = extract::wishes(context, server, None)?;
     if wishes.session.is_none() {
         return Err(Error::invalid(
             "Name the session to end in 'sessionId' or in the header 'Mcp-Session-Id'",
         ));
     }
-    let mut client = call.gateway.pool.client(
+    let mut client = context.state.pool.client(
         server,
         Wishes {
             init: Init::Never,
@@ -82,7 +82,7 @@ pub(crate) async fn end(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
         },
     );
     let outcome = client.end_session().await;
-    call.note_timing(&mut client);
+    context.note_timing(&mut client);
     outcome.map_err(|failure| Error::upstream(Task::EndSession, failure))?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -102,12 +102,12 @@ pub(crate) async fn end(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
         SiteProblems,
     ),
 )]
-pub(crate) async fn ping(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
-    let server = call.server()?;
-    let wishes = extract::wishes(call, server, None)?;
-    let mut client = call.gateway.pool.client(server, wishes);
+pub(crate) async fn ping(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
+    let server = context.server()?;
+    let wishes = extract::wishes(context, server, None)?;
+    let mut client = context.state.pool.client(server, wishes);
     let outcome = client.ping().await;
-    call.note_timing(&mut client);
+    context.note_timing(&mut client);
     outcome.map_err(|failure| Error::upstream(Task::Ping, failure))?;
     let session = client.finish();
     Ok(json::with_session(

@@ -16,7 +16,7 @@ use crate::api::openapi::parameters::{
     ArgumentsInQuery, Deadline, Handshake, InServer, OfTool, OnToolError, Page, ResultForm, Session,
 };
 use crate::api::openapi::problems::{BodyProblems, CallProblems, ListProblems, ToolProblems};
-use crate::api::request::context::Call;
+use crate::api::request::context::Context;
 use crate::api::request::extract;
 use crate::api::request::forwarded;
 use crate::api::request::forwarded::Base;
@@ -24,7 +24,7 @@ use crate::api::response::json;
 use crate::api::response::negotiate::Wanted;
 use crate::api::response::stream;
 use crate::api::response::stream::{Frame, Job};
-use crate::api::state::Gateway;
+use crate::api::state::State;
 use crate::api::tool_docs::document::execute_path;
 use crate::config::servers::{ArgumentChecks, Server, ToolErrors};
 use crate::mcp::client::{Client, Init, ToolCall, ToolResult, Wishes};
@@ -50,32 +50,32 @@ use crate::schema::{example, from_query};
         ListProblems,
     ),
 )]
-pub(crate) async fn list(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
-    list_of(call, Listing::Tools, Task::ListTools).await
+pub(crate) async fn list(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
+    list_of(context, Listing::Tools, Task::ListTools).await
 }
 
 /// One page of a list, or all of it.
 pub(crate) async fn list_of(
-    call: &mut Call<'_>,
+    context: &mut Context<'_>,
     listing: Listing,
     task: Task,
 ) -> Result<HttpResponse, Error> {
-    let server = call.server()?;
-    let wishes = extract::wishes(call, server, None)?;
-    let cursor = call.query.get("cursor")?;
-    let all = call.query.flag("all")?;
+    let server = context.server()?;
+    let wishes = extract::wishes(context, server, None)?;
+    let cursor = context.query.get("cursor")?;
+    let all = context.query.flag("all")?;
     if all && cursor.is_some() {
         return Err(Error::invalid(
             "'all=true' starts at the first page and takes no 'cursor'",
         ));
     }
-    let mut client = call.gateway.pool.client(server, wishes);
+    let mut client = context.state.pool.client(server, wishes);
     let listed = if all {
         client.list_all(listing).await
     } else {
         client.list(listing, cursor).await
     };
-    call.note_timing(&mut client);
+    context.note_timing(&mut client);
     let list = listed.map_err(|failure| Error::upstream(task, failure))?;
     let session = client.finish();
     Ok(json::with_session(json::passed_on(list), session.as_ref()))
@@ -98,18 +98,18 @@ pub(crate) async fn list_of(
         ToolProblems,
     ),
 )]
-pub(crate) async fn find(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
-    let server = call.server()?;
-    let wishes = extract::wishes(call, server, None)?;
+pub(crate) async fn find(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
+    let server = context.server()?;
+    let wishes = extract::wishes(context, server, None)?;
     let deadline = wishes.deadline;
-    let mut client = call.gateway.pool.client(server, wishes);
-    let found = client.find_tool(call.tool()).await;
-    call.note_timing(&mut client);
+    let mut client = context.state.pool.client(server, wishes);
+    let found = client.find_tool(context.tool()).await;
+    context.note_timing(&mut client);
     let (definition, freshness) =
         found.map_err(|failure| Error::upstream(Task::ListTools, failure))?;
-    let validators = &call.gateway.validators;
+    let validators = &context.state.validators;
     let prepare = || {
-        let target = Target::of(call, server);
+        let target = Target::of(context, server);
         let validators = Arc::clone(validators);
         move || with_example(definition, &target, &validators)
     };
@@ -121,8 +121,8 @@ pub(crate) async fn find(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
         }
     };
     let session = client.finish();
-    let described = forwarded::varying(call, described);
-    let response = json::conditional(call, described, freshness, deadline).await;
+    let described = forwarded::varying(context, described);
+    let response = json::conditional(context, described, freshness, deadline).await;
     Ok(json::with_session(response, session.as_ref()))
 }
 
@@ -133,11 +133,11 @@ struct Target {
 }
 
 impl Target {
-    fn of(call: &Call<'_>, server: &Server) -> Self {
-        let path = execute_path(&server.name, call.tool());
+    fn of(context: &Context<'_>, server: &Server) -> Self {
+        let path = execute_path(&server.name, context.tool());
         Self {
-            url: Base::of(call).absolute(call, &path),
-            key_wanted: !call.gateway.settings.keys.is_empty(),
+            url: Base::of(context).absolute(context, &path),
+            key_wanted: !context.state.settings.keys.is_empty(),
         }
     }
 
@@ -189,20 +189,20 @@ fn with_example(definition: Bytes, target: &Target, validators: &Validators) -> 
         BodyProblems,
     ),
 )]
-pub(crate) async fn execute(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
+pub(crate) async fn execute(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     // Before the body is read: a request that cannot be served is refused at once.
-    let server = call.server()?;
-    let wanted = Wanted::of(call)?;
-    let body = extract::body(call).await?;
+    let server = context.server()?;
+    let wanted = Wanted::of(context)?;
+    let body = extract::body(context).await?;
     let arguments = extract::object(&body)?;
     if let Wanted::Live(frame) = wanted {
-        return live(call, server, frame, &body, false, None);
+        return live(context, server, frame, &body, false, None);
     }
     run(
-        call,
+        context,
         server,
         &wanted,
-        &ToolCall::of(call.tool(), arguments),
+        &ToolCall::of(context.tool(), arguments),
         None,
     )
     .await
@@ -230,16 +230,16 @@ pub(crate) async fn execute(call: &mut Call<'_>) -> Result<HttpResponse, Error> 
     ),
     responses(ToolAnswer, CallProblems,)
 )]
-pub(crate) async fn execute_by_query(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
-    let server = call.server()?;
-    let wanted = Wanted::of(call)?;
-    let arguments = arguments_in_query(call, server).await?;
+pub(crate) async fn execute_by_query(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
+    let server = context.server()?;
+    let wanted = Wanted::of(context)?;
+    let arguments = arguments_in_query(context, server).await?;
     let response = if let Wanted::Live(frame) = wanted {
         let body = Bytes::copy_from_slice(arguments.get().as_bytes());
-        live(call, server, frame, &body, false, None)
+        live(context, server, frame, &body, false, None)
     } else {
-        let tool_call = ToolCall::of(call.tool(), &arguments);
-        run(call, server, &wanted, &tool_call, None).await
+        let tool_call = ToolCall::of(context.tool(), &arguments);
+        run(context, server, &wanted, &tool_call, None).await
     };
     response.map(json::not_stored)
 }
@@ -255,8 +255,11 @@ const CALL_PARAMETERS: &[&str] = &[
 ];
 
 /// The arguments of a tool that changes nothing by its own definition. Any other must not be called by whoever follows a link.
-async fn arguments_in_query(call: &Call<'_>, server: &Arc<Server>) -> Result<Box<RawValue>, Error> {
-    let wishes = extract::wishes(call, server, None)?;
+async fn arguments_in_query(
+    context: &Context<'_>,
+    server: &Arc<Server>,
+) -> Result<Box<RawValue>, Error> {
+    let wishes = extract::wishes(context, server, None)?;
     // A session that the caller wants opened is for the call.
     let wishes = match wishes.init {
         Init::Always => Wishes::within(wishes.deadline),
@@ -265,12 +268,12 @@ async fn arguments_in_query(call: &Call<'_>, server: &Arc<Server>) -> Result<Box
             ..wishes
         },
     };
-    let mut client = call.gateway.pool.client(server, wishes);
+    let mut client = context.state.pool.client(server, wishes);
     let tools = client.tools().await;
     let tools = tools.map_err(|failure| Error::upstream(Task::CallTool, failure))?;
-    match tools.get(call.tool()) {
+    match tools.get(context.tool()) {
         Some(tool) if tool.is_read_only() => {
-            let parameters = call.query.others(CALL_PARAMETERS);
+            let parameters = context.query.others(CALL_PARAMETERS);
             let schema = tool.input_schema().map(RawValue::get);
             let arguments = if from_query::is_quick(schema) {
                 from_query::arguments(schema, &parameters)
@@ -282,12 +285,12 @@ async fn arguments_in_query(call: &Call<'_>, server: &Arc<Server>) -> Result<Box
                 };
                 aside::run(client.deadline(), prepare).await?
             }?;
-            extract::not_too_deep(call, arguments.get().as_bytes(), "The query")?;
+            extract::not_too_deep(context, arguments.get().as_bytes(), "The query")?;
             Ok(arguments)
         }
         None if tools.is_complete() => Err(Error::upstream(
             Task::CallTool,
-            Client::no_such_tool(tools, call.tool()).await,
+            Client::no_such_tool(tools, context.tool()).await,
         )),
         _ => Err(Error::MethodNotAllowed(vec![Method::POST])),
     }
@@ -309,36 +312,36 @@ async fn arguments_in_query(call: &Call<'_>, server: &Arc<Server>) -> Result<Box
         BodyProblems,
     ),
 )]
-pub(crate) async fn call(call: &mut Call<'_>) -> Result<HttpResponse, Error> {
-    let server = call.server()?;
-    let wanted = Wanted::of(call)?;
-    let body = extract::body(call).await?;
+pub(crate) async fn call(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
+    let server = context.server()?;
+    let wanted = Wanted::of(context)?;
+    let body = extract::body(context).await?;
     let envelope = extract::envelope(&body)?;
-    call.tool = Some(envelope.name.clone());
+    context.tool = Some(envelope.name.clone());
     let nothing: &RawValue = extract::object(b"{}")?;
     if let Wanted::Live(frame) = wanted {
-        return live(call, server, frame, &body, true, envelope.timeout_ms);
+        return live(context, server, frame, &body, true, envelope.timeout_ms);
     }
     let tool_call = envelope.tool_call(nothing);
-    run(call, server, &wanted, &tool_call, envelope.timeout_ms).await
+    run(context, server, &wanted, &tool_call, envelope.timeout_ms).await
 }
 
 async fn run(
-    call: &Call<'_>,
+    context: &Context<'_>,
     server: &Arc<Server>,
     wanted: &Wanted,
     tool_call: &ToolCall<'_>,
     timeout_ms: Option<u64>,
 ) -> Result<HttpResponse, Error> {
-    let wishes = extract::wishes(call, server, timeout_ms)?;
-    let tool_errors = extract::tool_errors(call, server)?;
-    let mut client = call.gateway.pool.client(server, wishes);
+    let wishes = extract::wishes(context, server, timeout_ms)?;
+    let tool_errors = extract::tool_errors(context, server)?;
+    let mut client = context.state.pool.client(server, wishes);
     let outcome = match server.argument_checks {
-        ArgumentChecks::On => checked_call(call.gateway, server, &mut client, tool_call).await,
+        ArgumentChecks::On => checked_call(context.state, server, &mut client, tool_call).await,
         // Most calls come this way, and every future in a future costs some hundred instructions.
         ArgumentChecks::Off => client.call_tool(tool_call).await.map_err(failed),
     };
-    call.note_timing(&mut client);
+    context.note_timing(&mut client);
     let result = outcome?;
     let session = client.finish();
     if result.is_error && tool_errors == ToolErrors::Status {
@@ -352,7 +355,7 @@ async fn run(
 
 /// Calls a tool, once its arguments are found to fit where that is to be checked.
 pub(crate) async fn checked_call(
-    gateway: &Gateway,
+    state: &State,
     server: &Server,
     client: &mut Client<'_>,
     tool_call: &ToolCall<'_>,
@@ -361,7 +364,7 @@ pub(crate) async fn checked_call(
         let ToolCall {
             name, arguments, ..
         } = tool_call;
-        argument_check::check(&gateway.validators, client, name, arguments).await?;
+        argument_check::check(&state.validators, client, name, arguments).await?;
     }
     client.call_tool(tool_call).await.map_err(failed)
 }
@@ -372,18 +375,18 @@ fn failed(failure: Failure) -> Error {
 
 /// The same as it happens.
 fn live(
-    call: &Call<'_>,
+    context: &Context<'_>,
     server: &Arc<Server>,
     frame: Frame,
     body: &Bytes,
     is_envelope: bool,
     timeout_ms: Option<u64>,
 ) -> Result<HttpResponse, Error> {
-    let wishes = extract::wishes(call, server, timeout_ms)?;
+    let wishes = extract::wishes(context, server, timeout_ms)?;
     let job = Job::Tool {
         body: body.clone(),
         is_envelope,
-        tool_errors: extract::tool_errors(call, server)?,
+        tool_errors: extract::tool_errors(context, server)?,
     };
-    Ok(stream::stream(call, server, wishes, frame, job))
+    Ok(stream::stream(context, server, wishes, frame, job))
 }

@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 
 use crate::api::error::problem::Error;
-use crate::api::request::context::Call;
+use crate::api::request::context::Context;
 use crate::mcp::protocol::message::random_hex;
 
 /// The id a request is known by, here and in the log.
@@ -34,12 +34,12 @@ pub(crate) fn request_id(request: &HttpRequest) -> String {
 
 /// Lets a request pass that brings one of the configured keys, in `X-API-Key` or as a bearer token; every request where
 /// none is configured. A request with two different credentials passes if either is a key.
-pub(crate) fn check_key(call: &Call<'_>) -> Result<(), Error> {
-    let keys = &call.gateway.settings.keys;
+pub(crate) fn check_key(context: &Context<'_>) -> Result<(), Error> {
+    let keys = &context.state.settings.keys;
     if keys.is_empty() {
         return Ok(());
     }
-    let headers = call.request.headers();
+    let headers = context.request.headers();
     let bearer = headers
         .get_all(AUTHORIZATION)
         .filter_map(|value| bearer_token(value.as_bytes()));
@@ -66,9 +66,9 @@ fn bearer_token(value: &[u8]) -> Option<&[u8]> {
 }
 
 /// Completes an answer and writes its line.
-pub(crate) fn finish(call: &Call<'_>, mut response: HttpResponse) -> HttpResponse {
-    let total = call.started.elapsed();
-    let (preparing, upstream) = call.timing.get();
+pub(crate) fn finish(context: &Context<'_>, mut response: HttpResponse) -> HttpResponse {
+    let total = context.started.elapsed();
+    let (preparing, upstream) = context.timing.get();
     let gateway = total.saturating_sub(preparing).saturating_sub(upstream);
     let mut timing = String::with_capacity(80);
     for (name, spent) in [
@@ -86,20 +86,20 @@ pub(crate) fn finish(call: &Call<'_>, mut response: HttpResponse) -> HttpRespons
         CROSS_ORIGIN_RESOURCE_POLICY,
         HeaderValue::from_static("same-origin"),
     );
-    for (name, value) in [(REQUEST_ID, call.id.clone()), (SERVER_TIMING, timing)] {
+    for (name, value) in [(REQUEST_ID, context.id.clone()), (SERVER_TIMING, timing)] {
         if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(value)) {
             headers.insert(name, value);
         }
     }
     log::info!(
         target: "mcp_rest::access",
-        request_id = call.id.as_str(),
-        method = call.request.method().as_str(),
-        route = call.route,
-        server = call.server_name.as_deref(),
-        tool = call.tool.as_deref(),
+        request_id = context.id.as_str(),
+        method = context.request.method().as_str(),
+        route = context.route,
+        server = context.server_name.as_deref(),
+        tool = context.tool.as_deref(),
         status = response.status().as_u16(),
-        code = call.code,
+        code = context.code,
         micros = micros(total);
         "request"
     );

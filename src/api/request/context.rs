@@ -11,15 +11,15 @@ use crate::api::error::problem::{About, Error};
 use crate::api::request::access;
 use crate::api::request::extract;
 use crate::api::request::extract::Query;
-use crate::api::state::Gateway;
+use crate::api::state::State;
 use crate::caller_connection::Exchange;
 use crate::config::servers::Server;
 use crate::mcp::client::Client;
 
 /// One request. Fields that are for the log hold nothing from a header or a query.
-pub(crate) struct Call<'a> {
+pub(crate) struct Context<'a> {
     /// Shared state.
-    pub gateway: &'a Rc<Gateway>,
+    pub state: &'a Rc<State>,
     /// The request without its body.
     pub request: &'a HttpRequest,
     /// What goes on over its connection.
@@ -61,15 +61,15 @@ pub(crate) struct Captures<'p> {
     pub file: Option<&'p str>,
 }
 
-impl<'a> Call<'a> {
+impl<'a> Context<'a> {
     /// A request that has just come in.
     pub(crate) fn new(
-        gateway: &'a Rc<Gateway>,
+        state: &'a Rc<State>,
         request: &'a HttpRequest,
         payload: web::Payload,
     ) -> Self {
         Self {
-            gateway,
+            state,
             request,
             exchange: request.conn_data().cloned().unwrap_or_default(),
             payload: Some(payload),
@@ -100,7 +100,7 @@ impl<'a> Call<'a> {
     /// The configured server the path names.
     pub(crate) fn server(&self) -> Result<&'a Arc<Server>, Error> {
         let name = self.server_name.as_deref().unwrap_or_default();
-        self.gateway.servers.get(name).ok_or(Error::ServerNotFound)
+        self.state.servers.get(name).ok_or(Error::ServerNotFound)
     }
 
     /// The tool the request is about.

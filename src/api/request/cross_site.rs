@@ -9,25 +9,25 @@ use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, ORIGIN};
 
 use crate::api::error::problem::Error;
-use crate::api::request::context::Call;
+use crate::api::request::context::Context;
 use crate::api::request::extract::{is_json, single_header};
 use crate::api::request::forwarded;
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Lets a request pass that only reads, or that no page of another site can have caused.
-pub(crate) fn check(call: &Call<'_>) -> Result<(), Error> {
-    if matches!(*call.request.method(), Method::GET | Method::HEAD) {
+pub(crate) fn check(context: &Context<'_>) -> Result<(), Error> {
+    if matches!(*context.request.method(), Method::GET | Method::HEAD) {
         return Ok(());
     }
-    check_site(call)?;
-    check_type(call.request.headers())
+    check_site(context)?;
+    check_type(context.request.headers())
 }
 
 /// What the browser says of the page, if a browser sends this. `Origin` decides where `Sec-Fetch-Site` is not sent: over plain
 /// HTTP to anything but this machine.
-fn check_site(call: &Call<'_>) -> Result<(), Error> {
-    let headers = call.request.headers();
+fn check_site(context: &Context<'_>) -> Result<(), Error> {
+    let headers = context.request.headers();
     let mut sites = headers.get_all(FETCH_SITE);
     match (sites.next(), sites.next()) {
         (None, _) => {}
@@ -37,7 +37,7 @@ fn check_site(call: &Call<'_>) -> Result<(), Error> {
     let mut origins = headers.get_all(ORIGIN);
     match (origins.next(), origins.next()) {
         (None, _) => Ok(()),
-        (Some(origin), None) if forwarded::is_own(call, origin) => Ok(()),
+        (Some(origin), None) if forwarded::is_own(context, origin) => Ok(()),
         _ => Err(Error::OtherOrigin),
     }
 }

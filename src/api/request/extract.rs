@@ -3,7 +3,8 @@
 //! Everything here refuses rather than guesses: a request that is not what it seems never reaches a server.
 
 use std::future::poll_fn;
-use std::task::{Context, Poll, Waker};
+use std::task;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use actix_web::http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
@@ -19,7 +20,7 @@ use crate::api::error::problem::Error;
 use crate::api::openapi::mcp::Arguments;
 use crate::api::openapi::parameters;
 use crate::api::request::arrival::Arrival;
-use crate::api::request::context::Call;
+use crate::api::request::context::Context;
 use crate::api::request::encoding;
 use crate::config::servers::{Server, ToolErrors};
 use crate::mcp::client::{Init, ToolCall, Wishes};
@@ -180,11 +181,11 @@ impl Query {
 
 /// Session, handshake and deadline, from the query and the headers. `timeout_ms` is what a body says.
 pub(crate) fn wishes(
-    call: &Call<'_>,
+    context: &Context<'_>,
     server: &Server,
     timeout_ms: Option<u64>,
 ) -> Result<Wishes, Error> {
-    let init = match call.query.get("init")? {
+    let init = match context.query.get("init")? {
         None | Some("auto") => Init::Auto,
         Some("true") => Init::Always,
         Some("false") => Init::Never,
@@ -195,17 +196,17 @@ pub(crate) fn wishes(
         }
     };
     Ok(Wishes {
-        session: session(call)?,
+        session: session(context)?,
         init,
-        close: call.query.flag("close")?,
-        deadline: call.started + timeout(call, server.timeout, timeout_ms)?,
+        close: context.query.flag("close")?,
+        deadline: context.started + timeout(context, server.timeout, timeout_ms)?,
     })
 }
 
 /// The caller's session id: the query counts before the header; empty and `null` mean none.
-pub(crate) fn session(call: &Call<'_>) -> Result<Option<SessionId>, Error> {
-    let in_query = call.query.get("sessionId")?;
-    let in_header = single_header(call.request.headers(), &SESSION_ID)?;
+pub(crate) fn session(context: &Context<'_>) -> Result<Option<SessionId>, Error> {
+    let in_query = context.query.get("sessionId")?;
+    let in_header = single_header(context.request.headers(), &SESSION_ID)?;
     let in_query = in_query.map(|id| session_id(id.as_bytes())).transpose()?;
     let in_header = in_header.map(|id| session_id(id.as_bytes())).transpose()?;
     Ok(in_query.flatten().or(in_header.flatten()))
@@ -241,21 +242,21 @@ pub(crate) fn single_header<'a>(
 
 /// The server's deadline if it has its own, else the gateway's, or a lower one that the caller asks for.
 pub(crate) fn timeout(
-    call: &Call<'_>,
+    context: &Context<'_>,
     of_server: Option<Duration>,
     in_body: Option<u64>,
 ) -> Result<Duration, Error> {
-    let most = of_server.unwrap_or(call.gateway.settings.timeout);
-    let asked = asked_timeout(call, in_body)?;
+    let most = of_server.unwrap_or(context.state.settings.timeout);
+    let asked = asked_timeout(context, in_body)?;
     Ok(asked.map_or(most, |asked| asked.min(most)))
 }
 
 /// The deadline that the caller asks for, if it does.
 pub(crate) fn asked_timeout(
-    call: &Call<'_>,
+    context: &Context<'_>,
     in_body: Option<u64>,
 ) -> Result<Option<Duration>, Error> {
-    let in_query = match call.query.get("timeoutMs")? {
+    let in_query = match context.query.get("timeoutMs")? {
         None => None,
         Some(raw) => Some(whole(raw).ok_or_else(bad_timeout)?),
     };
@@ -263,7 +264,7 @@ pub(crate) fn asked_timeout(
     if asked == Some(0) {
         return Err(bad_timeout());
     }
-    let preferred = preferred_wait(call.request.headers());
+    let preferred = preferred_wait(context.request.headers());
     let asked = asked.map(Duration::from_millis);
     Ok([asked, preferred].into_iter().flatten().min())
 }
@@ -310,13 +311,13 @@ fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// Whether `isError` is to become a status: what the caller says, else what the server's entry says.
-pub(crate) fn tool_errors(call: &Call<'_>, server: &Server) -> Result<ToolErrors, Error> {
-    Ok(tool_errors_asked(call)?.unwrap_or(server.tool_errors))
+pub(crate) fn tool_errors(context: &Context<'_>, server: &Server) -> Result<ToolErrors, Error> {
+    Ok(tool_errors_asked(context)?.unwrap_or(server.tool_errors))
 }
 
 /// The same, if the caller says anything.
-pub(crate) fn tool_errors_asked(call: &Call<'_>) -> Result<Option<ToolErrors>, Error> {
-    match call.query.get("toolErrors")? {
+pub(crate) fn tool_errors_asked(context: &Context<'_>) -> Result<Option<ToolErrors>, Error> {
+    match context.query.get("toolErrors")? {
         None => Ok(None),
         Some("result") => Ok(Some(ToolErrors::Result)),
         Some("status") => Ok(Some(ToolErrors::Status)),
@@ -329,37 +330,37 @@ pub(crate) fn tool_errors_asked(call: &Call<'_>) -> Result<Option<ToolErrors>, E
 // === the body ===
 
 /// The body, within the cap, decompressed. That its type is not another than JSON, `cross_site` has made sure of.
-pub(crate) async fn body(call: &mut Call<'_>) -> Result<Bytes, Error> {
-    let cap = call.gateway.settings.limits.request_bytes;
-    let is_gzip = encoding::is_gzip(call.request.headers())?;
-    let announced = single_header(call.request.headers(), &CONTENT_LENGTH)?;
+pub(crate) async fn body(context: &mut Context<'_>) -> Result<Bytes, Error> {
+    let cap = context.state.settings.limits.request_bytes;
+    let is_gzip = encoding::is_gzip(context.request.headers())?;
+    let announced = single_header(context.request.headers(), &CONTENT_LENGTH)?;
     let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > cap) {
         return Err(Error::PayloadTooLarge(cap));
     }
-    let budget = call.gateway.pool.budget();
-    let Some(mut payload) = call.payload.take() else {
+    let budget = context.state.pool.budget();
+    let Some(mut payload) = context.payload.take() else {
         return Ok(Bytes::new());
     };
-    let arrival = Arrival::of(call, cap);
+    let arrival = Arrival::of(context, cap);
     let collected = collect(&mut payload, cap, budget.share(), arrival).await;
     let mut body = match collected {
         Ok(body) => body,
         Err(error) => {
-            call.payload = Some(payload);
+            context.payload = Some(payload);
             return Err(error);
         }
     };
     if is_gzip {
         body = encoding::gunzip(body, cap, budget.share()).await?;
     }
-    not_too_deep(call, &body, "The body")?;
+    not_too_deep(context, &body, "The body")?;
     Ok(body)
 }
 
 /// Refuses JSON that nests deeper than configured.
-pub(crate) fn not_too_deep(call: &Call<'_>, json: &[u8], what: &str) -> Result<(), Error> {
-    let depth = call.gateway.settings.limits.depth;
+pub(crate) fn not_too_deep(context: &Context<'_>, json: &[u8], what: &str) -> Result<(), Error> {
+    let depth = context.state.settings.limits.depth;
     if nests_deeper_than(json, depth) {
         return Err(Error::invalid(format!(
             "{what} nests deeper than {depth} levels"
@@ -385,7 +386,7 @@ async fn collect(
     loop {
         let chunk = poll_fn(|context| {
             if std::mem::take(&mut first_look) {
-                let nobody = &mut Context::from_waker(Waker::noop());
+                let nobody = &mut task::Context::from_waker(Waker::noop());
                 return payload.poll_next_unpin(nobody).map(Ok);
             }
             match payload.poll_next_unpin(context) {

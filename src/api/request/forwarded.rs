@@ -5,7 +5,7 @@ use actix_web::http::header::{HOST, HeaderMap, HeaderName, HeaderValue, VARY};
 
 use url::Url;
 
-use crate::api::request::context::Call;
+use crate::api::request::context::Context;
 use crate::config::settings::is_prefix;
 
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -27,9 +27,9 @@ pub(crate) struct Base {
 
 impl Base {
     /// As the configuration says, or the proxy the request has come through, if it is trusted.
-    pub(crate) fn of(call: &Call<'_>) -> Self {
-        let settings = &call.gateway.settings;
-        let peer = call
+    pub(crate) fn of(context: &Context<'_>) -> Self {
+        let settings = &context.state.settings;
+        let peer = context
             .request
             .peer_addr()
             .map(|peer| peer.ip().to_canonical());
@@ -38,7 +38,7 @@ impl Base {
             networks.any(|network| network.contains(&peer))
         });
         if trusted {
-            Self::forwarded(call.request.headers(), &settings.base_path)
+            Self::forwarded(context.request.headers(), &settings.base_path)
         } else {
             Self {
                 origin: None,
@@ -78,8 +78,8 @@ impl Base {
     }
 
     /// The URL of a path, with a host even where only the request names one.
-    pub(crate) fn absolute(&self, call: &Call<'_>, path: &str) -> String {
-        let host = first(call.request.headers(), &HOST).filter(|host| is_authority(host));
+    pub(crate) fn absolute(&self, context: &Context<'_>, path: &str) -> String {
+        let host = first(context.request.headers(), &HOST).filter(|host| is_authority(host));
         let named = || format!("http://{}", host.unwrap_or("localhost"));
         let origin = self.origin.clone().unwrap_or_else(named);
         format!("{origin}{}{path}", self.prefix)
@@ -88,7 +88,7 @@ impl Base {
 
 /// Whether the origin of a page is this service's: its authority is the one in `Host`, or the one that a trusted proxy names.
 /// The scheme is not compared, for nobody says it where there is no such proxy. Whatever else is to be allowed belongs here.
-pub(crate) fn is_own(call: &Call<'_>, origin: &HeaderValue) -> bool {
+pub(crate) fn is_own(context: &Context<'_>, origin: &HeaderValue) -> bool {
     let origin = origin.to_str().unwrap_or_default();
     let Some((scheme @ ("http" | "https"), authority)) = origin.split_once("://") else {
         return false;
@@ -99,10 +99,10 @@ pub(crate) fn is_own(call: &Call<'_>, origin: &HeaderValue) -> bool {
         let url = url?.ok()?;
         Some((url.host()?.to_owned(), url.port_or_known_default()))
     };
-    let forwarded = Base::of(call).origin;
+    let forwarded = Base::of(context).origin;
     let forwarded = forwarded.as_deref().and_then(|url| url.split_once("://"));
     let own = [
-        first(call.request.headers(), &HOST),
+        first(context.request.headers(), &HOST),
         forwarded.map(|(_, authority)| authority),
     ];
     let page = place(authority);
@@ -110,8 +110,8 @@ pub(crate) fn is_own(call: &Call<'_>, origin: &HeaderValue) -> bool {
 }
 
 /// An answer that holds where the service is: where proxies are believed, it depends on what they say.
-pub(crate) fn varying(call: &Call<'_>, mut response: HttpResponse) -> HttpResponse {
-    if !call.gateway.settings.trusted_proxies.is_empty() {
+pub(crate) fn varying(context: &Context<'_>, mut response: HttpResponse) -> HttpResponse {
+    if !context.state.settings.trusted_proxies.is_empty() {
         response.headers_mut().insert(VARY, FORWARDED);
     }
     response

@@ -16,7 +16,7 @@ use bytes::Bytes;
 
 use ring::digest::{SHA256, digest};
 
-use crate::api::request::context::Call;
+use crate::api::request::context::Context;
 use crate::mcp::http::pieces::Pieces;
 use crate::mcp::limits::{Budget, NoRoom, SMALL};
 use crate::mcp::protocol::header::{SESSION_ID, SessionId};
@@ -160,7 +160,7 @@ pub(crate) fn with_tool_error(mut response: HttpResponse) -> HttpResponse {
 /// An answer that a cache may keep: with an `ETag`, and 304 if the caller has it already. Without a tag where there is no time
 /// left to make one.
 pub(crate) async fn conditional(
-    call: &Call<'_>,
+    context: &Context<'_>,
     response: HttpResponse,
     freshness: Freshness,
     deadline: Instant,
@@ -171,7 +171,7 @@ pub(crate) async fn conditional(
     let headers = head.headers_mut();
     for (name, value) in [
         (ETAG, tag.clone()),
-        (CACHE_CONTROL, Some(cache_control(call, freshness))),
+        (CACHE_CONTROL, Some(cache_control(context, freshness))),
     ] {
         if let Some(Ok(value)) = value.as_deref().map(HeaderValue::from_str) {
             headers.insert(name, value);
@@ -180,7 +180,7 @@ pub(crate) async fn conditional(
     if !headers.contains_key(VARY) {
         headers.insert(VARY, HeaderValue::from_static("Accept"));
     }
-    if !tag.is_some_and(|tag| is_known(call.request.headers(), &tag)) {
+    if !tag.is_some_and(|tag| is_known(context.request.headers(), &tag)) {
         return head.set_body(body).map_into_boxed_body();
     }
     *head.status_mut() = StatusCode::NOT_MODIFIED;
@@ -199,8 +199,8 @@ async fn tag(body: &Bytes, deadline: Instant) -> Option<String> {
 }
 
 /// For how long and by whom an answer may be kept. With keys it is never for all.
-fn cache_control(call: &Call<'_>, freshness: Freshness) -> String {
-    let keys = &call.gateway.settings.keys;
+fn cache_control(context: &Context<'_>, freshness: Freshness) -> String {
+    let keys = &context.state.settings.keys;
     let scope = if freshness.public && keys.is_empty() {
         "public"
     } else {

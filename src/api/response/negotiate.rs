@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::api::error::problem::Error;
 use crate::api::request::accept::Accept;
-use crate::api::request::context::Call;
+use crate::api::request::context::Context;
 use crate::api::response::json;
 use crate::api::response::stream::Frame;
 use crate::mcp::client::ToolResult;
@@ -46,8 +46,8 @@ pub(crate) enum Wanted {
 
 impl Wanted {
     /// What the query and the headers say. An error if nothing there can be fits.
-    pub(crate) fn of(call: &Call<'_>) -> Result<Self, Error> {
-        match call.query.get("result")? {
+    pub(crate) fn of(context: &Context<'_>) -> Result<Self, Error> {
+        match context.query.get("result")? {
             None => {}
             Some("mcp") => return Ok(Self::Mcp),
             Some("structured") => return Ok(Self::Structured),
@@ -58,14 +58,14 @@ impl Wanted {
                 ));
             }
         }
-        match call
+        match context
             .request
             .headers()
             .get(ACCEPT)
             .map(HeaderValue::as_bytes)
         {
             None | Some(b"*/*" | b"application/json") => Ok(Self::Mcp),
-            Some(_) => Self::by_accept(Accept::of(call.request.headers())),
+            Some(_) => Self::by_accept(Accept::of(context.request.headers())),
         }
     }
 

@@ -8,7 +8,8 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use actix_rt::task::JoinHandle;
@@ -23,10 +24,10 @@ use crate::api::error::problem::{About, Error};
 use crate::api::error::verdict::Verdict;
 use crate::api::handlers::rpc;
 use crate::api::handlers::tools::checked_call;
-use crate::api::request::context::Call;
+use crate::api::request::context::Context;
 use crate::api::request::extract;
 use crate::api::response::negotiate::{LINES, LIVE};
-use crate::api::state::Gateway;
+use crate::api::state::State;
 use crate::config::servers::{Server, ToolErrors};
 use crate::mcp::client::{Client, Kept, ToolCall, Wishes};
 use crate::mcp::http::pieces::Pieces;
@@ -97,30 +98,30 @@ struct Subject {
 
 /// Answers with what happens.
 pub(crate) fn stream(
-    call: &Call<'_>,
+    context: &Context<'_>,
     server: &Arc<Server>,
     wishes: Wishes,
     frame: Frame,
     job: Job,
 ) -> HttpResponse {
     let (watch, notifications) = Watch::new();
-    let gateway = Rc::clone(call.gateway);
+    let state = Rc::clone(context.state);
     let server = Arc::clone(server);
     let subject = Subject {
-        request_id: call.id.clone(),
+        request_id: context.id.clone(),
         server: server.name.clone(),
-        tool: call.tool.clone(),
-        route: call.route,
-        started: call.started,
+        tool: context.tool.clone(),
+        route: context.route,
+        started: context.started,
     };
     let work = async move {
-        let mut client = gateway.pool.client(&server, wishes);
+        let mut client = state.pool.client(&server, wishes);
         client.watched_by(watch);
-        let outcome = job.run(&gateway, &server, &mut client, &subject).await;
+        let outcome = job.run(&state, &server, &mut client, &subject).await;
         // A tool's own error is no failure of the call.
         let is_answered = matches!(outcome, Ok(_) | Err((Error::Tool { .. }, _)));
         let session = if is_answered { client.keep() } else { None };
-        subject.last_events(frame, outcome, session, gateway.pool.budget())
+        subject.last_events(frame, outcome, session, state.pool.budget())
     };
     let live = Live {
         frame,
@@ -156,7 +157,7 @@ enum Put {
 impl Job {
     async fn run(
         &self,
-        gateway: &Gateway,
+        state: &State,
         server: &Server,
         client: &mut Client<'_>,
         subject: &Subject,
@@ -167,7 +168,7 @@ impl Job {
                 is_envelope,
                 tool_errors,
             } => {
-                let to = (gateway, server, client);
+                let to = (state, server, client);
                 let outcome = call_tool(to, subject, body, *is_envelope, *tool_errors).await;
                 outcome
                     .map(Pieces::of)
@@ -176,10 +177,9 @@ impl Job {
             Self::Rpc { request: body } => {
                 let answered = match rpc::Request::read(body) {
                     Ok(request) => {
-                        let sent = request.send(gateway, server, client).await;
+                        let sent = request.send(state, server, client).await;
                         sent.and_then(|outcome| {
-                            let written =
-                                rpc::response_to(&request, &outcome, gateway.pool.budget());
+                            let written = rpc::response_to(&request, &outcome, state.pool.budget());
                             written.map_err(|NoRoom| Error::NoRoom(Executed::Yes))
                         })
                     }
@@ -205,7 +205,7 @@ impl Put {
 }
 
 async fn call_tool(
-    (gateway, server, client): (&Gateway, &Server, &mut Client<'_>),
+    (state, server, client): (&State, &Server, &mut Client<'_>),
     subject: &Subject,
     body: &Bytes,
     is_envelope: bool,
@@ -222,7 +222,7 @@ async fn call_tool(
         Some(envelope) => envelope.tool_call(nothing),
         None => ToolCall::of(name, extract::object(body)?),
     };
-    let result = checked_call(gateway, server, client, &tool_call).await?;
+    let result = checked_call(state, server, client, &tool_call).await?;
     if result.is_error && tool_errors == ToolErrors::Status {
         return Err(Error::Tool {
             result: result.bytes,
@@ -342,7 +342,7 @@ impl Event {
 impl Stream for Live {
     type Item = Bytes;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Option<Bytes>> {
         let this = &mut *self;
         if !this.is_done
             && let Poll::Ready(ended) = this.work.poll_unpin(context)
