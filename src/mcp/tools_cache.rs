@@ -14,9 +14,9 @@ use awc::http::header::{HeaderName, HeaderValue};
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
+use crate::json::{Members, text_member};
 use crate::mcp::protocol::error::Error;
-use crate::mcp::protocol::lists::{Freshness, Listing, Page, text_member};
-use crate::mcp::protocol::message::Members;
+use crate::mcp::protocol::lists::{Freshness, Listing, Page};
 use crate::mcp::protocol::mirrors::Mirrors;
 use crate::mcp::similar::similar;
 use crate::mcp::words::Words;

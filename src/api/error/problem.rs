@@ -25,11 +25,12 @@ use crate::api::openapi::{mcp, problems};
 use crate::api::request::context::Context;
 use crate::api::request::encoding;
 use crate::api::response::json;
+use crate::json::named;
 use crate::mcp::http::pieces::Pieces;
 use crate::mcp::limits::{Budget, NoRoom};
 use crate::mcp::protocol::error::{Error as Cause, Executed, Failure, Refusal};
 use crate::mcp::protocol::header::SessionId;
-use crate::mcp::protocol::message::{RpcError, named};
+use crate::mcp::protocol::message::RpcError;
 use crate::schema::validate::ValidationError;
 
 /// Why a request is not answered with a result.

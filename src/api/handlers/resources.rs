@@ -23,9 +23,9 @@ use crate::api::request::accept::Accept;
 use crate::api::request::context::Context;
 use crate::api::request::extract;
 use crate::api::response::json;
+use crate::json::{for_each_element, named, text_of};
 use crate::mcp::protocol::error::{Error as Cause, Executed, Failure, Stage};
-use crate::mcp::protocol::lists::{Freshness, Listing, text_of};
-use crate::mcp::protocol::message::{for_each_member, named};
+use crate::mcp::protocol::lists::{Freshness, Listing};
 use crate::offload;
 use crate::uri_template;
 use crate::uri_template::Unexpandable;
@@ -258,7 +258,7 @@ fn contents(result: &[u8]) -> Vec<(String, &RawValue)> {
     let list = list.map_or("", RawValue::get).as_bytes();
     let mut contents: Vec<(String, &RawValue)> = Vec::new();
     // What is no array holds nothing.
-    let _ = for_each_member(list, |item| {
+    let _ = for_each_element(list, |item| {
         let Ok([said, blob]) = named(item.get(), ["mimeType", "blob"]) else {
             return;
         };

@@ -24,11 +24,11 @@ use crate::api::response::stream;
 use crate::api::response::stream::{Frame, Job};
 use crate::api::state::State;
 use crate::config::servers::Server;
+use crate::json::Members;
 use crate::mcp::client::{AnyCall, Client, ToolCall};
 use crate::mcp::http::pieces::{Builder, Pieces};
 use crate::mcp::limits::{Budget, NoRoom, SMALL};
 use crate::mcp::protocol::error::Executed;
-use crate::mcp::protocol::message::Members;
 
 /// Nothing that JSON-RPC or MCP gives a meaning to: the status and `data` say what happened.
 pub(crate) const OURS: i64 = -32000;

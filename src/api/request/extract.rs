@@ -23,11 +23,11 @@ use crate::api::request::arrival::Arrival;
 use crate::api::request::context::Context;
 use crate::api::request::encoding;
 use crate::config::servers::{Server, ToolErrors};
+use crate::json::{Members, nests_deeper_than};
 use crate::mcp::client::{Init, ToolCall, Wishes};
 use crate::mcp::limits::{NoRoom, SMALL, Share};
 use crate::mcp::protocol::error::Executed;
 use crate::mcp::protocol::header::{SESSION_ID, SessionId};
-use crate::mcp::protocol::message::{Members, nests_deeper_than};
 
 /// Members of an object whose members are sent on one by one.
 const MOST_MEMBERS: usize = 10_000;

@@ -14,11 +14,10 @@ use crate::api::request::accept::Accept;
 use crate::api::request::context::Context;
 use crate::api::response::json;
 use crate::api::response::stream::Frame;
+use crate::json::{for_each_element, named, text_of};
 use crate::mcp::client::ToolResult;
 use crate::mcp::protocol::error::Executed;
 use crate::mcp::protocol::header::SessionId;
-use crate::mcp::protocol::lists::text_of;
-use crate::mcp::protocol::message::{for_each_member, named};
 use crate::offload;
 
 /// Events, as they happen.
@@ -201,7 +200,7 @@ impl<'a> Parts<'a> {
         parts.structured = structured;
         let content = content.map_or("", RawValue::get).as_bytes();
         // What is no array holds nothing.
-        let _ = for_each_member(content, |block| parts.take(block));
+        let _ = for_each_element(content, |block| parts.take(block));
         parts
     }
 

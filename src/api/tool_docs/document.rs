@@ -20,11 +20,10 @@ use crate::api::tool_docs::common::Common;
 use crate::api::tool_docs::common::RESULT;
 use crate::api::tool_docs::embed::{Node, SCHEMAS};
 use crate::api::tool_docs::{embed, names};
+use crate::json::{Members, text_member};
 
 use crate::api::fan_out::FailedServer;
 use crate::api::request::extract::path_segment;
-use crate::mcp::protocol::lists::text_member;
-use crate::mcp::protocol::message::Members;
 use crate::mcp::tools_cache::{Tool, Tools};
 use crate::schema::example::Examples;
 use crate::schema::validate::Validators;

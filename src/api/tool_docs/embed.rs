@@ -18,7 +18,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::api::tool_docs::names::component_part;
-use crate::mcp::protocol::message::Members;
+use crate::json::Members;
 
 /// Where components of schemas are.
 pub(crate) const SCHEMAS: &str = "#/components/schemas/";

@@ -25,6 +25,7 @@ use awc::http::header::{HeaderName, HeaderValue};
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
+use crate::json::Members;
 use crate::mcp::client::clock::Clock;
 use crate::mcp::client::http_sse::Channel;
 use crate::mcp::client::operation::Operation;
@@ -40,7 +41,7 @@ use crate::mcp::protocol::error::{Error, Executed, Failure, Stage};
 use crate::mcp::protocol::header::SessionId;
 use crate::mcp::protocol::lists::{Freshness, Listing};
 use crate::mcp::protocol::message;
-use crate::mcp::protocol::message::{Id, Members, Params};
+use crate::mcp::protocol::message::{Id, Params};
 use crate::mcp::sessions::{Abandoned, Opened, Sessions};
 use crate::mcp::stream::notifications::Watch;
 use crate::mcp::tools_cache::Tools;

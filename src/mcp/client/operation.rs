@@ -3,10 +3,11 @@
 use awc::http::header::HeaderValue;
 use serde_json::value::RawValue;
 
+use crate::json::Members;
 use crate::mcp::client::{AnyCall, PromptCall, ToolCall};
 use crate::mcp::protocol::error::Error;
 use crate::mcp::protocol::lists::Listing;
-use crate::mcp::protocol::message::{Members, Params};
+use crate::mcp::protocol::message::Params;
 
 /// What is asked of the server.
 #[derive(Debug, Clone, Copy)]

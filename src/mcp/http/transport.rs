@@ -26,6 +26,7 @@ use url::Url;
 use crate::config::servers::Server;
 use crate::config::settings::Limits;
 use crate::descriptors;
+use crate::json;
 use crate::mcp::http::body::{Kind, broken, drain_in_background, is_all, is_framed, read_body};
 use crate::mcp::http::connections::Connections;
 use crate::mcp::http::pieces::Pieces;
@@ -388,7 +389,7 @@ fn send(request: awc::ClientRequest, body: &Bytes) -> awc::SendClientRequest {
 
 /// The answer to `id` in a body that holds nothing else.
 fn find_lone_answer(body: &Bytes, id: &Id, depth: usize) -> Result<Lone, Error> {
-    if message::nests_deeper_than(body, depth) {
+    if json::nests_deeper_than(body, depth) {
         return Err(Error::TooLarge(Cap::Depth));
     }
     Ok(message::find_lone_answer(body, id)?)

@@ -7,9 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
+use crate::json::{Members, Text, text_member};
 use crate::mcp::limits::Budget;
 use crate::mcp::protocol::error::Error;
-use crate::mcp::protocol::message::{Members, named};
 use crate::mcp::tools_cache::Tool;
 
 /// What can be listed.
@@ -117,21 +117,6 @@ impl<'a> Page<'a> {
         let is_it = |item: &&RawValue| text_member(item, "name").is_some_and(|it| it == name);
         self.items.iter().copied().find(is_it)
     }
-}
-
-#[derive(serde::Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-/// A member of an item that is a text.
-pub fn text_member<'a>(item: &'a RawValue, name: &str) -> Option<Cow<'a, str>> {
-    let [member] = named(item.get(), [name]).ok()?;
-    text_of(member?)
-}
-
-/// A value that is a text.
-pub fn text_of(value: &RawValue) -> Option<Cow<'_, str>> {
-    let text: Text<'_> = serde_json::from_str(value.get()).ok()?;
-    Some(text.0)
 }
 
 /// Where the page after this one starts.

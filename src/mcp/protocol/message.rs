@@ -11,10 +11,12 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use memchr::{memchr2, memchr2_iter, memmem};
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use memchr::{memchr2, memmem};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
+
+use crate::json;
+use crate::json::{Members, Text, for_each_element};
 
 /// Requests of a server whose ids are longer, in JSON, are not answered.
 const LONGEST_ID: usize = 1024;
@@ -78,7 +80,7 @@ pub struct Meta<'a> {
 pub struct Incoming<'a> {
     #[serde(borrow)]
     id: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(borrow, default, deserialize_with = "json::present")]
     result: Option<&'a RawValue>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
@@ -163,13 +165,8 @@ pub struct Marks<'a> {
 
 /// A body or event that is no JSON-RPC message at all. Says where it stops being one, not what stands there.
 #[derive(Debug, thiserror::Error)]
-#[error("no JSON-RPC message ({kind} at line {line}, column {column})", kind = category(.0), line = .0.line(), column = .0.column())]
+#[error("no JSON-RPC message ({kind} at line {line}, column {column})", kind = json::kind_of(.0), line = .0.line(), column = .0.column())]
 pub struct NotAMessage(#[from] serde_json::Error);
-
-/// A JSON object as its members in order, values untouched. For the few places that must look inside an object of
-/// unknown shape without reprinting it.
-#[derive(Debug)]
-pub struct Members<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
 
 // === impl Id ===
 
@@ -404,22 +401,22 @@ pub fn read(event: &Bytes, id: &Id, mut take: impl FnMut(Message) -> bool) {
         let message = message.and_then(|incoming| incoming.concerning(id, event));
         wants_more = message.is_none_or(&mut take);
     };
-    if !is_array(event) {
+    if !json::is_array(event) {
         return read_one(event);
     }
     // What is no array is no message either.
-    let _ = for_each_member(event, |member| read_one(member.get().as_bytes()));
+    let _ = for_each_element(event, |member| read_one(member.get().as_bytes()));
 }
 
 /// What a JSON body holds that replies to one request alone. An error there that names no request is the answer; one that
 /// names another is not.
 pub fn find_lone_answer(body: &Bytes, id: &Id) -> Result<Lone, NotAMessage> {
-    if !is_array(body) {
+    if !json::is_array(body) {
         let message: Incoming<'_> = serde_json::from_slice(body)?;
         return message.lone(id, body);
     }
     let mut found = Ok(Lone::Nothing);
-    for_each_member(body, |member| {
+    for_each_element(body, |member| {
         if matches!(found, Err(_) | Ok(Lone::Answer(_))) {
             return;
         }
@@ -433,28 +430,6 @@ pub fn find_lone_answer(body: &Bytes, id: &Id) -> Result<Lone, NotAMessage> {
         }
     })?;
     found
-}
-
-/// Goes through an array without a list of its members, which may be millions. One that is broken anywhere has none.
-pub fn for_each_member<'a>(
-    array: &'a [u8],
-    visit: impl FnMut(&'a RawValue),
-) -> Result<(), serde_json::Error> {
-    struct Each<F>(F);
-    impl<'de, F: FnMut(&'de RawValue)> Visitor<'de> for Each<F> {
-        type Value = ();
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("an array")
-        }
-        fn visit_seq<A: SeqAccess<'de>>(mut self, mut members: A) -> Result<(), A::Error> {
-            while let Some(member) = members.next_element()? {
-                (self.0)(member);
-            }
-            Ok(())
-        }
-    }
-    serde_json::from_slice::<&RawValue>(array)?;
-    serde_json::Deserializer::from_slice(array).deserialize_seq(Each(visit))
 }
 
 impl Incoming<'_> {
@@ -551,15 +526,18 @@ impl RpcError {
         struct Object<'a> {
             code: i64,
             #[serde(borrow)]
-            message: Option<Text<'a>>,
+            message: Option<&'a RawValue>,
             #[serde(borrow)]
             data: Option<&'a RawValue>,
         }
         let object: Object<'_> = serde_json::from_str(raw.get())?;
+        if let Some(message) = object.message {
+            serde_json::from_str::<Text<'_>>(message.get())?;
+        }
         let slice = |raw: &RawValue| body.slice_ref(raw.get().as_bytes());
         Ok(Self {
             code: object.code,
-            message: object.message.map_or_else(Bytes::new, |text| slice(text.0)),
+            message: object.message.map_or_else(Bytes::new, slice),
             data: object.data.map_or_else(Bytes::new, slice),
             is_doubtful: false,
         })
@@ -580,17 +558,6 @@ impl RpcError {
     /// The bytes that both lie in.
     pub fn slices(&self) -> [Bytes; 2] {
         [self.message.clone(), self.data.clone()]
-    }
-}
-
-/// A JSON string as it is written.
-struct Text<'a>(&'a RawValue);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = <&RawValue>::deserialize(deserializer)?;
-        let text = serde_json::from_str::<Cow<'_, str>>(raw.get());
-        text.map(|_| Self(raw)).map_err(serde::de::Error::custom)
     }
 }
 
@@ -627,52 +594,6 @@ impl ServerRequest {
         };
         format!(r#"{{"jsonrpc":"2.0","id":{},{outcome}}}"#, self.id).into_bytes()
     }
-}
-
-fn is_array(json: &[u8]) -> bool {
-    json.trim_ascii_start().first() == Some(&b'[')
-}
-
-fn category(error: &serde_json::Error) -> &'static str {
-    match error.classify() {
-        serde_json::error::Category::Io => "unreadable",
-        serde_json::error::Category::Syntax => "bad JSON",
-        serde_json::error::Category::Data => "wrong shape",
-        serde_json::error::Category::Eof => "cut short",
-    }
-}
-
-/// Keeps `"result": null` apart from no result at all.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
-}
-
-/// Whether JSON nests deeper than `limit`. Such a text is cheap to send and costly for whoever builds a tree of it.
-///
-/// `json` need not be valid; what is said of text that is not is of no use.
-pub fn nests_deeper_than(json: &[u8], limit: usize) -> bool {
-    // Mostly there are too few brackets in all, which is quickly said.
-    if memchr2_iter(b'{', b'[', json).take(limit + 1).count() <= limit {
-        return false;
-    }
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for byte in json {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            _ if in_string => {}
-            b'{' | b'[' => {
-                depth += 1;
-                if depth > limit {
-                    return true;
-                }
-            }
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    false
 }
 
 // === impl Marks ===
@@ -720,82 +641,3 @@ fn always_followed_by(json: &[u8], name: &memmem::Finder<'_>, value: &[u8]) -> b
         rest.is_some_and(|rest| rest.trim_ascii_start().starts_with(value))
     })
 }
-
-// === members of objects ===
-
-/// The last members of these names in a JSON object, without a list of the others, which may be millions.
-pub fn named<'a, const N: usize>(
-    object: &'a str,
-    names: [&str; N],
-) -> Result<[Option<&'a RawValue>; N], serde_json::Error> {
-    struct Named<'n, const N: usize>([&'n str; N]);
-    impl<'de, const N: usize> Visitor<'de> for Named<'_, N> {
-        type Value = [Option<&'de RawValue>; N];
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("an object")
-        }
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut found = [None; N];
-            while let Some((Name(name), value)) = map.next_entry()? {
-                let at = self.0.iter().position(|wanted| *wanted == name);
-                if let Some(found) = at.and_then(|at| found.get_mut(at)) {
-                    *found = Some(value);
-                }
-            }
-            Ok(found)
-        }
-    }
-    let mut json = serde_json::Deserializer::from_str(object);
-    let found = json.deserialize_map(Named(names))?;
-    json.end()?;
-    Ok(found)
-}
-
-// === impl Members ===
-
-impl<'a> Members<'a> {
-    /// The members of a JSON object, in order.
-    pub fn of(object: &'a str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(object)
-    }
-
-    /// Those whose names are not these.
-    #[must_use]
-    pub fn without(&self, these: impl Fn(&str) -> bool) -> Self {
-        let kept = self.0.iter().filter(|(name, _)| !these(name));
-        Self(kept.cloned().collect())
-    }
-
-    /// The last member of that name, as JSON parsers commonly read duplicates.
-    pub fn get(&self, name: &str) -> Option<&'a RawValue> {
-        self.0
-            .iter()
-            .rev()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| *value)
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-        impl<'de> Visitor<'de> for Object {
-            type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some((Name(name), value)) = map.next_entry()? {
-                    members.push((name, value));
-                }
-                Ok(members)
-            }
-        }
-        deserializer.deserialize_map(Object).map(Members)
-    }
-}
-
-/// A member name, borrowed where it holds no escapes.
-#[derive(serde::Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);

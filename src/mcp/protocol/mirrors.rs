@@ -6,8 +6,8 @@ use std::collections::{HashMap, HashSet};
 use awc::http::header::{HeaderName, HeaderValue};
 use serde_json::value::RawValue;
 
+use crate::json::Members;
 use crate::mcp::protocol::header::{PARAM_PREFIX, encode_value};
-use crate::mcp::protocol::message::Members;
 
 const ANNOTATION: &str = "x-mcp-header";
 /// How deep an `inputSchema` is searched for annotations.

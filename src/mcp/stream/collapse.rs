@@ -14,6 +14,7 @@ use awc::http::header::HeaderValue;
 use bytes::Bytes;
 
 use crate::config::settings::Limits;
+use crate::json;
 use crate::mcp::limits::{Budget, SMALL, Share};
 use crate::mcp::protocol::error::{Cap, Error};
 use crate::mcp::protocol::message;
@@ -191,7 +192,7 @@ impl Collapse {
             self.steps.push_back(Step::Endpoint(event.data));
             return Ok(());
         }
-        if message::nests_deeper_than(&event.data, self.limits.depth) {
+        if json::nests_deeper_than(&event.data, self.limits.depth) {
             return Err(Error::TooLarge(Cap::Depth));
         }
         let is_doubtful = std::mem::replace(&mut self.begun, true);

@@ -160,22 +160,6 @@ fn marks_are_found_wherever_they_matter() {
 }
 
 #[test]
-fn depth_is_counted_outside_of_strings() {
-    for (json, depth) in [
-        ("7", 0),
-        (r#"{"a":[[1],[2],{}]}"#, 3),
-        (r#"["[[[[\"[[[",[]]"#, 2),
-        (r#"["\\",[]]"#, 2),
-    ] {
-        assert!(!nests_deeper_than(json.as_bytes(), depth), "{json}");
-        assert!(
-            depth == 0 || nests_deeper_than(json.as_bytes(), depth - 1),
-            "{json}"
-        );
-    }
-}
-
-#[test]
 fn the_callers_meta_never_sets_the_protocol_version() {
     let raw = r#"{"progressToken":1,"io.modelcontextprotocol/protocolVersion":"x","io.modelcontextprotocol/clientCapabilities":{"elicitation":{}}}"#;
     let callers: &RawValue = serde_json::from_str(raw).unwrap();
