@@ -60,11 +60,7 @@ fn every_route_that_may_run_something_refuses_other_sites() {
         for media_type in ["text/plain", "application/x-www-form-urlencoded"] {
             let response = app.request(&request().header("content-type", media_type));
             let problem = response.is_refused(415, "unsupported_media_type");
-            let detail = problem.text("detail").to_owned();
-            assert!(
-                detail.contains("'Content-Type: application/json'"),
-                "{detail}"
-            );
+            problem.says("unsupported_media_type");
         }
         asked += 1;
     }
@@ -128,8 +124,9 @@ fn without_that_the_origin_must_be_the_host() {
         ("http://evil.test http://service.test", "service.test"),
     ] {
         let response = send_to(&app, host, &[("origin", origin)]);
-        let problem = response.is_refused(403, "forbidden");
-        assert!(problem.text("detail").contains("gateway.trustedProxies"));
+        response
+            .is_refused(403, "forbidden")
+            .says("forbidden_by_origin");
     }
     let twice = [
         ("origin", "http://service.test"),

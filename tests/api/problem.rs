@@ -1,5 +1,6 @@
 //! The one shape of errors, checked as a whole.
 
+use insta::Settings;
 use serde_json::Value;
 
 use crate::http::Response;
@@ -72,7 +73,23 @@ impl Response {
     }
 }
 
+/// Checks a sentence for callers against `snapshots/{name}.snap`, the one place beside the source that spells it out. Cases that
+/// share a name say the same. `INSTA_UPDATE=always cargo test --test api` writes these files anew.
+#[track_caller]
+pub fn says(name: &str, sentence: &str) {
+    let mut settings = Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, sentence));
+}
+
 impl Problem {
+    /// Checks what a person is told, see [`says`].
+    #[track_caller]
+    pub fn says(&self, name: &str) {
+        says(name, self.text("detail"));
+    }
+
     /// A member that is a string.
     pub fn text(&self, member: &str) -> &str {
         self.0[member].as_str().unwrap_or_default()

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::app::{SERVER, TestApp, path};
 use crate::http::{Request, Response};
+use crate::problem::says;
 use crate::upstream::servers::Behaviour;
 use crate::upstream::{Reply, Upstream, servers};
 
@@ -125,54 +126,58 @@ fn what_this_service_has_to_say_is_an_error_with_the_problem_in_it() {
 fn what_is_no_request_is_refused_and_says_where_to_go() {
     let upstream = Upstream::start(servers::ts_v1_stateful);
     let app = TestApp::over(&upstream);
-    for (body, code, says) in [
-        ("{", -32700, "JSON"),
-        ("[]", -32600, "/api/batch"),
-        ("7", -32600, "object"),
-        (r#"{"id":1,"method":"ping"}"#, -32600, "jsonrpc"),
-        (r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, -32600, "method"),
-        (r#"{"jsonrpc":"2.0","method":"ping"}"#, -32600, "'id'"),
+    for (body, code, what) in [
+        ("{", -32700, "not_json"),
+        ("[]", -32600, "batch"),
+        ("7", -32600, "not_an_object"),
+        (r#"{"id":1,"method":"ping"}"#, -32600, "without_version"),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"result":{}}"#,
+            -32600,
+            "without_method",
+        ),
+        (r#"{"jsonrpc":"2.0","method":"ping"}"#, -32600, "without_id"),
         (
             r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#,
             -32600,
-            "'id'",
+            "without_id",
         ),
         (
             r#"{"jsonrpc":"2.0","id":1,"method":"initialize"}"#,
             -32601,
-            "/initialize",
+            "initialize",
         ),
         (
             r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
             -32600,
-            "/initialize",
+            "initialized",
         ),
         (
             r#"{"jsonrpc":"2.0","method":"notifications/cancelled"}"#,
             -32600,
-            "close the connection",
+            "cancelled",
         ),
         (
             r#"{"jsonrpc":"2.0","id":1,"method":"x","params":[]}"#,
             -32602,
-            "object",
+            "params_no_object",
         ),
         (
             r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{}}"#,
             -32602,
-            "name",
+            "without_tool",
         ),
         (
             r#"{"jsonrpc":"2.0","id":1,"method":"a\nb"}"#,
             -32600,
-            "ASCII",
+            "method_not_ascii",
         ),
     ] {
         let response = send(&app, body);
         assert_eq!(response.status, 400, "{body}");
         let error: Value = response.json()["error"].clone();
         assert_eq!(error["code"], code, "{body}");
-        assert!(error["message"].as_str().unwrap().contains(says), "{error}");
+        says(&format!("rpc_{what}"), error["message"].as_str().unwrap());
         assert_eq!(error["data"]["executed"], "no", "{body}");
     }
     assert_eq!(upstream.requests().len(), 0, "nothing is sent");

@@ -17,7 +17,7 @@ fn a_template_stands_for_64_kib_at_most() {
     let cost = Cost::of(&app);
     let expand = path(SERVER, &format!("resources/templates/expand?{}", query()));
     let problem = app.get(&expand).is_refused(400, "invalid_request");
-    assert!(problem.text("detail").contains("64 KiB"));
+    problem.says("invalid_request_template_too_long");
     let read = path(SERVER, &format!("resources/read?{}", query()));
     app.get(&read).is_refused(400, "invalid_request");
     cost.is_within(&app, 64, 500);
