@@ -25,7 +25,8 @@ use crate::caller_connection::{CallerConnection, HEAD};
 use crate::config::servers::Servers;
 use crate::config::settings::Settings;
 use crate::logging;
-use crate::mcp::client::{Pool, Queue, Shared};
+use crate::mcp::client::pool::{Pool, Shared};
+use crate::mcp::concurrency_limit::Queue;
 use crate::mcp::http::connections::tls;
 use crate::mcp::http::transport::Transport;
 use crate::mcp::limits::Budget;
@@ -68,7 +69,7 @@ impl Application {
         let (sessions, keeper) = Sessions::start(transport, &servers);
         let queue = Queue {
             length: settings.limits.queued,
-            patience: settings.queue,
+            timeout: settings.queue,
         };
         let shared = Arc::new(Shared::new(&servers, queue, sessions));
         let settings = Arc::new(settings);

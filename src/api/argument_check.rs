@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::api::aside;
 use crate::api::error::problem::{Error, Task};
-use crate::mcp::client::Client;
+use crate::mcp::client::pool::Client;
 use crate::schema::from_query::Refused;
 use crate::schema::validate::Validators;
 

@@ -11,7 +11,7 @@ use crate::api::error::problem::{About, Error, Task};
 use crate::api::openapi::problems;
 use crate::api::request::context::Context;
 use crate::config::servers::Server;
-use crate::mcp::client::Wishes;
+use crate::mcp::client::options::CallOptions;
 use crate::mcp::protocol::error::{Cap, Error as Cause, Failure};
 use crate::mcp::tools_cache::{MOST_TOOLS, Tools};
 
@@ -104,7 +104,7 @@ pub(crate) async fn tools<'a>(
     let asked = servers.map(async |server| {
         let own = server.timeout.unwrap_or(context.state.settings.timeout);
         let most = timeout.unwrap_or(PATIENCE).min(own);
-        let wishes = Wishes::within(context.started + most);
+        let wishes = CallOptions::within(context.started + most);
         let mut client = context.state.pool.client(server, wishes);
         let listed = if fresh {
             client.ask_for_tools().await

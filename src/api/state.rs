@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::api::tool_docs::common::Common;
 use crate::config::servers::Servers;
 use crate::config::settings::Settings;
-use crate::mcp::client::Pool;
+use crate::mcp::client::pool::Pool;
 use crate::schema::validate::Validators;
 use crate::shutdown::Shutdown;
 

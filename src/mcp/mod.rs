@@ -13,7 +13,7 @@
 //! This half knows nothing of the REST side: no status, wording or type of ours appears here.
 
 pub mod client;
-mod gate;
+pub mod concurrency_limit;
 pub mod http;
 pub mod limits;
 mod memory;

@@ -3,7 +3,7 @@
 //! All of it is done by one task on the main thread, which outlives the workers: `initialize` must not be cancelled, and
 //! the session that it opens must not be lost, even if the caller goes away in between and the process is told to stop.
 //! What this service has opened is an [`Opened`] from the moment its id is known. Whoever drops it ends it, be it because
-//! the work is done, an error, a deadline or a caller that went away; only [`Opened::hand_out`] makes it the caller's.
+//! the work is done, an error, a deadline or a caller that went away; only [`Opened::release`] makes it the caller's.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -376,7 +376,7 @@ impl Opened {
     }
 
     /// Makes the session the caller's.
-    pub fn hand_out(mut self) -> Option<SessionId> {
+    pub fn release(mut self) -> Option<SessionId> {
         self.id.take()
     }
 

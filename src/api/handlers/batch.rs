@@ -29,7 +29,9 @@ use crate::api::request::context::Context;
 use crate::api::request::extract;
 use crate::api::state::State;
 use crate::config::servers::{Server, ToolErrors};
-use crate::mcp::client::{ToolCall, ToolResult, Wishes};
+use crate::mcp::client::operation::ToolCall;
+use crate::mcp::client::options::CallOptions;
+use crate::mcp::client::tools::ToolResult;
 use crate::mcp::http::pieces::{Builder, Pieces};
 use crate::mcp::limits::{NoRoom, SMALL};
 use crate::mcp::protocol::error::{Cap, Error as Cause, Executed, Failure, Stage};
@@ -235,7 +237,8 @@ impl Job {
             .get(&item.server)
             .ok_or(Error::ServerNotFound)?;
         let own = server.timeout.map(|timeout| self.started + timeout);
-        let mut wishes = Wishes::within(own.map_or(self.deadline, |own| own.min(self.deadline)));
+        let mut wishes =
+            CallOptions::within(own.map_or(self.deadline, |own| own.min(self.deadline)));
         wishes.session = session(item.session_id.as_deref())?;
         let nothing = extract::object(b"{}")?;
         let tool_call = ToolCall {
@@ -244,7 +247,7 @@ impl Job {
         };
         let mut client = state.pool.client(server, wishes);
         let result = checked_call(state, server, &mut client, &tool_call).await?;
-        client.finish();
+        client.release_session();
         if result.is_error && self.tool_errors.unwrap_or(server.tool_errors) == ToolErrors::Status {
             return Err(Error::Tool {
                 result: result.bytes,

@@ -96,7 +96,7 @@ pub(crate) async fn openapi_of_server(context: &mut Context<'_>) -> Result<HttpR
     context.note_timing(&mut client);
     let tools = listed.map_err(|failure| Error::upstream(Task::ListTools, failure))?;
     let deadline = client.deadline();
-    let session = client.finish();
+    let session = client.release_session();
     let freshness = tools.freshness();
     let source = Source {
         common: Arc::clone(&context.state.common),

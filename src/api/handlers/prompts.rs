@@ -12,7 +12,7 @@ use crate::api::openapi::problems::{BodyProblems, ListProblems, PromptProblems};
 use crate::api::request::context::Context;
 use crate::api::request::extract;
 use crate::api::response::json;
-use crate::mcp::client::PromptCall;
+use crate::mcp::client::operation::PromptCall;
 use crate::mcp::protocol::lists::Listing;
 
 /// List a server's prompts
@@ -59,7 +59,7 @@ pub(crate) async fn get(context: &mut Context<'_>) -> Result<HttpResponse, Error
     let outcome = client.get_prompt(&prompt).await;
     context.note_timing(&mut client);
     let result = outcome.map_err(|failure| Error::upstream(Task::GetPrompt, failure))?;
-    let session = client.finish();
+    let session = client.release_session();
     Ok(json::with_session(
         json::passed_on(result),
         session.as_ref(),
@@ -105,7 +105,7 @@ pub(crate) async fn complete(context: &mut Context<'_>) -> Result<HttpResponse, 
     let outcome = client.complete(&params).await;
     context.note_timing(&mut client);
     let result = outcome.map_err(|failure| Error::upstream(Task::Complete, failure))?;
-    let session = client.finish();
+    let session = client.release_session();
     Ok(json::with_session(
         json::passed_on(result),
         session.as_ref(),

@@ -152,12 +152,12 @@ pub(crate) async fn read(context: &mut Context<'_>) -> Result<HttpResponse, Erro
         Ok(None) => json::passed_on(result),
         Ok(Some(content)) => content.into_response(&uri),
         Err(error) => {
-            client.give_up();
+            client.fail();
             return Err(error);
         }
     };
     // Only now: a session that was opened for what cannot be given is not the caller's.
-    let session = client.finish();
+    let session = client.release_session();
     let response = json::conditional(context, response, freshness, deadline).await;
     Ok(json::with_session(response, session.as_ref()))
 }

@@ -25,7 +25,8 @@ use crate::api::response::stream::{Frame, Job};
 use crate::api::state::State;
 use crate::config::servers::Server;
 use crate::json::Members;
-use crate::mcp::client::{AnyCall, Client, ToolCall};
+use crate::mcp::client::operation::{AnyCall, ToolCall};
+use crate::mcp::client::pool::Client;
 use crate::mcp::http::pieces::{Builder, Pieces};
 use crate::mcp::limits::{Budget, NoRoom, SMALL};
 use crate::mcp::protocol::error::Executed;
@@ -102,7 +103,7 @@ pub(crate) async fn rpc(context: &mut Context<'_>) -> HttpResponse {
     context.note_timing(&mut client);
     match outcome {
         Ok(result) => {
-            let session = client.finish();
+            let session = client.release_session();
             let written = response_to(&request, &result, context.state.pool.budget());
             let response = if let Ok(body) = written {
                 success(body, result.is_error)

@@ -12,7 +12,7 @@ use crate::api::openapi::problems::{
 use crate::api::request::context::Context;
 use crate::api::request::extract;
 use crate::api::response::json;
-use crate::mcp::client::{Init, Wishes};
+use crate::mcp::client::options::{CallOptions, Init};
 use crate::mcp::protocol::header::SessionId;
 
 /// Open a session
@@ -37,7 +37,7 @@ pub(crate) async fn initialize(context: &mut Context<'_>) -> Result<HttpResponse
     let server = context.server()?;
     let body = extract::body(context).await?;
     extract::object(&body)?;
-    let wishes = Wishes {
+    let wishes = CallOptions {
         init: Init::Always,
         close: false,
         ..extract::wishes(context, server, None)?
@@ -46,7 +46,7 @@ pub(crate) async fn initialize(context: &mut Context<'_>) -> Result<HttpResponse
     let outcome = client.initialize().await;
     context.note_timing(&mut client);
     let result = outcome.map_err(|failure| Error::upstream(Task::Initialize, failure))?;
-    let session = client.finish();
+    let session = client.release_session();
     let body = with_session_id(&result, session.as_ref());
     Ok(json::with_session(json::json(body), session.as_ref()))
 }
@@ -76,7 +76,7 @@ pub(crate) async fn end(context: &mut Context<'_>) -> Result<HttpResponse, Error
     }
     let mut client = context.state.pool.client(
         server,
-        Wishes {
+        CallOptions {
             init: Init::Never,
             ..wishes
         },
@@ -109,7 +109,7 @@ pub(crate) async fn ping(context: &mut Context<'_>) -> Result<HttpResponse, Erro
     let outcome = client.ping().await;
     context.note_timing(&mut client);
     outcome.map_err(|failure| Error::upstream(Task::Ping, failure))?;
-    let session = client.finish();
+    let session = client.release_session();
     Ok(json::with_session(
         json::json(Bytes::from_static(b"{}")),
         session.as_ref(),

@@ -28,7 +28,10 @@ use crate::api::state::State;
 use crate::api::tool_docs::document::execute_path;
 use crate::config::servers::{ArgumentChecks, Server, ToolErrors};
 use crate::json::Members;
-use crate::mcp::client::{Client, Init, ToolCall, ToolResult, Wishes};
+use crate::mcp::client::operation::ToolCall;
+use crate::mcp::client::options::{CallOptions, Init};
+use crate::mcp::client::pool::Client;
+use crate::mcp::client::tools::ToolResult;
 use crate::mcp::protocol::error::Failure;
 use crate::mcp::protocol::lists::Listing;
 use crate::schema::example::Examples;
@@ -77,7 +80,7 @@ pub(crate) async fn list_of(
     };
     context.note_timing(&mut client);
     let list = listed.map_err(|failure| Error::upstream(task, failure))?;
-    let session = client.finish();
+    let session = client.release_session();
     Ok(json::with_session(json::passed_on(list), session.as_ref()))
 }
 
@@ -116,11 +119,11 @@ pub(crate) async fn find(context: &mut Context<'_>) -> Result<HttpResponse, Erro
     let described = match aside::run(deadline, prepare).await {
         Ok(described) => json::json(described),
         Err(error) => {
-            client.give_up();
+            client.fail();
             return Err(error);
         }
     };
-    let session = client.finish();
+    let session = client.release_session();
     let described = forwarded::varying(context, described);
     let response = json::conditional(context, described, freshness, deadline).await;
     Ok(json::with_session(response, session.as_ref()))
@@ -262,8 +265,8 @@ async fn arguments_in_query(
     let wishes = extract::wishes(context, server, None)?;
     // A session that the caller wants opened is for the call.
     let wishes = match wishes.init {
-        Init::Always => Wishes::within(wishes.deadline),
-        _ => Wishes {
+        Init::Always => CallOptions::within(wishes.deadline),
+        _ => CallOptions {
             close: false,
             ..wishes
         },
@@ -343,7 +346,7 @@ async fn run(
     };
     context.note_timing(&mut client);
     let result = outcome?;
-    let session = client.finish();
+    let session = client.release_session();
     if result.is_error && tool_errors == ToolErrors::Status {
         return Err(Error::Tool {
             result: result.bytes,

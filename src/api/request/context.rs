@@ -14,7 +14,7 @@ use crate::api::request::extract::Query;
 use crate::api::state::State;
 use crate::caller_connection::Exchange;
 use crate::config::servers::Server;
-use crate::mcp::client::Client;
+use crate::mcp::client::pool::Client;
 
 /// One request. Fields that are for the log hold nothing from a header or a query.
 pub(crate) struct Context<'a> {

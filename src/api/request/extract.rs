@@ -24,7 +24,8 @@ use crate::api::request::context::Context;
 use crate::api::request::encoding;
 use crate::config::servers::{Server, ToolErrors};
 use crate::json::{Members, nests_deeper_than};
-use crate::mcp::client::{Init, ToolCall, Wishes};
+use crate::mcp::client::operation::ToolCall;
+use crate::mcp::client::options::{CallOptions, Init};
 use crate::mcp::limits::{NoRoom, SMALL, Share};
 use crate::mcp::protocol::error::Executed;
 use crate::mcp::protocol::header::{SESSION_ID, SessionId};
@@ -184,7 +185,7 @@ pub(crate) fn wishes(
     context: &Context<'_>,
     server: &Server,
     timeout_ms: Option<u64>,
-) -> Result<Wishes, Error> {
+) -> Result<CallOptions, Error> {
     let init = match context.query.get("init")? {
         None | Some("auto") => Init::Auto,
         Some("true") => Init::Always,
@@ -195,7 +196,7 @@ pub(crate) fn wishes(
             ));
         }
     };
-    Ok(Wishes {
+    Ok(CallOptions {
         session: session(context)?,
         init,
         close: context.query.flag("close")?,

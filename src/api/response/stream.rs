@@ -29,7 +29,10 @@ use crate::api::request::extract;
 use crate::api::response::negotiate::{LINES, LIVE};
 use crate::api::state::State;
 use crate::config::servers::{Server, ToolErrors};
-use crate::mcp::client::{Client, Kept, ToolCall, Wishes};
+use crate::mcp::client::operation::ToolCall;
+use crate::mcp::client::options::CallOptions;
+use crate::mcp::client::pool::Client;
+use crate::mcp::client::session_guard::SessionGuard;
 use crate::mcp::http::pieces::Pieces;
 use crate::mcp::limits::{Budget, NoRoom, SMALL};
 use crate::mcp::protocol::error::Executed;
@@ -85,7 +88,7 @@ struct Event {
 
 /// One of the events after which nothing comes; that which names a session, with the session, for it is the caller's only once
 /// the caller is told.
-type Last = (Event, Option<Kept>);
+type Last = (Event, Option<SessionGuard>);
 
 /// What an answer is about, kept for longer than the request.
 struct Subject {
@@ -100,7 +103,7 @@ struct Subject {
 pub(crate) fn stream(
     context: &Context<'_>,
     server: &Arc<Server>,
-    wishes: Wishes,
+    wishes: CallOptions,
     frame: Frame,
     job: Job,
 ) -> HttpResponse {
@@ -120,7 +123,11 @@ pub(crate) fn stream(
         let outcome = job.run(&state, &server, &mut client, &subject).await;
         // A tool's own error is no failure of the call.
         let is_answered = matches!(outcome, Ok(_) | Err((Error::Tool { .. }, _)));
-        let session = if is_answered { client.keep() } else { None };
+        let session = if is_answered {
+            client.guard_session()
+        } else {
+            None
+        };
         subject.last_events(frame, outcome, session, state.pool.budget())
     };
     let live = Live {
@@ -238,7 +245,7 @@ impl Subject {
         &self,
         frame: Frame,
         outcome: Outcome,
-        session: Option<Kept>,
+        session: Option<SessionGuard>,
         budget: &Budget,
     ) -> Vec<Last> {
         let about = About {
@@ -369,7 +376,7 @@ impl Stream for Live {
                     let Some((event, session)) = this.last.pop_front() else {
                         return Poll::Ready(None);
                     };
-                    session.and_then(Kept::hand_out);
+                    session.and_then(SessionGuard::release);
                     this.current = Some((event, None));
                 }
                 Poll::Ready(None) | Poll::Pending => break,

@@ -7,7 +7,10 @@ use awc::http::header::{HeaderName, HeaderValue};
 use bytes::Bytes;
 
 use crate::mcp::client::conversation::{Conversation, Standalone};
-use crate::mcp::client::{Client, Init, Operation, Session};
+use crate::mcp::client::operation::Operation;
+use crate::mcp::client::options::Init;
+use crate::mcp::client::pool::Client;
+use crate::mcp::client::session_guard::Session;
 use crate::mcp::protocol::era;
 use crate::mcp::protocol::era::Era;
 use crate::mcp::protocol::error::{Error, Refusal, Stage};

@@ -7,13 +7,15 @@ use actix_rt::time::timeout;
 use awc::http::header::{HeaderName, HeaderValue};
 use bytes::Bytes;
 
+use crate::mcp::client::operation::Operation;
+use crate::mcp::client::pool::Client;
 use crate::mcp::client::tools::aside;
-use crate::mcp::client::{Client, Operation};
+use crate::mcp::http::transport::Post;
 use crate::mcp::protocol::era;
 use crate::mcp::protocol::error::{Error, Stage};
 use crate::mcp::protocol::header;
 use crate::mcp::protocol::header::encode_value;
-use crate::mcp::protocol::message::{Meta, Params};
+use crate::mcp::protocol::message::{Id, Meta, Params};
 use crate::mcp::stream::notifications::Watch;
 use crate::mcp::tools_cache::Tools;
 
@@ -73,6 +75,24 @@ impl Client<'_> {
             }
             _ => outcome,
         }
+    }
+
+    async fn exchange(
+        &self,
+        method: &str,
+        params: &Params<'_>,
+        headers: &[(HeaderName, HeaderValue)],
+        watch: Option<&Watch>,
+    ) -> Result<Bytes, Error> {
+        let id = Id::random();
+        let post = Post {
+            server: self.server,
+            target: &self.server.url,
+            headers,
+            body: self.written(&id, method, params)?,
+            id: Some(&id),
+        };
+        self.pool.transport.post(post).await?.outcome(watch).await
     }
 
     /// The list, if it comes in half of the time that is left: the call itself needs some too.

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use crate::mcp::client::Client;
+use crate::mcp::client::pool::Client;
 use crate::mcp::client::tools::{aside, bytes_of};
 use crate::mcp::protocol::error::Error;
 use crate::mcp::protocol::lists::{Listing, texts};

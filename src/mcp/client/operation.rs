@@ -4,10 +4,48 @@ use awc::http::header::HeaderValue;
 use serde_json::value::RawValue;
 
 use crate::json::Members;
-use crate::mcp::client::{AnyCall, PromptCall, ToolCall};
 use crate::mcp::protocol::error::Error;
 use crate::mcp::protocol::lists::Listing;
 use crate::mcp::protocol::message::Params;
+
+/// A call of one tool, as the caller gave it.
+#[derive(Debug, Clone, Copy)]
+pub struct ToolCall<'a> {
+    /// The tool.
+    pub name: &'a str,
+    /// Its arguments, an object.
+    pub arguments: &'a RawValue,
+    /// The caller's `_meta`, an object.
+    pub meta: Option<&'a RawValue>,
+    /// Answers to an earlier `input_required`.
+    pub input_responses: Option<&'a RawValue>,
+    /// The state that came with it.
+    pub request_state: Option<&'a RawValue>,
+    /// Whatever else the caller wants sent.
+    pub others: Option<&'a Members<'a>>,
+}
+
+/// A prompt to be filled in, as the caller gave it.
+#[derive(Debug, Clone, Copy)]
+pub struct PromptCall<'a> {
+    /// The prompt.
+    pub name: &'a str,
+    /// Its arguments, an object.
+    pub arguments: &'a RawValue,
+}
+
+/// Any request, as the caller gave it.
+#[derive(Debug, Clone, Copy)]
+pub struct AnyCall<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// Its parameters, but `_meta`.
+    pub params: &'a Members<'a>,
+    /// What it asks for by name, if it does: `params.name`, `params.uri` or the like.
+    pub name: Option<&'a str>,
+    /// The caller's `_meta`, an object.
+    pub meta: Option<&'a RawValue>,
+}
 
 /// What is asked of the server.
 #[derive(Debug, Clone, Copy)]
@@ -112,5 +150,19 @@ impl<'a> Operation<'a> {
     pub(crate) fn method_header(&self) -> Result<HeaderValue, Error> {
         HeaderValue::from_str(self.modern_method)
             .map_err(|error| Error::Internal(format!("a method cannot be a header: {error}")))
+    }
+}
+
+impl<'a> ToolCall<'a> {
+    /// One with nothing but arguments.
+    pub fn of(name: &'a str, arguments: &'a RawValue) -> Self {
+        Self {
+            name,
+            arguments,
+            meta: None,
+            input_responses: None,
+            request_state: None,
+            others: None,
+        }
     }
 }

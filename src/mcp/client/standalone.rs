@@ -12,7 +12,8 @@ use awc::http::StatusCode;
 
 use crate::config::servers::Listen;
 use crate::mcp::client::conversation::Standalone;
-use crate::mcp::client::{Client, Session};
+use crate::mcp::client::pool::Client;
+use crate::mcp::client::session_guard::Session;
 use crate::mcp::protocol::message::Id;
 
 /// How long the head of the stream is waited for. Where there is one, it is sent at once.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::mcp::client::{Client, Operation, ToolResult};
+use crate::mcp::client::operation::Operation;
+use crate::mcp::client::pool::Client;
 use crate::mcp::protocol::era::Era;
 use crate::mcp::protocol::error::{Cap, Error, Stage};
 use crate::mcp::protocol::lists;
@@ -16,6 +17,15 @@ use crate::offload;
 
 /// Pages followed for one list.
 const PAGES: usize = 1000;
+
+/// What a tool returned.
+#[derive(Debug)]
+pub struct ToolResult {
+    /// The `result`, byte for byte.
+    pub bytes: Bytes,
+    /// `isError: true`.
+    pub is_error: bool,
+}
 
 impl Client<'_> {
     /// What a `tools/call` came to: whether an unknown tool is behind a refusal is for the server's own list to say,

@@ -1,0 +1,237 @@
+//! Negotiation: which era a server speaks, which version is settled on in the handshake, and noticing that what is cached of that
+//! is wrong.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::config::servers::{Protocol, Transport};
+use crate::mcp::client::http_sse::Channel;
+use crate::mcp::client::operation::Operation;
+use crate::mcp::client::pool::Client;
+use crate::mcp::client::session_guard::Session;
+use crate::mcp::protocol::era;
+use crate::mcp::protocol::era::{Discovered, Era};
+use crate::mcp::protocol::error::{Error, Executed, Stage};
+use crate::mcp::protocol::message;
+use crate::mcp::protocol::message::{Id, Params};
+
+/// How long an `initialize` whose caller has gone is still waited for, to end the session it opens.
+const GRACE: Duration = Duration::from_secs(10);
+
+// === the era ===
+
+impl Client<'_> {
+    /// Sends an operation in the era the server speaks. It is sent a second time only after a refusal that shows that
+    /// the era was wrong.
+    pub(super) async fn request(&mut self, operation: &Operation<'_>) -> Result<Bytes, Error> {
+        let era = self.era().await?;
+        let outcome = self.request_in(era, operation).await;
+        let Err(error) = outcome else {
+            return outcome;
+        };
+        match self.other_era(era, &error).await {
+            Some(Era::Modern) => {
+                // A server of both eras may have carried it out. What it says of that is nothing about sessions.
+                let said = error.not_of_sessions();
+                if said.executed() != Executed::No {
+                    return Err(said);
+                }
+                self.request_in(Era::Modern, operation).await
+            }
+            Some(era) => self.request_in(era, operation).await,
+            None => Err(error),
+        }
+    }
+
+    async fn request_in(&mut self, era: Era, operation: &Operation<'_>) -> Result<Bytes, Error> {
+        self.era = Some(era);
+        match era {
+            Era::Modern => self.modern(operation).await,
+            Era::Legacy { wants_session } => self.legacy(operation, wants_session).await,
+            Era::HttpSse => self.over_http_sse(operation).await,
+        }
+    }
+
+    /// The era to use: pinned, shown by the caller's session, remembered, or asked for.
+    pub(crate) async fn era(&mut self) -> Result<Era, Error> {
+        if let Some(era) = self.era {
+            return Ok(era);
+        }
+        if self.server.transport == Transport::Sse {
+            return Ok(Era::HttpSse);
+        }
+        match (self.server.protocol, self.remembered(), &self.session) {
+            (Protocol::Modern, ..) => Ok(Era::Modern),
+            (_, Some(Era::HttpSse), _) => Ok(Era::HttpSse),
+            (Protocol::Legacy(_), remembered, _) => Ok(remembered.unwrap_or(Era::LEGACY)),
+            (Protocol::Auto, Some(era), Session::None) => Ok(era),
+            (Protocol::Auto, None, Session::None) => self.detect().await,
+            // There are no sessions: the caller's id means nothing.
+            (Protocol::Auto, Some(Era::Modern), _) => Ok(Era::Modern),
+            (Protocol::Auto, ..) => Ok(Era::LEGACY),
+        }
+    }
+
+    /// Asks the server, with a request that runs nothing.
+    pub(crate) async fn detect(&mut self) -> Result<Era, Error> {
+        self.clock.enter(Stage::Preparing);
+        let mut found = self.discover().await?;
+        if found == Discovered::AskAgain {
+            found = self.discover().await?;
+        }
+        self.detected = true;
+        let era = match (found, self.remembered()) {
+            (Discovered::Modern, _) => Era::Modern,
+            (Discovered::NoMessages, _) => Era::Legacy {
+                wants_session: Some(true),
+            },
+            // This does not ask for sessions.
+            (_, Some(legacy @ Era::Legacy { .. })) => legacy,
+            (Discovered::Legacy | Discovered::AskAgain, _) => Era::LEGACY,
+        };
+        self.remember(era);
+        Ok(era)
+    }
+
+    pub(crate) async fn discover(&mut self) -> Result<Discovered, Error> {
+        match self.send_modern(&Operation::ping(), &[]).await {
+            Ok(result) => {
+                let found = era::judge_discovered(&result);
+                self.discovered = (found == Discovered::Modern).then_some(result);
+                Ok(found)
+            }
+            Err(error) => era::judge_refused_discover(&error).ok_or(error),
+        }
+    }
+
+    /// The era the server speaks after all, if `error` shows, or makes it likely enough to ask, that `era` is wrong.
+    pub(crate) async fn other_era(&mut self, era: Era, error: &Error) -> Option<Era> {
+        if self.server.protocol != Protocol::Auto || self.era == Some(Era::HttpSse) {
+            return None;
+        }
+        let is_modern = era == Era::Modern;
+        let other = match era::supported_versions(error) {
+            Some(named) if is_modern && !named.modern && named.legacy => Some(Era::LEGACY),
+            Some(named) if !is_modern && named.modern => Some(Era::Modern),
+            Some(_) => None,
+            None => {
+                let doubtful = if is_modern {
+                    era::looks_legacy(error)
+                } else {
+                    era::looks_modern(error)
+                };
+                if !doubtful || self.detected {
+                    return None;
+                }
+                let stage = self.clock.stage;
+                let found = self.detect().await;
+                self.clock.enter(stage);
+                found
+                    .ok()
+                    .filter(|found| (*found == Era::Modern) != is_modern)
+            }
+        }?;
+        self.remember(other);
+        Some(other)
+    }
+
+    pub(crate) fn remembered(&self) -> Option<Era> {
+        self.pool.shared.eras.get(&self.server.identity)
+    }
+
+    pub(crate) fn remember(&self, era: Era) {
+        if self.remembered() != Some(era) {
+            self.pool.shared.eras.put(self.server.identity, era);
+        }
+    }
+}
+
+// === the handshake ===
+
+impl Client<'_> {
+    /// `initialize` and `notifications/initialized`, both waited for: old servers break on a request in between.
+    pub(crate) async fn handshake(&mut self) -> Result<Bytes, Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct InitializeResult {
+            protocol_version: String,
+        }
+        self.clock.enter(Stage::Handshake);
+        let result = self.initialize_in_era().await?;
+        let settled: InitializeResult = serde_json::from_slice(&result)?;
+        let version = era::legacy_version(&settled.protocol_version)
+            .ok_or_else(|| Error::Malformed("the server settled on an unknown revision".into()))?;
+        self.version = Some(version);
+        let initialized = message::encode(None, "notifications/initialized", &Params::default())
+            .map_err(|error| Error::unwritable(&error))?;
+        self.conversation().tell(initialized.into()).await?;
+        Ok(result)
+    }
+
+    /// `initialize` over Streamable HTTP; over HTTP+SSE where the server is known to speak that, or refuses the other in
+    /// the way of one that does.
+    async fn initialize_in_era(&mut self) -> Result<Bytes, Error> {
+        if self.era == Some(Era::HttpSse) {
+            if let Some(result) = self.initialize_over_http_sse().await? {
+                return Ok(result);
+            }
+            // It may have learnt more since.
+            self.pool.shared.eras.forget(&self.server.identity);
+            return Err(Error::NoAnswer);
+        }
+        let offered = self.offered();
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let sessions = &self.pool.shared.sessions;
+        let opening = sessions.open(Arc::clone(self.server), offered, left + GRACE);
+        let refusal = match opening.await {
+            Ok((opened, result)) => {
+                self.session = opened.map_or(Session::None, Session::Opened);
+                self.era = self
+                    .era
+                    .filter(|era| *era != Era::Modern)
+                    .or(Some(Era::LEGACY));
+                return Ok(result);
+            }
+            Err(error) => error,
+        };
+        if !era::may_be_http_sse(&refusal) {
+            return Err(refusal);
+        }
+        match self.initialize_over_http_sse().await {
+            Ok(Some(result)) => {
+                self.era = Some(Era::HttpSse);
+                Ok(result)
+            }
+            Ok(None) | Err(_) => Err(refusal),
+        }
+    }
+
+    /// Opens the stream and initializes on it; `None` if the server has no such stream.
+    async fn initialize_over_http_sse(&mut self) -> Result<Option<Bytes>, Error> {
+        let opening = Channel::open(&self.pool.transport, self.server);
+        let Some(channel) = Box::pin(opening).await? else {
+            return Ok(None);
+        };
+        self.session = Session::Channel(channel);
+        let id = Id::random();
+        let body = message::encode(Some(&id), "initialize", &Params::initialize(self.offered()))
+            .map_err(|error| Error::unwritable(&error))?;
+        let conversation = self.conversation();
+        let Session::Channel(channel) = &mut self.session else {
+            return Ok(None);
+        };
+        channel
+            .request(&conversation, &id, body.into())
+            .await
+            .map(Some)
+    }
+
+    fn offered(&self) -> &'static str {
+        match self.server.protocol {
+            Protocol::Legacy(version) => version,
+            Protocol::Auto | Protocol::Modern => era::LEGACY,
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! What can be asked of a server, one method each. How an answer is come by is in `negotiation`, `modern` and `legacy`.
+
+use std::sync::Arc;
+
+use actix_rt::time::sleep;
+use bytes::Bytes;
+
+use crate::config::servers::Protocol;
+use crate::json::Members;
+use crate::mcp::client::operation::{AnyCall, Operation, PromptCall, ToolCall};
+use crate::mcp::client::pool::Client;
+use crate::mcp::client::session_guard::Session;
+use crate::mcp::client::tools;
+use crate::mcp::client::tools::ToolResult;
+use crate::mcp::http::transport::pause_before;
+use crate::mcp::protocol::era::Era;
+use crate::mcp::protocol::error::{Error, Executed, Failure, Stage};
+use crate::mcp::protocol::lists::{Freshness, Listing};
+use crate::mcp::stream::notifications::Watch;
+use crate::mcp::tools_cache::Tools;
+
+impl Client<'_> {
+    /// `initialize`, or `server/discover` where there is no handshake: the result.
+    pub async fn initialize(&mut self) -> Result<Bytes, Failure> {
+        self.bounded(async |client| {
+            let mut era = client.era().await?;
+            client.era = Some(era);
+            if era == Era::Modern && client.discovered.is_none() {
+                era = client.detect().await?;
+            }
+            if era != Era::Modern {
+                match client.handshake().await {
+                    Ok(result) => return Ok(result),
+                    Err(error) => match client.other_era(era, &error).await {
+                        Some(Era::Modern) => {}
+                        _ => return Err(error),
+                    },
+                }
+            }
+            client.era = Some(Era::Modern);
+            client.discovered.take().ok_or(Error::NoAnswer)
+        })
+        .await
+    }
+
+    /// A list: one page, as it is.
+    pub async fn list(&mut self, listing: Listing, cursor: Option<&str>) -> Result<Bytes, Failure> {
+        self.bounded(async |client| {
+            let page = client.request(&Operation::list(listing, cursor)).await?;
+            client.listable(listing, page).await
+        })
+        .await
+    }
+
+    /// A list, every page of it: as one.
+    pub async fn list_all(&mut self, listing: Listing) -> Result<Bytes, Failure> {
+        self.bounded(async |client| {
+            let pages = client.every_page(listing).await?;
+            if listing == Listing::Tools {
+                client.learn(&pages).await?;
+            }
+            let joined = client.join(listing, pages).await?;
+            client.listable(listing, joined).await
+        })
+        .await
+    }
+
+    /// The definition of one tool, and what the server says of keeping it.
+    pub async fn find_tool(&mut self, name: &str) -> Result<(Bytes, Freshness), Failure> {
+        self.bounded(async |client| {
+            let pages = client.every_page(Listing::Tools).await?;
+            client.definition(name, pages).await
+        })
+        .await
+    }
+
+    /// What is known of the server's tools, asked for if it is not known or not fresh.
+    pub async fn tools(&mut self) -> Result<Arc<Tools>, Failure> {
+        if let Some(tools) = self.known_tools() {
+            return Ok(tools);
+        }
+        match self.ask_for_tools().await {
+            Err(failure) if failure.error.rpc_code() == Some(-32601) => {
+                Ok(self.store(Tools::unlistable()))
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// That the tools there are do not include one of this name: nothing was sent.
+    pub async fn no_such_tool(tools: Arc<Tools>, name: &str) -> Failure {
+        Failure {
+            error: Error::ToolNotFound {
+                did_you_mean: tools::close_names(tools, name).await,
+                said: None,
+            },
+            stage: Stage::Preparing,
+            executed: Executed::No,
+            idempotent: false,
+        }
+    }
+
+    /// The server's tools as they are now.
+    pub async fn ask_for_tools(&mut self) -> Result<Arc<Tools>, Failure> {
+        self.bounded(async |client| {
+            let pages = client.every_page(Listing::Tools).await?;
+            client.learn(&pages).await
+        })
+        .await
+    }
+
+    /// `resources/read`.
+    pub async fn read_resource(&mut self, uri: &str) -> Result<Bytes, Failure> {
+        self.bounded(async |client| {
+            let outcome = client.request(&Operation::read(uri)).await;
+            match outcome {
+                Ok(result) => client.completed(result),
+                Err(error) => Err(client.unless_no_resource(uri, error).await),
+            }
+        })
+        .await
+    }
+
+    /// `prompts/get`.
+    pub async fn get_prompt(&mut self, call: &PromptCall<'_>) -> Result<Bytes, Failure> {
+        self.bounded(async |client| {
+            let outcome = client.request(&Operation::prompt(call)).await;
+            match outcome {
+                Ok(result) => client.completed(result),
+                Err(error) => Err(client.unless_no_prompt(call.name, error).await),
+            }
+        })
+        .await
+    }
+
+    /// `completion/complete`, with these parameters.
+    pub async fn complete(&mut self, params: &Members<'_>) -> Result<Bytes, Failure> {
+        self.bounded(async |client| {
+            let operation = Operation::others("completion/complete", params);
+            let result = client.request(&operation).await?;
+            client.completed(result)
+        })
+        .await
+    }
+
+    /// Any request but a tool call: the result as it is, be it complete or not.
+    pub async fn any(&mut self, call: &AnyCall<'_>) -> Result<Bytes, Failure> {
+        self.bounded(async |client| client.request(&Operation::any(call)).await)
+            .await
+    }
+
+    /// From now on, `watch` is told what the server tells before it answers.
+    pub fn watched_by(&mut self, watch: Watch) {
+        self.watch = Some(watch);
+    }
+
+    /// `tools/call`: once, but for a tool that may run twice if that is configured.
+    pub async fn call_tool(&mut self, call: &ToolCall<'_>) -> Result<ToolResult, Failure> {
+        self.bounded(async |client| {
+            let mut retries = 0;
+            loop {
+                let outcome = client.request(&Operation::call(call)).await;
+                let error = match client.judge(call.name, outcome).await {
+                    Err(error) if retries < client.server.retries => error,
+                    judged => return judged,
+                };
+                if !client.may_call_again(call.name, &error).await {
+                    return Err(error);
+                }
+                retries += 1;
+                sleep(pause_before(retries)).await;
+            }
+        })
+        .await
+        .map_err(|failure| Failure {
+            idempotent: self.known_idempotent(call.name),
+            ..failure
+        })
+    }
+
+    /// One round trip: `ping`, or `server/discover` where there is none.
+    pub async fn ping(&mut self) -> Result<(), Failure> {
+        self.bounded(async |client| client.request(&Operation::ping()).await.map(drop))
+            .await
+    }
+
+    /// HTTP DELETE of the caller's session. Every answer that means it is gone, or that it will go by itself, is fine. It
+    /// needs no place among the calls in flight: a server that has too much to do gets less by it.
+    pub async fn end_session(&mut self) -> Result<(), Failure> {
+        self.in_time(async |client| {
+            let Session::Callers(session) = std::mem::replace(&mut client.session, Session::None)
+            else {
+                return Ok(());
+            };
+            if client.server.protocol == Protocol::Modern {
+                return Ok(());
+            }
+            client.clock.enter(Stage::Operation);
+            let status = client
+                .pool
+                .transport
+                .delete(client.server, &session)
+                .await?;
+            match status.as_u16() {
+                403 => Err(Error::Forbidden { challenges: vec![] }),
+                429 | 503 => Err(Error::Busy {
+                    status,
+                    retry_after: None,
+                }),
+                500.. => Err(Error::Status(status)),
+                _ => Ok(()),
+            }
+        })
+        .await
+    }
+}
