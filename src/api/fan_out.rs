@@ -7,8 +7,8 @@ use futures::future::join_all;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::api::error::code::Code;
 use crate::api::error::problem::{About, Error, Task};
-use crate::api::openapi::problems;
 use crate::api::request::context::Context;
 use crate::config::servers::Server;
 use crate::mcp::client::options::CallOptions;
@@ -33,8 +33,7 @@ pub(crate) struct FailedServer {
     server: String,
     /// The status that its own list has at the moment.
     status: u16,
-    #[schema(value_type = problems::Code)]
-    code: &'static str,
+    code: Code,
     /// What happened, for people.
     detail: String,
 }
@@ -87,7 +86,7 @@ impl<'a> Survey<'a> {
         let verdict = error.verdict(about);
         self.failed.push(FailedServer {
             server: server.name.clone(),
-            status: verdict.status.as_u16(),
+            status: verdict.code.status().as_u16(),
             code: verdict.code,
             detail: verdict.detail,
         });

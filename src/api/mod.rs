@@ -162,9 +162,9 @@ pub async fn serve(state: Rc<State>, request: HttpRequest, payload: web::Payload
     let outcome = AssertUnwindSafe(answer(&mut context)).catch_unwind().await;
     let response = match outcome {
         Ok(Ok(response)) => response,
-        Ok(Err(error)) => error.into_response(&mut context),
+        Ok(Err(error)) => problem(&mut context, &error),
         // The panic hook has written what happened; without this the caller would see a dropped connection.
-        Err(_) => Error::Internal.into_response(&mut context),
+        Err(_) => problem(&mut context, &Error::Internal),
     };
     let response = in_pieces(&mut context, response);
     let mut response = access::finish(&context, response);
@@ -187,6 +187,13 @@ pub async fn serve(state: Rc<State>, request: HttpRequest, payload: web::Payload
     under_way.until_sent(response)
 }
 
+/// The response that tells an error; its code is noted for the log.
+fn problem(context: &mut Context<'_>, error: &Error) -> HttpResponse {
+    let (response, code) = json::problem(error, context.about(), context.state.pool.budget());
+    context.code = Some(code);
+    response
+}
+
 /// A large answer is written in pieces, and counts until the caller has taken them all.
 fn in_pieces(context: &mut Context<'_>, response: HttpResponse) -> HttpResponse {
     let head = match json::in_pieces(context.state.pool.budget(), response) {
@@ -199,7 +206,7 @@ fn in_pieces(context: &mut Context<'_>, response: HttpResponse) -> HttpResponse 
     } else {
         Executed::No
     };
-    let mut response = Error::NoRoom(executed).into_response(context);
+    let mut response = problem(context, &Error::NoRoom(executed));
     // The session is the caller's all the same.
     if let Some(session) = head.headers().get(SESSION_ID) {
         let session = session.clone();

@@ -10,21 +10,18 @@
 
 use std::borrow::Cow;
 
-use actix_web::HttpResponse;
+use actix_web::http::Method;
 use actix_web::http::header::{
-    ACCEPT_ENCODING, ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+    ACCEPT_ENCODING, ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
-use actix_web::http::{Method, StatusCode};
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use crate::api::error::code::{Code, Origin};
 use crate::api::error::verdict::Verdict;
-use crate::api::openapi::{mcp, problems};
-use crate::api::request::context::Context;
-use crate::api::request::encoding;
-use crate::api::response::json;
+use crate::api::openapi::mcp;
 use crate::json::named;
 use crate::mcp::http::pieces::Pieces;
 use crate::mcp::limits::{Budget, NoRoom};
@@ -32,6 +29,9 @@ use crate::mcp::protocol::error::{Error as Cause, Executed, Failure, Refusal};
 use crate::mcp::protocol::header::SessionId;
 use crate::mcp::protocol::message::RpcError;
 use crate::schema::validate::ValidationError;
+
+/// How a body may be compressed.
+pub(crate) const ACCEPTED_ENCODING: &str = "gzip";
 
 /// Why a request is not answered with a result.
 #[derive(Debug)]
@@ -148,12 +148,9 @@ pub(crate) struct Problem<'a> {
     error: &'static str,
     /// The same as `detail`.
     message: &'a str,
-    #[schema(value_type = problems::Code)]
-    code: &'static str,
-    #[schema(value_type = problems::Origin)]
-    origin: &'static str,
-    #[schema(value_type = problems::Executed)]
-    executed: &'static str,
+    code: Code,
+    origin: Origin,
+    executed: Executed,
     /// Whether the same request may succeed later and does no harm if it has run already.
     retryable: bool,
     /// The id of the request, in the log as well.
@@ -236,35 +233,11 @@ impl Error {
         Self::Upstream(task, Box::new(failure))
     }
 
-    /// The answer for the caller. What happened inside goes to the log.
-    pub(crate) fn into_response(self, context: &mut Context<'_>) -> HttpResponse {
-        let (verdict, body) = self.problem(context.about(), context.state.pool.budget());
-        context.code = Some(verdict.code);
-        let mut response = json::of_pieces(verdict.status, body);
-        let headers = response.headers_mut();
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
-        for (name, value) in self.headers() {
-            headers.append(name, value);
-        }
-        if verdict.status == StatusCode::SERVICE_UNAVAILABLE && !headers.contains_key(RETRY_AFTER) {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-        }
-        match &self {
-            Self::Tool { session, .. } | Self::NotAcceptable { session, .. } => {
-                json::with_session(response, session.as_ref())
-            }
-            _ => response,
-        }
-    }
-
-    /// Status, code and words. What happened inside goes to the log.
+    /// Code and words. What happened inside goes to the log.
     pub(crate) fn verdict(&self, about: About<'_>) -> Verdict {
         let verdict = Verdict::on(self, about);
         if let Self::Upstream(_, failure) = self {
-            let level = if verdict.status.is_server_error() {
+            let level = if verdict.code.status().is_server_error() {
                 log::Level::Warn
             } else {
                 log::Level::Debug
@@ -273,7 +246,7 @@ impl Error {
                 level,
                 request_id = about.request_id,
                 server = about.server,
-                code = verdict.code,
+                code = verdict.code.name(),
                 stage = failure.stage.name();
                 "{failure}"
             );
@@ -281,7 +254,7 @@ impl Error {
         verdict
     }
 
-    /// Status, code and words, and the problem as JSON. Where there is no room for what it would hold, it says that.
+    /// Code and words, and the problem as JSON. Where there is no room for what it would hold, it says that.
     pub(crate) fn problem(&self, about: About<'_>, budget: &Budget) -> (Verdict, Pieces) {
         let verdict = self.verdict(about);
         match self.body(about, &verdict, budget) {
@@ -299,20 +272,20 @@ impl Error {
         let wanted = wanted.and_then(Result::ok).unwrap_or_default();
         let names = ["inputRequests", "requestState"];
         let [input_requests, request_state] = named(wanted, names).unwrap_or_default();
+        let title = match self {
+            Self::Upstream(task, failure) => task.title_of(verdict.code, failure.stage),
+            _ => verdict.code.title(),
+        };
         let problem = Problem {
-            r#type: format!("urn:mcp-rest:{}", verdict.code),
-            title: verdict.title,
-            status: verdict.status.as_u16(),
+            r#type: format!("urn:mcp-rest:{}", verdict.code.name()),
+            title,
+            status: verdict.code.status().as_u16(),
             detail: &verdict.detail,
-            error: verdict.title,
+            error: title,
             message: &verdict.detail,
             code: verdict.code,
             origin: self.origin(),
-            executed: match self.executed() {
-                Executed::No => "no",
-                Executed::Yes => "yes",
-                Executed::Unknown => "unknown",
-            },
+            executed: self.executed(),
             retryable: self.is_retryable(),
             request_id: about.request_id,
             server: about.server,
@@ -358,17 +331,17 @@ impl Error {
     }
 
     /// Who refused: this service, or the server.
-    fn origin(&self) -> &'static str {
+    fn origin(&self) -> Origin {
         match self {
-            Self::Tool { .. } => "upstream",
+            Self::Tool { .. } => Origin::Upstream,
             Self::Upstream(_, failure) => match failure.error {
                 Cause::Overloaded
                 | Cause::NoRoom { .. }
                 | Cause::NoDescriptors
-                | Cause::Internal(_) => "gateway",
-                _ => "upstream",
+                | Cause::Internal(_) => Origin::Gateway,
+                _ => Origin::Upstream,
             },
-            _ => "gateway",
+            _ => Origin::Gateway,
         }
     }
 
@@ -488,16 +461,24 @@ impl Error {
         }
     }
 
+    /// The session in use, where the caller may go on in it.
+    pub(crate) fn session(&self) -> Option<&SessionId> {
+        match self {
+            Self::Tool { session, .. } | Self::NotAcceptable { session, .. } => session.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The headers that belong to the error.
     pub(crate) fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
         match self {
             Self::Unauthorized => vec![(
                 WWW_AUTHENTICATE,
                 HeaderValue::from_static("Bearer realm=\"mcp-rest\""),
             )],
-            Self::UnsupportedEncoding => vec![(
-                ACCEPT_ENCODING,
-                HeaderValue::from_static(encoding::ACCEPTED),
-            )],
+            Self::UnsupportedEncoding => {
+                vec![(ACCEPT_ENCODING, HeaderValue::from_static(ACCEPTED_ENCODING))]
+            }
             Self::Draining | Self::Scarce | Self::NoRoom(_) => {
                 vec![(RETRY_AFTER, HeaderValue::from_static("1"))]
             }

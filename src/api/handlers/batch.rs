@@ -294,7 +294,7 @@ impl Job {
             return self.problem(&too_large, item);
         }
         let is_tools = matches!(error, Error::Tool { .. });
-        self.item(verdict.status.as_u16(), is_tools, problem)
+        self.item(verdict.code.status().as_u16(), is_tools, problem)
             .unwrap_or_else(|NoRoom| nothing())
     }
 

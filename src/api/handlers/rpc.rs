@@ -401,7 +401,7 @@ fn refusal(
     let budget = context.state.pool.budget();
     let (verdict, body) = error_response(error, context.about(), code, id, budget);
     context.code = Some(verdict.code);
-    let mut response = json::json_in_pieces(verdict.status, body);
+    let mut response = json::json_in_pieces(verdict.code.status(), body);
     for (name, value) in error.headers() {
         response.headers_mut().append(name, value);
     }

@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use utoipa::IntoResponses;
 use utoipa::openapi::example::{Example, ExampleBuilder};
 use utoipa::openapi::header::Header;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
-use utoipa::{IntoResponses, ToSchema};
 
 /// A response with a problem in it.
 struct Problem {
@@ -395,60 +395,6 @@ fn references(names: &[&str]) -> impl Iterator<Item = (String, RefOr<Response>)>
             let component = Ref::from_response_name(problem.name);
             (problem.status.to_string(), component.into())
         })
-}
-
-// === the values that members of a problem take ===
-
-/// What went wrong, for programs.
-#[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
-#[expect(dead_code, reason = "the schema of a member that is written as text")]
-pub(crate) enum Code {
-    InvalidRequest,
-    SessionRequired,
-    Unauthorized,
-    Forbidden,
-    ServerNotFound,
-    ToolNotFound,
-    PromptNotFound,
-    ResourceNotFound,
-    NotFound,
-    MethodNotAllowed,
-    NotAcceptable,
-    InputRequired,
-    SessionExpired,
-    RequestTimeout,
-    PayloadTooLarge,
-    UnsupportedMediaType,
-    InvalidArguments,
-    ToolError,
-    RateLimited,
-    Overloaded,
-    InternalError,
-    NotSupported,
-    UpstreamError,
-    UpstreamInvalidResponse,
-    UpstreamUnreachable,
-    UpstreamTimeout,
-}
-
-/// Who refused: this service, or the server.
-#[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "the schema of a member that is written as text")]
-pub(crate) enum Origin {
-    Gateway,
-    Upstream,
-}
-
-/// Whether the server may have carried out the request: no, yes, or nobody can tell.
-#[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "the schema of a member that is written as text")]
-pub(crate) enum Executed {
-    No,
-    Yes,
-    Unknown,
 }
 
 #[cfg(test)]

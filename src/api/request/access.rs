@@ -8,6 +8,7 @@ use actix_web::http::header::{
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 
+use crate::api::error::code::Code;
 use crate::api::error::problem::Error;
 use crate::api::request::context::Context;
 use crate::mcp::protocol::message::random_hex;
@@ -99,7 +100,7 @@ pub(crate) fn finish(context: &Context<'_>, mut response: HttpResponse) -> HttpR
         server = context.server_name.as_deref(),
         tool = context.tool.as_deref(),
         status = response.status().as_u16(),
-        code = context.code,
+        code = context.code.map(Code::name),
         micros = micros(total);
         "request"
     );

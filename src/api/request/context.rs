@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::{HttpRequest, web};
 
+use crate::api::error::code::Code;
 use crate::api::error::problem::{About, Error};
 use crate::api::request::access;
 use crate::api::request::extract;
@@ -45,7 +46,7 @@ pub(crate) struct Context<'a> {
     /// Time spent before the operation, and on it.
     pub timing: Cell<(Duration, Duration)>,
     /// The problem code of the answer, if it is one.
-    pub code: Option<&'static str>,
+    pub code: Option<Code>,
 }
 
 /// The variable segments of a path, still percent-encoded.

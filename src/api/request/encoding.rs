@@ -16,9 +16,6 @@ use crate::mcp::limits::Share;
 /// Bytes that one byte of gzip can stand for (RFC 1951: 258 bytes in two bits).
 const MOST_UNPACKED: usize = 1032;
 
-/// What an answer to another coding names in `Accept-Encoding`.
-pub(crate) const ACCEPTED: &str = "gzip";
-
 /// Whether a body is compressed with gzip; any coding that is neither that nor none is an error. So are several.
 pub(crate) fn is_gzip(headers: &HeaderMap) -> Result<bool, Error> {
     let mut codings = headers.get_all(CONTENT_ENCODING);

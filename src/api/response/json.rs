@@ -8,7 +8,7 @@ use actix_web::body::{BodySize, MessageBody as _};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
-    IF_NONE_MATCH, VARY,
+    IF_NONE_MATCH, RETRY_AFTER, VARY,
 };
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
@@ -16,6 +16,8 @@ use bytes::Bytes;
 
 use ring::digest::{SHA256, digest};
 
+use crate::api::error::code::Code;
+use crate::api::error::problem::{About, Error};
 use crate::api::request::context::Context;
 use crate::mcp::http::pieces::Pieces;
 use crate::mcp::limits::{Budget, NoRoom, SMALL};
@@ -25,6 +27,7 @@ use crate::offload;
 
 const TOOL_ERROR: HeaderName = HeaderName::from_static("mcp-tool-error");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// The body of a response that has its share of the budget.
 struct Counted;
@@ -52,6 +55,21 @@ pub(crate) fn json_in_pieces(status: StatusCode, pieces: Pieces) -> HttpResponse
     let mut response = of_pieces(status, pieces);
     response.headers_mut().insert(CONTENT_TYPE, JSON);
     response
+}
+
+/// The response that tells an error, and its code.
+pub(crate) fn problem(error: &Error, about: About<'_>, budget: &Budget) -> (HttpResponse, Code) {
+    let (verdict, body) = error.problem(about, budget);
+    let mut response = of_pieces(verdict.code.status(), body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, PROBLEM);
+    for (name, value) in error.headers() {
+        headers.append(name, value);
+    }
+    if verdict.code == Code::Overloaded && !headers.contains_key(RETRY_AFTER) {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    (with_session(response, error.session()), verdict.code)
 }
 
 /// The same response, with a large body in pieces, which counts until the last of them is taken. Without its body if there is no room

@@ -266,7 +266,7 @@ impl Subject {
             Ok(result) => events.push((frame.event("result", result), None)),
             Err((error, put)) => {
                 let (verdict, written) = put.write(&error, about, budget);
-                code = Some(verdict.code);
+                code = Some(verdict.code.name());
                 events.push((frame.event("error", written), None));
             }
         }

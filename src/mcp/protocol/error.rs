@@ -6,6 +6,7 @@
 use awc::http::StatusCode;
 use awc::http::header::HeaderValue;
 use bytes::Bytes;
+use serde::Serialize;
 
 use crate::mcp::limits::NoRoom;
 use crate::mcp::protocol::message::{NotAMessage, RpcError};
@@ -156,7 +157,8 @@ pub enum Cap {
 }
 
 /// Whether the operation may have been carried out by the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Executed {
     /// Refused before dispatch, or never sent.
     No,
