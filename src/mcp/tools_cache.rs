@@ -4,20 +4,18 @@
 //! Lists themselves are never served from here: `GET .../tools` always asks the server. A search looks here. How lists are fetched is
 //! `client`'s part; how their bytes are cut and joined is `lists`'s.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use awc::http::header::{HeaderName, HeaderValue};
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use crate::json::{Members, text_member};
+use crate::json::text_member;
 use crate::mcp::protocol::error::Error;
 use crate::mcp::protocol::lists::{Freshness, Listing, Page};
-use crate::mcp::protocol::mirrors::Mirrors;
+use crate::mcp::protocol::tool::Tool;
 use crate::mcp::similar::similar;
 use crate::mcp::words::Words;
 
@@ -51,18 +49,6 @@ pub struct Tools {
     bytes: usize,
     /// Of each tool that may be used, in order; taken apart by the first search.
     words: OnceLock<Vec<ToolWords>>,
-}
-
-/// What is known of one tool.
-#[derive(Debug, Clone)]
-pub struct Tool {
-    /// The whole definition, as it came.
-    pub definition: Box<RawValue>,
-    /// Arguments that go into headers; `None` if the annotations break the rules, so that the tool must not be used.
-    mirrors: Option<Mirrors>,
-    /// `readOnlyHint` or `idempotentHint`.
-    idempotent: bool,
-    read_only: bool,
 }
 
 /// The words by which a tool is found.
@@ -225,81 +211,6 @@ impl Tools {
     }
 }
 
-// === impl Tool ===
-
-impl Tool {
-    /// Name and facts of one definition; `None` if it has no name.
-    pub(crate) fn read(definition: &RawValue) -> Option<(String, Self)> {
-        #[derive(serde::Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Definition<'a> {
-            #[serde(borrow)]
-            name: Cow<'a, str>,
-            #[serde(borrow)]
-            input_schema: Option<&'a RawValue>,
-            #[serde(borrow)]
-            annotations: Option<&'a RawValue>,
-        }
-        let tool: Definition<'_> = serde_json::from_str(definition.get()).ok()?;
-        let hint = |name: &str| {
-            tool.annotations
-                .and_then(|raw| Members::of(raw.get()).ok())
-                .and_then(|members| members.get(name))
-                .is_some_and(|value| value.get() == "true")
-        };
-        let facts = Self {
-            mirrors: tool.input_schema.map_or_else(
-                || Some(Mirrors::default()),
-                |schema| Mirrors::of(schema.get()),
-            ),
-            idempotent: hint("readOnlyHint") || hint("idempotentHint"),
-            read_only: hint("readOnlyHint"),
-            definition: definition.to_owned(),
-        };
-        Some((tool.name.into_owned(), facts))
-    }
-
-    /// Whether the annotations keep the rules. A client must not use a tool whose do not (2026-07-28).
-    pub(crate) fn is_usable(&self) -> bool {
-        self.mirrors.is_some()
-    }
-
-    /// Whether running it twice does no harm, by its own annotations.
-    pub(crate) fn is_idempotent(&self) -> bool {
-        self.idempotent
-    }
-
-    /// Whether running it changes nothing, by its own annotations.
-    pub fn is_read_only(&self) -> bool {
-        self.read_only
-    }
-
-    /// The JSON Schema of its arguments, as it came.
-    pub fn input_schema(&self) -> Option<&RawValue> {
-        self.member("inputSchema")
-    }
-
-    /// A member of its definition.
-    pub fn member(&self, name: &str) -> Option<&RawValue> {
-        Members::of(self.definition.get()).ok()?.get(name)
-    }
-
-    /// Whether arguments of a call go into headers as well.
-    pub(crate) fn mirrors_any(&self) -> bool {
-        self.mirrors.as_ref().is_some_and(|it| !it.is_empty())
-    }
-
-    /// The `Mcp-Param-*` headers for a call with these arguments.
-    pub(crate) fn headers(&self, arguments: &RawValue) -> Vec<(HeaderName, HeaderValue)> {
-        let mirrors = self.mirrors.as_ref();
-        mirrors.map_or_else(Vec::new, |it| it.headers(arguments))
-    }
-
-    fn mirrored_bytes(&self) -> usize {
-        self.mirrors.as_ref().map_or(0, Mirrors::bytes)
-    }
-}
-
 // === impl ToolWords ===
 
 impl ToolWords {
@@ -310,22 +221,5 @@ impl ToolWords {
             title: Words::of(&member("title")),
             description: Words::of(&member("description")),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hints_are_read() {
-        let read = |annotations: &str| {
-            let raw = format!(r#"{{"name":"t","annotations":{annotations}}}"#);
-            Tool::read(serde_json::from_str(&raw).unwrap()).unwrap().1
-        };
-        assert!(read(r#"{"readOnlyHint":true}"#).is_idempotent());
-        assert!(read(r#"{"idempotentHint":true}"#).is_idempotent());
-        assert!(!read(r#"{"readOnlyHint":"true"}"#).is_idempotent());
-        assert!(!read("null").is_idempotent());
     }
 }

@@ -24,7 +24,8 @@ use crate::json::{Members, text_member};
 
 use crate::api::fan_out::FailedServer;
 use crate::api::request::extract::path_segment;
-use crate::mcp::tools_cache::{Tool, Tools};
+use crate::mcp::protocol::tool::Tool;
+use crate::mcp::tools_cache::Tools;
 use crate::schema::example::Examples;
 use crate::schema::validate::Validators;
 

@@ -12,7 +12,8 @@ use crate::mcp::protocol::error::{Cap, Error, Stage};
 use crate::mcp::protocol::lists;
 use crate::mcp::protocol::lists::{Freshness, Listing};
 use crate::mcp::protocol::message::Marks;
-use crate::mcp::tools_cache::{Tool, Tools};
+use crate::mcp::protocol::tool::Tool;
+use crate::mcp::tools_cache::Tools;
 use crate::offload;
 
 /// Pages followed for one list.

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use crate::json::{Members, Text, text_member};
 use crate::mcp::limits::Budget;
 use crate::mcp::protocol::error::Error;
-use crate::mcp::tools_cache::Tool;
+use crate::mcp::protocol::tool::Tool;
 
 /// What can be listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,3 +7,4 @@ pub mod lists;
 pub mod message;
 pub(crate) mod mirrors;
 pub mod outcome;
+pub mod tool;
