@@ -26,6 +26,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::demo::tools::{call_tool, tools};
+use crate::mcp::protocol::codes;
 
 /// Where the endpoint is mounted.
 pub const PATH: &str = "/mcp";
@@ -273,24 +274,27 @@ enum Refusal {
 }
 
 impl Refusal {
-    fn status_and_code(&self) -> (StatusCode, i32) {
+    fn status_and_code(&self) -> (StatusCode, i64) {
         match self {
-            Self::ForeignName => (StatusCode::FORBIDDEN, -32000),
-            Self::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, -32000),
-            Self::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, -32000),
-            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, -32000),
-            Self::BrokenJson(_) => (StatusCode::BAD_REQUEST, -32700),
-            Self::NotOneMessage(_) => (StatusCode::BAD_REQUEST, -32600),
-            Self::MalformedParams(_) => (StatusCode::BAD_REQUEST, -32602),
+            Self::ForeignName => (StatusCode::FORBIDDEN, codes::IMPLEMENTATION_DEFINED),
+            Self::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, codes::IMPLEMENTATION_DEFINED),
+            Self::MediaType => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                codes::IMPLEMENTATION_DEFINED,
+            ),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, codes::IMPLEMENTATION_DEFINED),
+            Self::BrokenJson(_) => (StatusCode::BAD_REQUEST, codes::PARSE_ERROR),
+            Self::NotOneMessage(_) => (StatusCode::BAD_REQUEST, codes::INVALID_REQUEST),
+            Self::MalformedParams(_) => (StatusCode::BAD_REQUEST, codes::INVALID_PARAMS),
             Self::InvalidParams(_) | Self::UnknownResource(Era::Modern, _) => {
-                (StatusCode::OK, -32602)
+                (StatusCode::OK, codes::INVALID_PARAMS)
             }
-            Self::HeaderMismatch(_) => (StatusCode::BAD_REQUEST, -32020),
-            Self::MissingCapability(_) => (StatusCode::BAD_REQUEST, -32021),
-            Self::UnsupportedVersion(_) => (StatusCode::BAD_REQUEST, -32022),
-            Self::UnknownResource(Era::Legacy, _) => (StatusCode::OK, -32002),
-            Self::UnknownMethod(Era::Modern, _) => (StatusCode::NOT_FOUND, -32601),
-            Self::UnknownMethod(Era::Legacy, _) => (StatusCode::OK, -32601),
+            Self::HeaderMismatch(_) => (StatusCode::BAD_REQUEST, codes::HEADER_MISMATCH),
+            Self::MissingCapability(_) => (StatusCode::BAD_REQUEST, codes::MISSING_CAPABILITY),
+            Self::UnsupportedVersion(_) => (StatusCode::BAD_REQUEST, codes::UNSUPPORTED_VERSION),
+            Self::UnknownResource(Era::Legacy, _) => (StatusCode::OK, codes::RESOURCE_NOT_FOUND),
+            Self::UnknownMethod(Era::Modern, _) => (StatusCode::NOT_FOUND, codes::METHOD_NOT_FOUND),
+            Self::UnknownMethod(Era::Legacy, _) => (StatusCode::OK, codes::METHOD_NOT_FOUND),
         }
     }
 

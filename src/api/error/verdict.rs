@@ -3,6 +3,7 @@
 
 use crate::api::error::code::Code;
 use crate::api::error::problem::{ACCEPTED_ENCODING, About, Error, Task};
+use crate::mcp::protocol::codes;
 use crate::mcp::protocol::error::{Error as Cause, Failure, Stage};
 use crate::mcp::protocol::message::RpcError;
 
@@ -260,15 +261,15 @@ fn upstream(task: Task, failure: &Failure, about: About<'_>) -> Verdict {
 /// A JSON-RPC error that is not about an unknown tool, a session or an era: those were told apart before.
 fn rpc(error: &RpcError, server: &str) -> (Code, String) {
     match error.code {
-        -32601 => (
+        codes::METHOD_NOT_FOUND => (
             Code::NotSupported,
             format!("Server '{server}' does not support this method"),
         ),
-        -32602 => (
+        codes::INVALID_PARAMS => (
             Code::InvalidArguments,
             format!("Server '{server}' refused the arguments; 'upstream' holds what it said"),
         ),
-        -32021 => (
+        codes::MISSING_CAPABILITY => (
             Code::UpstreamError,
             format!(
                 "Server '{server}' wants a client capability that was not declared; 'upstream' names it. A caller \

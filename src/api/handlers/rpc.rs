@@ -29,14 +29,10 @@ use crate::mcp::client::operation::{AnyCall, ToolCall};
 use crate::mcp::client::pool::Client;
 use crate::mcp::http::pieces::{Builder, Pieces};
 use crate::mcp::limits::{Budget, NoRoom, SMALL};
+use crate::mcp::protocol::codes::{
+    IMPLEMENTATION_DEFINED, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR,
+};
 use crate::mcp::protocol::error::Executed;
-
-/// Nothing that JSON-RPC or MCP gives a meaning to: the status and `data` say what happened.
-pub(crate) const OURS: i64 = -32000;
-const PARSE_ERROR: i64 = -32700;
-const INVALID_REQUEST: i64 = -32600;
-const METHOD_NOT_FOUND: i64 = -32601;
-const INVALID_PARAMS: i64 = -32602;
 
 /// Send any MCP request
 ///
@@ -109,11 +105,11 @@ pub(crate) async fn rpc(context: &mut Context<'_>) -> HttpResponse {
                 success(body, result.is_error)
             } else {
                 let error = Error::NoRoom(Executed::Yes);
-                refusal(context, &error, OURS, Some(request.id))
+                refusal(context, &error, IMPLEMENTATION_DEFINED, Some(request.id))
             };
             json::with_session(response, session.as_ref())
         }
-        Err(error) => refusal(context, &error, OURS, Some(request.id)),
+        Err(error) => refusal(context, &error, IMPLEMENTATION_DEFINED, Some(request.id)),
     }
 }
 

@@ -35,6 +35,7 @@ use crate::mcp::client::pool::Client;
 use crate::mcp::client::session_guard::SessionGuard;
 use crate::mcp::http::pieces::Pieces;
 use crate::mcp::limits::{Budget, NoRoom, SMALL};
+use crate::mcp::protocol::codes;
 use crate::mcp::protocol::error::Executed;
 use crate::mcp::protocol::header::SessionId;
 use crate::mcp::protocol::message::Notification;
@@ -205,7 +206,7 @@ impl Put {
             Self::Problem => error.problem(about, budget),
             Self::Response(body) => {
                 let id = rpc::Request::read(body).ok().map(|request| request.id);
-                rpc::error_response(error, about, rpc::OURS, id, budget)
+                rpc::error_response(error, about, codes::IMPLEMENTATION_DEFINED, id, budget)
             }
         }
     }

@@ -11,6 +11,7 @@ use crate::mcp::client::operation::Operation;
 use crate::mcp::client::options::Init;
 use crate::mcp::client::pool::Client;
 use crate::mcp::client::session_guard::Session;
+use crate::mcp::protocol::codes;
 use crate::mcp::protocol::era;
 use crate::mcp::protocol::era::Era;
 use crate::mcp::protocol::error::{Error, Refusal, Stage};
@@ -98,7 +99,7 @@ impl<'a> Client<'a> {
             // A server that has no tools says so without a word of sessions.
             let has_none = |asked: &Result<Bytes, Error>| {
                 let code = asked.as_ref().err().and_then(Error::rpc_code);
-                matches!(code, Some(-32601 | -32602))
+                matches!(code, Some(codes::METHOD_NOT_FOUND | codes::INVALID_PARAMS))
             };
             let asked = asking.await;
             if asked.is_ok_and(|asked| is_refused(&asked) && !has_none(&asked)) {

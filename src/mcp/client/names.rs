@@ -5,15 +5,14 @@ use bytes::Bytes;
 
 use crate::mcp::client::pool::Client;
 use crate::mcp::client::tools::{aside, bytes_of};
+use crate::mcp::protocol::codes;
 use crate::mcp::protocol::error::Error;
 use crate::mcp::protocol::lists::{Listing, texts};
 use crate::mcp::similar::similar;
 
 /// "Resource not found" up to 2025-11-25. From 2026-07-28 on it is -32602, which TypeScript SDK 1 says too: with a request
 /// that holds nothing but a URI there is little else that can be invalid.
-const NO_SUCH_RESOURCE: [i64; 2] = [-32002, -32602];
-/// What Python SDK 1 says of everything.
-const SOMETHING: i64 = 0;
+const NO_SUCH_RESOURCE: [i64; 2] = [codes::RESOURCE_NOT_FOUND, codes::INVALID_PARAMS];
 
 /// How much longer it takes to compare an item than to read it.
 const COMPARED: usize = 8;
@@ -28,7 +27,7 @@ impl Client<'_> {
         else {
             return error;
         };
-        if !matches!(said.code, -32603..=-32601 | SOMETHING) {
+        if !codes::ABOUT_THE_REQUEST.contains(&said.code) && said.code != codes::UNSPECIFIED {
             return error;
         }
         let said = (*status, said.clone());
@@ -55,7 +54,7 @@ impl Client<'_> {
         };
         let is_unknown = match said.code {
             code if NO_SUCH_RESOURCE.contains(&code) => true,
-            SOMETHING => self.list_no_resource(uri).await.unwrap_or(false),
+            codes::UNSPECIFIED => self.list_no_resource(uri).await.unwrap_or(false),
             _ => false,
         };
         if !is_unknown {

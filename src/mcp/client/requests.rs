@@ -13,6 +13,7 @@ use crate::mcp::client::session_guard::Session;
 use crate::mcp::client::tools;
 use crate::mcp::client::tools::ToolResult;
 use crate::mcp::http::transport::pause_before;
+use crate::mcp::protocol::codes;
 use crate::mcp::protocol::era::Era;
 use crate::mcp::protocol::error::{Error, Executed, Failure, Stage};
 use crate::mcp::protocol::lists::{Freshness, Listing};
@@ -80,7 +81,7 @@ impl Client<'_> {
             return Ok(tools);
         }
         match self.ask_for_tools().await {
-            Err(failure) if failure.error.rpc_code() == Some(-32601) => {
+            Err(failure) if failure.error.rpc_code() == Some(codes::METHOD_NOT_FOUND) => {
                 Ok(self.store(Tools::unlistable()))
             }
             outcome => outcome,

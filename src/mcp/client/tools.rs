@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::mcp::client::operation::Operation;
 use crate::mcp::client::pool::Client;
+use crate::mcp::protocol::codes;
 use crate::mcp::protocol::era::Era;
 use crate::mcp::protocol::error::{Cap, Error, Stage};
 use crate::mcp::protocol::lists;
@@ -49,7 +50,9 @@ impl Client<'_> {
                 }
                 None
             }
-            Err(Error::Rpc { status, error }) if matches!(error.code, -32602 | -32601) => {
+            Err(Error::Rpc { status, error })
+                if matches!(error.code, codes::INVALID_PARAMS | codes::METHOD_NOT_FOUND) =>
+            {
                 Some((*status, error.clone()))
             }
             Err(_) => None,
@@ -110,7 +113,7 @@ impl Client<'_> {
     pub(crate) async fn fetch_tools(&mut self) -> Result<Arc<Tools>, Error> {
         self.clock.enter(Stage::Preparing);
         let first = match self.list_page(Listing::Tools, None).await {
-            Err(Error::Rpc { error, .. }) if error.code == -32601 => {
+            Err(Error::Rpc { error, .. }) if error.code == codes::METHOD_NOT_FOUND => {
                 return Ok(self.store(Tools::unlistable()));
             }
             outcome => outcome?,

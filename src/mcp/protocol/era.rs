@@ -7,6 +7,7 @@ use awc::http::StatusCode;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
+use crate::mcp::protocol::codes;
 use crate::mcp::protocol::error::Error;
 use crate::mcp::protocol::message::RpcError;
 
@@ -57,18 +58,11 @@ pub fn legacy_version(version: &str) -> Option<&'static str> {
     LEGACY_SPOKEN.into_iter().find(|known| *known == version)
 }
 
-/// The 2026-07-28 error codes: header mismatch, missing capability, unsupported version.
-const MODERN_CODES: std::ops::RangeInclusive<i64> = -32022..=-32020;
-/// `UnsupportedProtocolVersion` (2026-07-28).
-pub const UNSUPPORTED_VERSION: i64 = -32022;
-/// `HeaderMismatch` (2026-07-28).
-pub const HEADER_MISMATCH: i64 = -32020;
-
 /// What a failed `server/discover` says; `None` when it says nothing and stays an error: 401, 403, 407, 429, 5xx,
 /// no connection.
 pub fn judge_refused_discover(error: &Error) -> Option<Discovered> {
     match error {
-        Error::Rpc { error, .. } if error.code == UNSUPPORTED_VERSION => {
+        Error::Rpc { error, .. } if error.code == codes::UNSUPPORTED_VERSION => {
             Some(match supported(error) {
                 Supported { modern: true, .. } => Discovered::AskAgain,
                 _ => Discovered::Legacy,
@@ -118,7 +112,8 @@ pub fn supported_versions(error: &Error) -> Option<Supported> {
         }
         _ => return None,
     };
-    (error.code == UNSUPPORTED_VERSION && error.is_refusal_at(status)).then(|| supported(error))
+    (error.code == codes::UNSUPPORTED_VERSION && error.is_refusal_at(status))
+        .then(|| supported(error))
 }
 
 /// Whether a modern server refused a request because its headers disagree with its body.
@@ -126,7 +121,7 @@ pub fn headers_mismatch(error: &Error) -> bool {
     let Error::Rpc { status, error } = error else {
         return false;
     };
-    error.code == HEADER_MISMATCH && error.is_refusal_at(*status)
+    error.code == codes::HEADER_MISMATCH && error.is_refusal_at(*status)
 }
 
 fn supported(error: &RpcError) -> Supported {
@@ -158,8 +153,8 @@ fn refuses(status: StatusCode) -> bool {
 pub fn looks_legacy(error: &Error) -> bool {
     match error {
         Error::Rpc { status, error } => {
-            let modern =
-                MODERN_CODES.contains(&error.code) || (-32603..=-32601).contains(&error.code);
+            let modern = codes::MODERN.contains(&error.code)
+                || codes::ABOUT_THE_REQUEST.contains(&error.code);
             refuses(*status) && !modern
         }
         Error::Status(status) => refuses(*status),
@@ -181,7 +176,7 @@ pub fn looks_modern(error: &Error) -> bool {
 pub fn may_be_http_sse(error: &Error) -> bool {
     let status = match error {
         Error::Status(status) => status,
-        Error::Rpc { status, error } if !MODERN_CODES.contains(&error.code) => status,
+        Error::Rpc { status, error } if !codes::MODERN.contains(&error.code) => status,
         _ => return false,
     };
     matches!(status.as_u16(), 400 | 404 | 405)
@@ -199,14 +194,16 @@ pub fn wants_session(error: &Error, method: &str) -> bool {
 
 /// Whether an error may mean anything: Python SDK 1 says code 0 of every failure, go-sdk of a missing session.
 pub fn says_nothing(error: &Error) -> bool {
-    matches!(error, Error::Rpc { error, .. } if error.code == 0 && !error.is_doubtful)
+    matches!(error, Error::Rpc { error, .. } if error.code == codes::UNSPECIFIED && !error.is_doubtful)
 }
 
 /// Whether a legacy server has looked at a request that was sent without a session. `ping` may be sent before all else.
 pub fn served_without_session(outcome: &Result<Bytes, Error>, method: &str) -> bool {
     let is_served = match outcome {
         Ok(_) => true,
-        Err(Error::Rpc { status, error }) => status.is_success() && error.code != 0,
+        Err(Error::Rpc { status, error }) => {
+            status.is_success() && error.code != codes::UNSPECIFIED
+        }
         Err(_) => false,
     };
     is_served && method != "ping"
@@ -219,8 +216,9 @@ pub fn lost_session(error: &Error, method: &str) -> bool {
         Error::Status(status) => matches!(status.as_u16(), 400 | 404),
         Error::Unauthorized { challenges } => challenges.is_empty(),
         Error::Rpc { status, error } => {
-            let about_the_request = MODERN_CODES.contains(&error.code)
-                || matches!(error.code, -32603..=-32601 | -32700);
+            let about_the_request = codes::MODERN.contains(&error.code)
+                || codes::ABOUT_THE_REQUEST.contains(&error.code)
+                || error.code == codes::PARSE_ERROR;
             (matches!(status.as_u16(), 400 | 404) && !about_the_request)
                 || is_uninitialized(error, method)
         }
@@ -231,5 +229,7 @@ pub fn lost_session(error: &Error, method: &str) -> bool {
 /// Code 0 means "not initialised" only where nothing else is known to send it: Python SDK 1 uses it for unknown
 /// resources and prompts.
 fn is_uninitialized(error: &RpcError, method: &str) -> bool {
-    error.code == 0 && !error.is_doubtful && matches!(method, "tools/call" | "tools/list" | "ping")
+    error.code == codes::UNSPECIFIED
+        && !error.is_doubtful
+        && matches!(method, "tools/call" | "tools/list" | "ping")
 }

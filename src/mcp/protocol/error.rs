@@ -9,6 +9,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use crate::mcp::limits::NoRoom;
+use crate::mcp::protocol::codes;
 use crate::mcp::protocol::message::{NotAMessage, RpcError};
 
 /// Why there is no result.
@@ -196,12 +197,13 @@ pub struct Failure {
 
 // === impl Error ===
 
-/// -32700, -32600, -32601, -32602: the request was refused as such (JSON-RPC 2.0, section 5.1).
-const REFUSED_AS_REQUEST: [i64; 4] = [-32700, -32600, -32601, -32602];
-/// -32020, -32021, -32022: refused before dispatch (2026-07-28).
-const REFUSED_BEFORE_DISPATCH: std::ops::RangeInclusive<i64> = -32022..=-32020;
-/// The request was cancelled while it ran (Python SDK 2).
-const CANCELLED: i64 = -32800;
+/// The request was refused as such (JSON-RPC 2.0, section 5.1).
+const REFUSED_AS_REQUEST: [i64; 4] = [
+    codes::PARSE_ERROR,
+    codes::INVALID_REQUEST,
+    codes::METHOD_NOT_FOUND,
+    codes::INVALID_PARAMS,
+];
 
 impl Error {
     /// Whether the operation may have been carried out, given that it was sent.
@@ -299,8 +301,8 @@ fn executed_before(status: StatusCode, error: &RpcError) -> Executed {
         return Executed::No;
     }
     let says_nothing = is_refused
-        || REFUSED_BEFORE_DISPATCH.contains(&error.code)
-        || error.code == CANCELLED
+        || codes::MODERN.contains(&error.code)
+        || error.code == codes::CANCELLED
         || !status.is_success();
     if says_nothing {
         Executed::Unknown
@@ -313,7 +315,7 @@ impl RpcError {
     /// Whether it is one of those by which a modern server refuses a request before it looks at what is asked (2026-07-28):
     /// with status 400, and therefore on no stream. Such a server may not have read whose request it is.
     pub fn is_refusal_at(&self, status: StatusCode) -> bool {
-        status == StatusCode::BAD_REQUEST && REFUSED_BEFORE_DISPATCH.contains(&self.code)
+        status == StatusCode::BAD_REQUEST && codes::MODERN.contains(&self.code)
     }
 }
 

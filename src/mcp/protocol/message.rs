@@ -17,6 +17,7 @@ use serde_json::value::RawValue;
 
 use crate::json;
 use crate::json::{Members, Text, for_each_element};
+use crate::mcp::protocol::codes;
 
 /// Requests of a server whose ids are longer, in JSON, are not answered.
 const LONGEST_ID: usize = 1024;
@@ -587,12 +588,16 @@ impl ServerRequest {
     /// The answer to it. This client declares no capabilities, so that it can be asked for nothing but a sign of life:
     /// `ping` gets `{}`, everything else -32601.
     pub fn reply(&self) -> Vec<u8> {
-        let outcome = if self.is_ping {
-            r#""result":{}"#
+        let id = &self.id;
+        let reply = if self.is_ping {
+            format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#)
         } else {
-            r#""error":{"code":-32601,"message":"Method not found"}"#
+            let code = codes::METHOD_NOT_FOUND;
+            format!(
+                r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":"Method not found"}}}}"#
+            )
         };
-        format!(r#"{{"jsonrpc":"2.0","id":{},{outcome}}}"#, self.id).into_bytes()
+        reply.into_bytes()
     }
 }
 

@@ -1,5 +1,6 @@
 //! The protocol itself: messages, header names, eras, and what replies mean. Pure: nothing here waits, and nothing here does I/O.
 
+pub mod codes;
 pub mod era;
 pub mod error;
 pub mod header;
