@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use crate::api::aside;
-use crate::api::error::problem::{Error, Task};
+use crate::api::error::kinds::{Error, Task};
 use crate::mcp::client::pool::Client;
 use crate::schema::from_query::Refused;
 use crate::schema::validate::Validators;

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use actix_rt::time::timeout;
 
-use crate::api::error::problem::Error;
+use crate::api::error::kinds::Error;
 use crate::offload;
 
 /// What a job comes to. `prepare` makes the job once it can begin, so that who waits copies nothing.

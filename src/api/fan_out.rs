@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::api::error::code::Code;
-use crate::api::error::problem::{About, Error, Task};
+use crate::api::error::kinds::{About, Error, Task};
 use crate::api::request::context::Context;
 use crate::config::servers::Server;
 use crate::mcp::client::options::CallOptions;

@@ -25,7 +25,7 @@ use actix_web::http::{ConnectionType, Method, Version};
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures::FutureExt;
 
-use crate::api::error::problem::Error;
+use crate::api::error::kinds::Error;
 use crate::api::handlers::{
     batch, docs, find_tools, health, list_servers, prompts, resources, rpc, session, tools,
 };

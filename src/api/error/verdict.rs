@@ -2,7 +2,7 @@
 //! numbers alone.
 
 use crate::api::error::code::Code;
-use crate::api::error::problem::{ACCEPTED_ENCODING, About, Error, Task};
+use crate::api::error::kinds::{ACCEPTED_ENCODING, About, Error, Task};
 use crate::mcp::protocol::codes;
 use crate::mcp::protocol::error::{Error as Cause, Failure, Stage};
 use crate::mcp::protocol::message::RpcError;

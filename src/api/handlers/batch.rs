@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::api::error::problem::{About, Error, Task};
+use crate::api::error::kinds::{About, Error, Task};
 use crate::api::handlers::tools::checked_call;
 use crate::api::openapi::mcp::Arguments;
 use crate::api::openapi::parameters;

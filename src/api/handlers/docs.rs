@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::api::aside;
-use crate::api::error::problem::{Error, Task};
+use crate::api::error::kinds::{Error, Task};
 use crate::api::fan_out;
 use crate::api::fan_out::Survey;
 use crate::api::openapi::parameters::{Asset, Deadline, Handshake, InServer, Session};

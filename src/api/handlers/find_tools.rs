@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::api::aside;
-use crate::api::error::problem::Error;
+use crate::api::error::kinds::Error;
 use crate::api::fan_out;
 use crate::api::fan_out::FailedServer;
 use crate::api::openapi::mcp::Tool as ToolSchema;

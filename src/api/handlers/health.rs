@@ -6,7 +6,7 @@ use actix_web::HttpResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::api::error::problem::Error;
+use crate::api::error::kinds::Error;
 use crate::api::openapi::problems::{LivenessProblems, ReadinessProblems, ServiceProblems};
 use crate::api::request::context::Context;
 use crate::api::response::json;

@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 
-use crate::api::error::problem::{Error, Task};
+use crate::api::error::kinds::{Error, Task};
 use crate::api::handlers::tools::list_of;
 use crate::api::openapi::mcp::{
     CompleteRequest, CompleteResult, GetPromptResult, ListPromptsResult, PromptArguments,

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::api::error::problem::{Error, Task};
+use crate::api::error::kinds::{Error, Task};
 use crate::api::handlers::tools::list_of;
 use crate::api::openapi::mcp::{
     ListResourceTemplatesResult, ListResourcesResult, ReadResourceResult,

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::api::error::problem::{About, Error, Task};
+use crate::api::error::kinds::{About, Error, Task};
 use crate::api::error::verdict::Verdict;
 use crate::api::handlers::tools::checked_call;
 use crate::api::openapi::mcp::{RpcRequest, RpcResponse};

@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::api::error::problem::{Error, Task};
+use crate::api::error::kinds::{Error, Task};
 use crate::api::openapi::mcp::{Ignored, InitializeResult, Pong};
 use crate::api::openapi::parameters::{Deadline, Handshake, InServer, Session};
 use crate::api::openapi::problems::{

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::api::argument_check;
 use crate::api::aside;
-use crate::api::error::problem::{Error, Task};
+use crate::api::error::kinds::{Error, Task};
 use crate::api::openapi::mcp::{Arguments, DescribedTool, ListToolsResult, ToolAnswer};
 use crate::api::openapi::parameters::{
     ArgumentsInQuery, Deadline, Handshake, InServer, OfTool, OnToolError, Page, ResultForm, Session,

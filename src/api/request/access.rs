@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 
 use crate::api::error::code::Code;
-use crate::api::error::problem::Error;
+use crate::api::error::kinds::Error;
 use crate::api::request::context::Context;
 use crate::mcp::protocol::message::random_hex;
 

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use actix_rt::time::{Sleep, sleep_until};
 
-use crate::api::error::problem::Error;
+use crate::api::error::kinds::Error;
 use crate::api::request::context::Context;
 use crate::api::request::extract;
 

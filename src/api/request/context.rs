@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use actix_web::{HttpRequest, web};
 
 use crate::api::error::code::Code;
-use crate::api::error::problem::{About, Error};
+use crate::api::error::kinds::{About, Error};
 use crate::api::request::access;
 use crate::api::request::extract;
 use crate::api::request::extract::Query;

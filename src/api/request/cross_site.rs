@@ -8,7 +8,7 @@
 use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, ORIGIN};
 
-use crate::api::error::problem::Error;
+use crate::api::error::kinds::Error;
 use crate::api::request::context::Context;
 use crate::api::request::extract::{is_json, single_header};
 use crate::api::request::forwarded;

@@ -9,7 +9,7 @@ use actix_web::web;
 use bytes::Bytes;
 use flate2::bufread::GzDecoder;
 
-use crate::api::error::problem::Error;
+use crate::api::error::kinds::Error;
 use crate::api::request::extract::no_room;
 use crate::mcp::limits::Share;
 

@@ -16,7 +16,7 @@ use serde::de::{Deserialize as _, Deserializer, Error as _};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::api::error::problem::Error;
+use crate::api::error::kinds::Error;
 use crate::api::openapi::mcp::Arguments;
 use crate::api::openapi::parameters;
 use crate::api::request::arrival::Arrival;

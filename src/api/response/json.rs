@@ -17,7 +17,7 @@ use bytes::Bytes;
 use ring::digest::{SHA256, digest};
 
 use crate::api::error::code::Code;
-use crate::api::error::problem::{About, Error};
+use crate::api::error::kinds::{About, Error};
 use crate::api::request::context::Context;
 use crate::mcp::http::pieces::Pieces;
 use crate::mcp::limits::{Budget, NoRoom, SMALL};

@@ -9,7 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use crate::api::error::problem::Error;
+use crate::api::error::kinds::Error;
 use crate::api::request::accept::Accept;
 use crate::api::request::context::Context;
 use crate::api::response::json;

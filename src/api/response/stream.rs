@@ -20,7 +20,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use futures::channel::mpsc;
 use futures::{FutureExt, Stream, StreamExt};
 
-use crate::api::error::problem::{About, Error};
+use crate::api::error::kinds::{About, Error};
 use crate::api::error::verdict::Verdict;
 use crate::api::handlers::rpc;
 use crate::api::handlers::tools::checked_call;
