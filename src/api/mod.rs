@@ -30,8 +30,8 @@ use crate::api::handlers::{
     batch, docs, find_tools, health, list_servers, prompts, resources, rpc, session, tools,
 };
 use crate::api::request::context::{Captures, Context};
-use crate::api::request::{access, cross_site};
-use crate::api::response::json;
+use crate::api::request::{auth, cross_site};
+use crate::api::response::{access_log, json};
 pub use crate::api::state::State;
 pub use crate::api::tool_docs::common::Common;
 pub use crate::schema::validate::Validators;
@@ -167,7 +167,7 @@ pub async fn serve(state: Rc<State>, request: HttpRequest, payload: web::Payload
         Err(_) => problem(&mut context, &Error::Internal),
     };
     let response = in_pieces(&mut context, response);
-    let mut response = access::finish(&context, response);
+    let mut response = access_log::finish(&context, response);
     // HTTP/1.0 knows no chunks: there, the end of the connection is the end of what comes piece by piece.
     let ends_with_connection =
         request.head().version == Version::HTTP_10 && response.body().size() == BodySize::Stream;
@@ -224,7 +224,7 @@ async fn answer(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     cross_site::check(context)?;
     // A browser that opens a page sends no key; what the page shows, it asks for with one.
     if route.path.starts_with("/api/") && route.endpoint != Endpoint::PageOfServer {
-        access::check_key(context)?;
+        auth::check_key(&context.state.settings.keys, context.request.headers())?;
     }
     context.read_target(captures)?;
     match route.endpoint {

@@ -25,8 +25,9 @@ use crate::api::openapi::mcp::Arguments;
 use crate::api::openapi::parameters;
 use crate::api::openapi::parameters::{Deadline, OnToolError};
 use crate::api::openapi::problems::{BodyProblems, GatewayProblems};
+use crate::api::request::body;
 use crate::api::request::context::Context;
-use crate::api::request::extract;
+use crate::api::request::options;
 use crate::api::state::State;
 use crate::config::servers::{Server, ToolErrors};
 use crate::mcp::client::operation::ToolCall;
@@ -46,7 +47,7 @@ pub(crate) struct Batch<'a> {
     #[schema(value_type = Vec<BatchCall<'_>>)]
     calls: Vec<&'a RawValue>,
     /// A deadline for all of them, in milliseconds, if it is lower than the configured one.
-    #[serde(default, deserialize_with = "extract::milliseconds")]
+    #[serde(default, deserialize_with = "options::milliseconds")]
     #[schema(schema_with = parameters::milliseconds)]
     timeout_ms: Option<u64>,
 }
@@ -112,8 +113,8 @@ pub(crate) struct BatchResult<'a> {
     ),
 )]
 pub(crate) async fn batch(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
-    let body = extract::body(context).await?;
-    let object = extract::object(&body)?;
+    let body = body::read(context).await?;
+    let object = body::object(&body)?;
     let batch: Batch<'_> = serde_json::from_str(object.get())
         .map_err(|error| Error::invalid(format!("The body is no batch: {error}")))?;
     let limits = context.state.settings.limits;
@@ -124,9 +125,9 @@ pub(crate) async fn batch(context: &mut Context<'_>) -> Result<HttpResponse, Err
             batch.calls.len()
         )));
     }
-    let tool_errors = extract::tool_errors_asked(context)?;
+    let tool_errors = options::tool_errors_asked(context)?;
     let configured = context.state.settings.timeout;
-    let asked = extract::asked_timeout(context, batch.timeout_ms)?;
+    let asked = options::asked_timeout(context, batch.timeout_ms)?;
     let job = Rc::new(Job {
         state: Rc::clone(context.state),
         request_id: context.id.clone(),
@@ -240,7 +241,7 @@ impl Job {
         let mut wishes =
             CallOptions::within(own.map_or(self.deadline, |own| own.min(self.deadline)));
         wishes.session = session(item.session_id.as_deref())?;
-        let nothing = extract::object(b"{}")?;
+        let nothing = body::object(b"{}")?;
         let tool_call = ToolCall {
             meta: item.meta,
             ..ToolCall::of(&item.tool, item.arguments.unwrap_or(nothing))
@@ -329,12 +330,12 @@ fn read(written: &[u8]) -> Result<BatchCall<'_>, Error> {
         .map_err(|error| Error::invalid(format!("This is no call: {error}")))?;
     for (name, value) in [("arguments", item.arguments), ("_meta", item.meta)] {
         if let Some(value) = value {
-            extract::require_object(value, &format!("'{name}'"))?;
+            body::require_object(value, &format!("'{name}'"))?;
         }
     }
     Ok(item)
 }
 
 fn session(written: Option<&str>) -> Result<Option<SessionId>, Error> {
-    extract::session_id(written.unwrap_or_default().as_bytes())
+    options::session_id(written.unwrap_or_default().as_bytes())
 }

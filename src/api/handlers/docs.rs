@@ -18,9 +18,9 @@ use crate::api::openapi::problems::{
     AssetProblems, ListProblems, PageProblems, ServiceProblems, SurveyProblems,
 };
 use crate::api::request::context::Context;
-use crate::api::request::extract;
 use crate::api::request::forwarded;
 use crate::api::request::forwarded::Base;
+use crate::api::request::options;
 use crate::api::response::json;
 use crate::api::tool_docs::document::Source;
 use crate::config::servers::Server;
@@ -90,7 +90,7 @@ pub(crate) fn openapi(context: &Context<'_>) -> Result<HttpResponse, Error> {
 )]
 pub(crate) async fn openapi_of_server(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     let server = context.server()?;
-    let wishes = extract::wishes(context, server, None)?;
+    let wishes = options::of(context, server, None)?;
     let mut client = context.state.pool.client(server, wishes);
     let listed = client.ask_for_tools().await;
     context.note_timing(&mut client);
@@ -127,7 +127,7 @@ pub(crate) async fn openapi_of_server(context: &mut Context<'_>) -> Result<HttpR
     ),
 )]
 pub(crate) async fn openapi_of_all(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
-    let timeout = extract::asked_timeout(context, None)?;
+    let timeout = options::asked_timeout(context, None)?;
     let deadline = context.started + timeout.unwrap_or(context.state.settings.timeout);
     let survey = fan_out::tools(context, context.state.servers.iter(), timeout, true).await;
     let survey = survey.within_one_list(context);

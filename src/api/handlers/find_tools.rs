@@ -18,9 +18,9 @@ use crate::api::openapi::mcp::Tool as ToolSchema;
 use crate::api::openapi::parameters::{Deadline, Search};
 use crate::api::openapi::problems::SearchProblems;
 use crate::api::request::context::Context;
-use crate::api::request::extract;
+use crate::api::request::options;
+use crate::api::request::query::execute_path;
 use crate::api::response::json;
-use crate::api::tool_docs::document::execute_path;
 use crate::config::servers::Server;
 use crate::mcp::tools_cache::{ToolWords, Tools};
 use crate::mcp::words;
@@ -81,7 +81,7 @@ pub(crate) struct FoundTool<'a> {
 pub(crate) async fn find(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     let wanted = Wanted::of(context.query.get("q")?.unwrap_or_default());
     let limit = limit(context.query.get("limit")?)?;
-    let timeout = extract::asked_timeout(context, None)?;
+    let timeout = options::asked_timeout(context, None)?;
     let deadline = context.started + timeout.unwrap_or(context.state.settings.timeout);
     let chosen: Vec<&Arc<Server>> = match context.query.get("server")? {
         None => context.state.servers.iter().collect(),

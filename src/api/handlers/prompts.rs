@@ -9,8 +9,9 @@ use crate::api::openapi::mcp::{
 };
 use crate::api::openapi::parameters::{Deadline, Handshake, InServer, OfPrompt, Page, Session};
 use crate::api::openapi::problems::{BodyProblems, ListProblems, PromptProblems};
+use crate::api::request::body;
 use crate::api::request::context::Context;
-use crate::api::request::extract;
+use crate::api::request::options;
 use crate::api::response::json;
 use crate::mcp::client::operation::PromptCall;
 use crate::mcp::protocol::lists::Listing;
@@ -49,11 +50,11 @@ pub(crate) async fn list(context: &mut Context<'_>) -> Result<HttpResponse, Erro
 )]
 pub(crate) async fn get(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     let server = context.server()?;
-    let body = extract::body(context).await?;
-    let wishes = extract::wishes(context, server, None)?;
+    let body = body::read(context).await?;
+    let wishes = options::of(context, server, None)?;
     let prompt = PromptCall {
         name: context.prompt.as_deref().unwrap_or_default(),
-        arguments: extract::object(&body)?,
+        arguments: body::object(&body)?,
     };
     let mut client = context.state.pool.client(server, wishes);
     let outcome = client.get_prompt(&prompt).await;
@@ -82,10 +83,10 @@ pub(crate) async fn get(context: &mut Context<'_>) -> Result<HttpResponse, Error
 )]
 pub(crate) async fn complete(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     let server = context.server()?;
-    let body = extract::body(context).await?;
-    let object = extract::object(&body)?;
-    let wishes = extract::wishes(context, server, None)?;
-    let params = extract::members(object, "The body")?;
+    let body = body::read(context).await?;
+    let object = body::object(&body)?;
+    let wishes = options::of(context, server, None)?;
+    let params = body::members(object, "The body")?;
     for name in ["ref", "argument"] {
         if !params
             .get(name)

@@ -21,7 +21,7 @@ use crate::api::openapi::parameters::{
 use crate::api::openapi::problems::{ListProblems, NamedServerProblems, ReadProblems};
 use crate::api::request::accept::Accept;
 use crate::api::request::context::Context;
-use crate::api::request::extract;
+use crate::api::request::options;
 use crate::api::response::json;
 use crate::json::{for_each_element, named, text_of};
 use crate::mcp::protocol::error::{Error as Cause, Executed, Failure, Stage};
@@ -134,7 +134,7 @@ pub(crate) async fn read(context: &mut Context<'_>) -> Result<HttpResponse, Erro
             ));
         }
     };
-    let wishes = extract::wishes(context, server, None)?;
+    let wishes = options::of(context, server, None)?;
     let deadline = wishes.deadline;
     let mut client = context.state.pool.client(server, wishes);
     let outcome = client.read_resource(&uri).await;

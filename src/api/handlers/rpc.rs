@@ -16,8 +16,9 @@ use crate::api::openapi::mcp::{RpcRequest, RpcResponse};
 use crate::api::openapi::parameters::{Deadline, Handshake, InServer, Session};
 use crate::api::openapi::problems::RpcProblems;
 use crate::api::request::accept::Accept;
+use crate::api::request::body;
 use crate::api::request::context::Context;
-use crate::api::request::extract;
+use crate::api::request::options;
 use crate::api::response::json;
 use crate::api::response::negotiate::{LINES, LIVE};
 use crate::api::response::stream;
@@ -57,7 +58,7 @@ use crate::mcp::protocol::error::Executed;
 )]
 pub(crate) async fn rpc(context: &mut Context<'_>) -> HttpResponse {
     let body = match context.server() {
-        Ok(_) => extract::body(context).await,
+        Ok(_) => body::read(context).await,
         Err(error) => Err(error),
     };
     let body = match body {
@@ -79,7 +80,7 @@ pub(crate) async fn rpc(context: &mut Context<'_>) -> HttpResponse {
         Ok(server) => server,
         Err(error) => return refusal(context, &error, INVALID_REQUEST, Some(request.id)),
     };
-    let wishes = match extract::wishes(context, server, None) {
+    let wishes = match options::of(context, server, None) {
         Ok(wishes) => wishes,
         Err(error) => return refusal(context, &error, INVALID_REQUEST, Some(request.id)),
     };
@@ -141,7 +142,7 @@ impl<'a> Request<'a> {
             ));
         }
         let value: &RawValue = serde_json::from_str(text)
-            .map_err(|error| (PARSE_ERROR, extract::not_json(&error), None))?;
+            .map_err(|error| (PARSE_ERROR, body::not_json(&error), None))?;
         let Ok(members) = Members::of(value.get()) else {
             return Err(wrong("The body must be a JSON-RPC request, an object"));
         };
@@ -181,7 +182,7 @@ impl<'a> Request<'a> {
         }
         let params = match members.get("params") {
             None => Members(Vec::new()),
-            Some(params) => match extract::members(params, "'params'") {
+            Some(params) => match body::members(params, "'params'") {
                 Ok(params) => params,
                 Err(error) => return Err((INVALID_PARAMS, error, Some(id))),
             },
@@ -246,7 +247,7 @@ impl<'a> Request<'a> {
         client: &mut Client<'_>,
     ) -> Result<Outcome, Error> {
         let name = self.name().unwrap_or_default();
-        let nothing = extract::object(b"{}")?;
+        let nothing = body::object(b"{}")?;
         let known = [
             "name",
             "arguments",

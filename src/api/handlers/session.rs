@@ -9,8 +9,9 @@ use crate::api::openapi::parameters::{Deadline, Handshake, InServer, Session};
 use crate::api::openapi::problems::{
     BodyProblems, RequestProblems, ServerProblems, SessionProblems, SiteProblems,
 };
+use crate::api::request::body;
 use crate::api::request::context::Context;
-use crate::api::request::extract;
+use crate::api::request::options;
 use crate::api::response::json;
 use crate::mcp::client::options::{CallOptions, Init};
 use crate::mcp::protocol::header::SessionId;
@@ -35,12 +36,12 @@ use crate::mcp::protocol::header::SessionId;
 )]
 pub(crate) async fn initialize(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     let server = context.server()?;
-    let body = extract::body(context).await?;
-    extract::object(&body)?;
+    let body = body::read(context).await?;
+    body::object(&body)?;
     let wishes = CallOptions {
         init: Init::Always,
         close: false,
-        ..extract::wishes(context, server, None)?
+        ..options::of(context, server, None)?
     };
     let mut client = context.state.pool.client(server, wishes);
     let outcome = client.initialize().await;
@@ -68,7 +69,7 @@ pub(crate) async fn initialize(context: &mut Context<'_>) -> Result<HttpResponse
 )]
 pub(crate) async fn end(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     let server = context.server()?;
-    let wishes = extract::wishes(context, server, None)?;
+    let wishes = options::of(context, server, None)?;
     if wishes.session.is_none() {
         return Err(Error::invalid(
             "Name the session to end in 'sessionId' or in the header 'Mcp-Session-Id'",
@@ -104,7 +105,7 @@ pub(crate) async fn end(context: &mut Context<'_>) -> Result<HttpResponse, Error
 )]
 pub(crate) async fn ping(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     let server = context.server()?;
-    let wishes = extract::wishes(context, server, None)?;
+    let wishes = options::of(context, server, None)?;
     let mut client = context.state.pool.client(server, wishes);
     let outcome = client.ping().await;
     context.note_timing(&mut client);

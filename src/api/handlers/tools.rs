@@ -16,16 +16,17 @@ use crate::api::openapi::parameters::{
     ArgumentsInQuery, Deadline, Handshake, InServer, OfTool, OnToolError, Page, ResultForm, Session,
 };
 use crate::api::openapi::problems::{BodyProblems, CallProblems, ListProblems, ToolProblems};
+use crate::api::request::body;
 use crate::api::request::context::Context;
-use crate::api::request::extract;
 use crate::api::request::forwarded;
 use crate::api::request::forwarded::Base;
+use crate::api::request::options;
+use crate::api::request::query::execute_path;
 use crate::api::response::json;
 use crate::api::response::negotiate::Wanted;
 use crate::api::response::stream;
 use crate::api::response::stream::{Frame, Job};
 use crate::api::state::State;
-use crate::api::tool_docs::document::execute_path;
 use crate::config::servers::{ArgumentChecks, Server, ToolErrors};
 use crate::json::Members;
 use crate::mcp::client::operation::ToolCall;
@@ -64,7 +65,7 @@ pub(crate) async fn list_of(
     task: Task,
 ) -> Result<HttpResponse, Error> {
     let server = context.server()?;
-    let wishes = extract::wishes(context, server, None)?;
+    let wishes = options::of(context, server, None)?;
     let cursor = context.query.get("cursor")?;
     let all = context.query.flag("all")?;
     if all && cursor.is_some() {
@@ -103,7 +104,7 @@ pub(crate) async fn list_of(
 )]
 pub(crate) async fn find(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     let server = context.server()?;
-    let wishes = extract::wishes(context, server, None)?;
+    let wishes = options::of(context, server, None)?;
     let deadline = wishes.deadline;
     let mut client = context.state.pool.client(server, wishes);
     let found = client.find_tool(context.tool()).await;
@@ -196,8 +197,8 @@ pub(crate) async fn execute(context: &mut Context<'_>) -> Result<HttpResponse, E
     // Before the body is read: a request that cannot be served is refused at once.
     let server = context.server()?;
     let wanted = Wanted::of(context)?;
-    let body = extract::body(context).await?;
-    let arguments = extract::object(&body)?;
+    let body = body::read(context).await?;
+    let arguments = body::object(&body)?;
     if let Wanted::Live(frame) = wanted {
         return live(context, server, frame, &body, false, None);
     }
@@ -262,7 +263,7 @@ async fn arguments_in_query(
     context: &Context<'_>,
     server: &Arc<Server>,
 ) -> Result<Box<RawValue>, Error> {
-    let wishes = extract::wishes(context, server, None)?;
+    let wishes = options::of(context, server, None)?;
     // A session that the caller wants opened is for the call.
     let wishes = match wishes.init {
         Init::Always => CallOptions::within(wishes.deadline),
@@ -288,7 +289,7 @@ async fn arguments_in_query(
                 };
                 aside::run(client.deadline(), prepare).await?
             }?;
-            extract::not_too_deep(context, arguments.get().as_bytes(), "The query")?;
+            body::not_too_deep(context, arguments.get().as_bytes(), "The query")?;
             Ok(arguments)
         }
         None if tools.is_complete() => Err(Error::upstream(
@@ -308,7 +309,7 @@ async fn arguments_in_query(
     operation_id = "callTool",
     tag = "tools",
     params(InServer, ResultForm, OnToolError, Session, Handshake, Deadline),
-    request_body(content = extract::Envelope<'_>, description = "The call"),
+    request_body(content = body::Envelope<'_>, description = "The call"),
     responses(
         ToolAnswer,
         CallProblems,
@@ -318,10 +319,10 @@ async fn arguments_in_query(
 pub(crate) async fn call(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     let server = context.server()?;
     let wanted = Wanted::of(context)?;
-    let body = extract::body(context).await?;
-    let envelope = extract::envelope(&body)?;
+    let body = body::read(context).await?;
+    let envelope = body::envelope(&body)?;
     context.tool = Some(envelope.name.clone());
-    let nothing: &RawValue = extract::object(b"{}")?;
+    let nothing: &RawValue = body::object(b"{}")?;
     if let Wanted::Live(frame) = wanted {
         return live(context, server, frame, &body, true, envelope.timeout_ms);
     }
@@ -336,8 +337,8 @@ async fn run(
     tool_call: &ToolCall<'_>,
     timeout_ms: Option<u64>,
 ) -> Result<HttpResponse, Error> {
-    let wishes = extract::wishes(context, server, timeout_ms)?;
-    let tool_errors = extract::tool_errors(context, server)?;
+    let wishes = options::of(context, server, timeout_ms)?;
+    let tool_errors = options::tool_errors(context, server)?;
     let mut client = context.state.pool.client(server, wishes);
     let outcome = match server.argument_checks {
         ArgumentChecks::On => checked_call(context.state, server, &mut client, tool_call).await,
@@ -385,11 +386,11 @@ fn live(
     is_envelope: bool,
     timeout_ms: Option<u64>,
 ) -> Result<HttpResponse, Error> {
-    let wishes = extract::wishes(context, server, timeout_ms)?;
+    let wishes = options::of(context, server, timeout_ms)?;
     let job = Job::Tool {
         body: body.clone(),
         is_envelope,
-        tool_errors: extract::tool_errors(context, server)?,
+        tool_errors: options::tool_errors(context, server)?,
     };
     Ok(stream::stream(context, server, wishes, frame, job))
 }

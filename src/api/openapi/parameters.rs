@@ -1,4 +1,4 @@
-//! The parameters that routes share. `extract` reads them; here is what a caller is told of them.
+//! The parameters that routes share. `request` reads them; here is what a caller is told of them.
 
 #![expect(
     dead_code,

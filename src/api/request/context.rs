@@ -9,9 +9,9 @@ use actix_web::{HttpRequest, web};
 
 use crate::api::error::code::Code;
 use crate::api::error::kinds::{About, Error};
-use crate::api::request::access;
-use crate::api::request::extract;
-use crate::api::request::extract::Query;
+use crate::api::request::query;
+use crate::api::request::query::Query;
+use crate::api::request::request_id;
 use crate::api::state::State;
 use crate::caller_connection::Exchange;
 use crate::config::servers::Server;
@@ -74,7 +74,7 @@ impl<'a> Context<'a> {
             request,
             exchange: request.conn_data().cloned().unwrap_or_default(),
             payload: Some(payload),
-            id: access::request_id(request),
+            id: request_id::of(request.headers()),
             started: Instant::now(),
             route: "",
             server_name: None,
@@ -89,7 +89,7 @@ impl<'a> Context<'a> {
 
     /// Decodes what the path and the query say.
     pub(crate) fn read_target(&mut self, captures: Captures<'a>) -> Result<(), Error> {
-        let decoded = |segment: Option<&str>| segment.map(extract::segment).transpose();
+        let decoded = |segment: Option<&str>| segment.map(query::segment).transpose();
         self.server_name = decoded(captures.server)?;
         self.tool = decoded(captures.tool)?;
         self.prompt = decoded(captures.prompt)?;

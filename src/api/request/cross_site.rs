@@ -10,8 +10,8 @@ use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, ORIGIN};
 
 use crate::api::error::kinds::Error;
 use crate::api::request::context::Context;
-use crate::api::request::extract::{is_json, single_header};
 use crate::api::request::forwarded;
+use crate::api::request::headers::single_header;
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -47,5 +47,33 @@ fn check_type(headers: &HeaderMap) -> Result<(), Error> {
     match single_header(headers, &CONTENT_TYPE)? {
         Some(said) if !said.to_str().is_ok_and(is_json) => Err(Error::UnsupportedMediaType),
         _ => Ok(()),
+    }
+}
+
+/// `application/json` and every `+json` type, whatever their case and parameters.
+fn is_json(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+        || essence
+            .rsplit_once('+')
+            .is_some_and(|(_, suffix)| suffix.eq_ignore_ascii_case("json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_types_pass() {
+        for (content_type, passes) in [
+            ("application/json", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("application/vnd.api+json", true),
+            ("text/plain", false),
+            ("application/x-www-form-urlencoded", false),
+            ("text/json-ish", false),
+        ] {
+            assert_eq!(is_json(content_type), passes, "{content_type}");
+        }
     }
 }

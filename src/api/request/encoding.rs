@@ -10,8 +10,8 @@ use bytes::Bytes;
 use flate2::bufread::GzDecoder;
 
 use crate::api::error::kinds::Error;
-use crate::api::request::extract::no_room;
-use crate::mcp::limits::Share;
+use crate::mcp::limits::{NoRoom, Share};
+use crate::mcp::protocol::error::Executed;
 
 /// Bytes that one byte of gzip can stand for (RFC 1951: 258 bytes in two bits).
 const MOST_UNPACKED: usize = 1032;
@@ -64,4 +64,9 @@ fn unpack(body: &[u8], cap: usize) -> Result<Bytes, Error> {
         ));
     }
     Ok(unpacked.into())
+}
+
+/// The error of a request that no memory is left for.
+pub(crate) fn no_room(NoRoom: NoRoom) -> Error {
+    Error::NoRoom(Executed::No)
 }

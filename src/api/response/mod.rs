@@ -1,5 +1,6 @@
 //! From an MCP result to an HTTP response.
 
+pub(crate) mod access_log;
 pub(crate) mod json;
 pub(crate) mod negotiate;
 pub(crate) mod stream;

@@ -24,8 +24,8 @@ use crate::api::error::kinds::{About, Error};
 use crate::api::error::verdict::Verdict;
 use crate::api::handlers::rpc;
 use crate::api::handlers::tools::checked_call;
+use crate::api::request::body;
 use crate::api::request::context::Context;
-use crate::api::request::extract;
 use crate::api::response::negotiate::{LINES, LIVE};
 use crate::api::state::State;
 use crate::config::servers::{Server, ToolErrors};
@@ -219,16 +219,16 @@ async fn call_tool(
     is_envelope: bool,
     tool_errors: ToolErrors,
 ) -> Result<Bytes, Error> {
-    let nothing = extract::object(b"{}")?;
+    let nothing = body::object(b"{}")?;
     let name = subject.tool.as_deref().unwrap_or_default();
     let envelope = if is_envelope {
-        Some(extract::envelope(body)?)
+        Some(body::envelope(body)?)
     } else {
         None
     };
     let tool_call = match &envelope {
         Some(envelope) => envelope.tool_call(nothing),
-        None => ToolCall::of(name, extract::object(body)?),
+        None => ToolCall::of(name, body::object(body)?),
     };
     let result = checked_call(state, server, client, &tool_call).await?;
     if result.is_error && tool_errors == ToolErrors::Status {

@@ -23,7 +23,7 @@ use crate::api::tool_docs::{embed, names};
 use crate::json::{Members, text_member};
 
 use crate::api::fan_out::FailedServer;
-use crate::api::request::extract::path_segment;
+use crate::api::request::query::execute_path;
 use crate::mcp::protocol::tool::Tool;
 use crate::mcp::tools_cache::Tools;
 use crate::schema::example::Examples;
@@ -263,15 +263,6 @@ impl Source {
         components.insert(0, ("schemas".into(), schemas));
         Node::Object(components)
     }
-}
-
-/// The path that runs a tool.
-pub(crate) fn execute_path(server: &str, tool: &str) -> String {
-    format!(
-        "/api/mcp/{}/tools/{}/execute",
-        path_segment(server),
-        path_segment(tool)
-    )
 }
 
 fn member<'a>(name: impl Into<Cow<'a, str>>, value: impl Into<Value>) -> (Cow<'a, str>, Node<'a>) {

@@ -1,70 +1,18 @@
-//! What surrounds every answer: request id, API keys, timing, and one line in the log.
+//! What every answer gets: security headers, request id, `Server-Timing`; and its line in the access log.
 
 use std::time::Duration;
 
+use actix_web::HttpResponse;
 use actix_web::http::header::{
-    AUTHORIZATION, CROSS_ORIGIN_RESOURCE_POLICY, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+    CROSS_ORIGIN_RESOURCE_POLICY, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
 };
-use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 
 use crate::api::error::code::Code;
-use crate::api::error::kinds::Error;
 use crate::api::request::context::Context;
-use crate::mcp::protocol::message::random_hex;
+use crate::api::request::request_id::REQUEST_ID;
 
-/// The id a request is known by, here and in the log.
-pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
-const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
-/// The longest id taken from a caller.
-const LONGEST_ID: usize = 256;
-
-/// The caller's id, if it is 1 to 256 of `[A-Za-z0-9_-]`; else a new one.
-pub(crate) fn request_id(request: &HttpRequest) -> String {
-    let given = request.headers().get(REQUEST_ID);
-    given
-        .and_then(|value| value.to_str().ok())
-        .filter(|id| (1..=LONGEST_ID).contains(&id.len()))
-        .filter(|id| {
-            id.bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
-        })
-        .map_or_else(random_hex, Into::into)
-}
-
-/// Lets a request pass that brings one of the configured keys, in `X-API-Key` or as a bearer token; every request where
-/// none is configured. A request with two different credentials passes if either is a key.
-pub(crate) fn check_key(context: &Context<'_>) -> Result<(), Error> {
-    let keys = &context.state.settings.keys;
-    if keys.is_empty() {
-        return Ok(());
-    }
-    let headers = context.request.headers();
-    let bearer = headers
-        .get_all(AUTHORIZATION)
-        .filter_map(|value| bearer_token(value.as_bytes()));
-    let presented = headers
-        .get_all(API_KEY)
-        .map(HeaderValue::as_bytes)
-        .chain(bearer);
-    let mut accepted = false;
-    for key in presented.take(8) {
-        accepted |= keys.accepts(key);
-    }
-    if accepted {
-        Ok(())
-    } else {
-        Err(Error::Unauthorized)
-    }
-}
-
-fn bearer_token(value: &[u8]) -> Option<&[u8]> {
-    let (scheme, token) = value.split_at_checked("Bearer ".len())?;
-    scheme
-        .eq_ignore_ascii_case(b"Bearer ")
-        .then(|| token.trim_ascii())
-}
 
 /// Completes an answer and writes its line.
 pub(crate) fn finish(context: &Context<'_>, mut response: HttpResponse) -> HttpResponse {
@@ -130,9 +78,7 @@ fn push_millis(text: &mut String, spent: Duration) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use crate::api::request::access::{bearer_token, push_millis};
+    use super::*;
 
     #[test]
     fn durations_are_milliseconds_with_three_decimals() {
@@ -148,13 +94,5 @@ mod tests {
             push_millis(&mut text, Duration::from_micros(micros));
             assert_eq!(text, written);
         }
-    }
-
-    #[test]
-    fn bearer_tokens_are_found() {
-        assert_eq!(bearer_token(b"Bearer abc"), Some(&b"abc"[..]));
-        assert_eq!(bearer_token(b"bearer  abc "), Some(&b"abc"[..]));
-        assert_eq!(bearer_token(b"Basic abc"), None);
-        assert_eq!(bearer_token(b"Bearer"), None);
     }
 }

@@ -1,0 +1,319 @@
+//! The body of a request: read within its limit and the deadline, decompressed, and JSON that is not nested too deep.
+//!
+//! What is refused here never reaches a server.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task;
+use std::task::{Poll, Waker};
+use std::time::Instant;
+
+use actix_rt::time::{Sleep, sleep_until};
+use actix_web::http::header::CONTENT_LENGTH;
+use actix_web::web;
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use crate::api::error::kinds::Error;
+use crate::api::openapi::mcp::Arguments;
+use crate::api::openapi::parameters;
+use crate::api::request::context::Context;
+use crate::api::request::encoding;
+use crate::api::request::encoding::no_room;
+use crate::api::request::headers::single_header;
+use crate::api::request::options;
+use crate::json::{Members, nests_deeper_than};
+use crate::mcp::client::operation::ToolCall;
+use crate::mcp::limits::{SMALL, Share};
+
+/// Members of an object whose members are sent on one by one.
+const MOST_MEMBERS: usize = 10_000;
+/// What may come beside a body of any length: what the HTTP library reads ahead, and then some.
+const FRAMING: usize = 256 * 1024;
+
+/// The body of `POST .../call`.
+#[derive(Debug, serde::Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Envelope<'a> {
+    /// The tool.
+    pub name: String,
+    /// Its arguments, an object.
+    #[serde(borrow)]
+    #[schema(value_type = Option<Arguments>)]
+    pub arguments: Option<&'a RawValue>,
+    /// Request metadata, an object.
+    #[serde(borrow, rename = "_meta")]
+    #[schema(value_type = Option<Object>)]
+    pub meta: Option<&'a RawValue>,
+    /// Answers to `inputRequests`, an object.
+    #[serde(borrow)]
+    #[schema(value_type = Option<Object>)]
+    pub input_responses: Option<&'a RawValue>,
+    /// The state that came with them.
+    #[serde(borrow)]
+    #[schema(value_type = Option<Value>)]
+    pub request_state: Option<&'a RawValue>,
+    /// A deadline lower than the server's, in milliseconds.
+    #[serde(default, deserialize_with = "options::milliseconds")]
+    #[schema(schema_with = parameters::milliseconds)]
+    pub timeout_ms: Option<u64>,
+}
+
+impl<'a> Envelope<'a> {
+    /// The call in it; `nothing` stands for arguments that are not given.
+    pub(crate) fn tool_call<'c>(&'c self, nothing: &'c RawValue) -> ToolCall<'c>
+    where
+        'a: 'c,
+    {
+        ToolCall {
+            name: &self.name,
+            arguments: self.arguments.unwrap_or(nothing),
+            meta: self.meta,
+            input_responses: self.input_responses,
+            request_state: self.request_state,
+            others: None,
+        }
+    }
+}
+
+/// The body, within the cap, decompressed. That its type is not another than JSON, `cross_site` has made sure of.
+pub(crate) async fn read(context: &mut Context<'_>) -> Result<Bytes, Error> {
+    let cap = context.state.settings.limits.request_bytes;
+    let is_gzip = encoding::is_gzip(context.request.headers())?;
+    let announced = single_header(context.request.headers(), &CONTENT_LENGTH)?;
+    let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > cap) {
+        return Err(Error::PayloadTooLarge(cap));
+    }
+    let budget = context.state.pool.budget();
+    let Some(mut payload) = context.payload.take() else {
+        return Ok(Bytes::new());
+    };
+    let arrival = Arrival::of(context, cap);
+    let collected = collect(&mut payload, cap, budget.share(), arrival).await;
+    let mut body = match collected {
+        Ok(body) => body,
+        Err(error) => {
+            context.payload = Some(payload);
+            return Err(error);
+        }
+    };
+    if is_gzip {
+        body = encoding::gunzip(body, cap, budget.share()).await?;
+    }
+    not_too_deep(context, &body, "The body")?;
+    Ok(body)
+}
+
+/// Refuses JSON that nests deeper than configured.
+pub(crate) fn not_too_deep(context: &Context<'_>, json: &[u8], what: &str) -> Result<(), Error> {
+    let depth = context.state.settings.limits.depth;
+    if nests_deeper_than(json, depth) {
+        return Err(Error::invalid(format!(
+            "{what} nests deeper than {depth} levels"
+        )));
+    }
+    Ok(())
+}
+
+/// Reads a body to its end.
+///
+/// The first look is taken without leaving a waker. actix starts a handler before it hands on the body that it has read
+/// along with the head, and polls the handler again after every such handing on, there and nowhere else; a waker left
+/// at the first look would only make it go through all of a connection's work once more, for a tenth of a call's cost.
+async fn collect(
+    payload: &mut web::Payload,
+    cap: usize,
+    mut share: Share,
+    mut arrival: Arrival<'_>,
+) -> Result<Bytes, Error> {
+    let mut first_look = true;
+    let mut body = Bytes::new();
+    let mut pieces = BytesMut::new();
+    loop {
+        let chunk = poll_fn(|context| {
+            if std::mem::take(&mut first_look) {
+                let nobody = &mut task::Context::from_waker(Waker::noop());
+                return payload.poll_next_unpin(nobody).map(Ok);
+            }
+            match payload.poll_next_unpin(context) {
+                Poll::Ready(chunk) => Poll::Ready(Ok(chunk)),
+                Poll::Pending => arrival.poll(context).map(Err),
+            }
+        });
+        let chunk = match chunk.await? {
+            Some(Ok(chunk)) => chunk,
+            Some(Err(broken)) => {
+                log::debug!("a request body broke off: {broken}");
+                return Err(Error::invalid("The body could not be read"));
+            }
+            None => {
+                let body = if pieces.is_empty() {
+                    body
+                } else {
+                    pieces.freeze()
+                };
+                if body.len() <= SMALL {
+                    return Ok(body);
+                }
+                return share.keep(body).map_err(no_room);
+            }
+        };
+        if body.len().max(pieces.len()) + chunk.len() > cap {
+            return Err(Error::PayloadTooLarge(cap));
+        }
+        if body.is_empty() {
+            body = chunk;
+        } else {
+            if pieces.is_empty() {
+                pieces.extend_from_slice(&body);
+            }
+            pieces.extend_from_slice(&chunk);
+            share.hold(pieces.len()).map_err(no_room)?;
+        }
+    }
+}
+
+// === arrival ===
+
+/// The body of a call on its way. Until it is dropped, its connection is read from without a pause.
+pub(crate) struct Arrival<'c> {
+    context: &'c Context<'c>,
+    /// What the connection may have brought when the body is there, its framing included.
+    most: u64,
+    /// Made when the body did not come along with the head.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl<'c> Arrival<'c> {
+    /// At most `cap` bytes. In chunks it may be twice that, for small chunks with short extensions take as much again.
+    pub(crate) fn of(context: &'c Context<'c>, cap: usize) -> Self {
+        context.exchange.set_reading(true);
+        let most = cap.saturating_mul(2).saturating_add(FRAMING);
+        let most = u64::try_from(most).unwrap_or(u64::MAX);
+        Self {
+            context,
+            most: context.exchange.received().saturating_add(most),
+            timer: None,
+        }
+    }
+
+    /// Why the body is not waited for any longer. To be asked whenever there is nothing of it to read.
+    pub(crate) fn poll(&mut self, poll: &mut task::Context<'_>) -> Poll<Error> {
+        let context = self.context;
+        if context.exchange.received() > self.most {
+            let cap = context.state.settings.limits.request_bytes;
+            return Poll::Ready(Error::PayloadTooLarge(cap));
+        }
+        let timer = match &mut self.timer {
+            Some(timer) => timer,
+            None => match deadline(context) {
+                Ok(deadline) => self.timer.insert(Box::pin(sleep_until(deadline.into()))),
+                Err(error) => return Poll::Ready(error),
+            },
+        };
+        timer.as_mut().poll(poll).map(|()| Error::RequestTimeout)
+    }
+}
+
+impl Drop for Arrival<'_> {
+    fn drop(&mut self) {
+        self.context.exchange.set_reading(false);
+    }
+}
+
+/// The deadline of a call, as far as it is known without its body.
+fn deadline(context: &Context<'_>) -> Result<Instant, Error> {
+    let of_server = context.server().ok().and_then(|server| server.timeout);
+    Ok(context.started + options::timeout(context, of_server, None)?)
+}
+
+// === JSON ===
+
+/// The body as a JSON object, untouched; no body means `{}`.
+pub(crate) fn object(body: &[u8]) -> Result<&RawValue, Error> {
+    let body = if body.is_empty() { b"{}" } else { body };
+    let value: &RawValue = serde_json::from_slice(body).map_err(|error| not_json(&error))?;
+    require_object(value, "The body")?;
+    Ok(value)
+}
+
+/// The body as a call envelope.
+pub(crate) fn envelope(body: &[u8]) -> Result<Envelope<'_>, Error> {
+    object(body)?;
+    let envelope: Envelope<'_> = serde_json::from_slice(body)
+        .map_err(|error| Error::invalid(format!("The body is no call envelope: {error}")))?;
+    for (name, value) in [
+        ("arguments", envelope.arguments),
+        ("_meta", envelope.meta),
+        ("inputResponses", envelope.input_responses),
+    ] {
+        if let Some(value) = value {
+            require_object(value, &format!("'{name}'"))?;
+        }
+    }
+    Ok(envelope)
+}
+
+/// The members of `object`, unless they are so many that the list of them is much larger than they are.
+pub(crate) fn members<'a>(object: &'a RawValue, what: &str) -> Result<Members<'a>, Error> {
+    let Ok(members) = Members::of(object.get()) else {
+        return Err(not_an_object(what));
+    };
+    if members.0.len() > MOST_MEMBERS {
+        return Err(Error::invalid(format!(
+            "{what} holds more than {MOST_MEMBERS} members"
+        )));
+    }
+    Ok(members)
+}
+
+fn not_an_object(what: &str) -> Error {
+    Error::invalid(format!("{what} must be a JSON object"))
+}
+
+pub(crate) fn require_object(value: &RawValue, what: &str) -> Result<(), Error> {
+    if value.get().starts_with('{') {
+        return Ok(());
+    }
+    Err(not_an_object(what))
+}
+
+pub(crate) fn not_json(error: &serde_json::Error) -> Error {
+    Error::invalid(format!(
+        "The body is not JSON: see line {}, column {}",
+        error.line(),
+        error.column()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_must_be_objects() {
+        assert_eq!(object(b"").unwrap().get(), "{}");
+        assert_eq!(object(b" {\"a\": 1.10} ").unwrap().get(), "{\"a\": 1.10}");
+        for bad in [&b"[1]"[..], b"7", b"null", b"{", b"{}x", b"\xff", b" "] {
+            assert!(object(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn envelopes_are_strict() {
+        assert_eq!(envelope(br#"{"name":"t"}"#).unwrap().name, "t");
+        for bad in [
+            &br"{}"[..],
+            br#"{"name":7}"#,
+            br#"{"name":"t","arguments":[1]}"#,
+            br#"{"name":"t","_meta":1}"#,
+            br#"{"name":"t","argument":{}}"#,
+            br#"{"name":"t","timeoutMs":-1}"#,
+        ] {
+            assert!(envelope(bad).is_err(), "{bad:?}");
+        }
+    }
+}
