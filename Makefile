@@ -2,8 +2,7 @@
 
 .PHONY: test servers check cost load chaos fuzz
 
-# Every test, also those that `cargo test` ignores because they need what is not everywhere: real MCP servers and other people's
-# tools (Node 20 or later, npm, and Python 3.11 or later with venv), nginx, and Chromium (CHROMIUM names it, or /usr/bin/chromium).
+# Every test, also those that `cargo test` ignores because they need extra software: real MCP servers and tools of others (Node 20 or later, npm, and Python 3.11 or later with venv), nginx, and Chromium (CHROMIUM names it, or /usr/bin/chromium).
 test: servers
 	cargo test --locked -- --include-ignored
 
@@ -24,7 +23,7 @@ cost:
 load:
 	benches/load
 
-# Ten minutes of everything going wrong, and an account of it; docs/chaos.md keeps the last one.
+# Ten minutes of faults, and a report; docs/chaos.md keeps the last one.
 chaos:
 	benches/chaos
 
