@@ -2,11 +2,12 @@
 
 .PHONY: test servers check cost load chaos fuzz
 
-# Every test, also those that `cargo test` ignores because they need extra software: real MCP servers and tools of others (Node 20 or later, npm, and Python 3.11 or later with venv), nginx, and Chromium (CHROMIUM names it, or /usr/bin/chromium).
+# Every test, also those that `cargo test` ignores because they need extra software: real MCP servers and tools of others
+# (Node 20 or later, npm, and Python 3.11 or later with venv), nginx, and Chromium (CHROMIUM names it, or /usr/bin/chromium).
 test: servers
 	cargo test --locked -- --include-ignored
 
-# The pinned real servers, and other people's tools, into the ignored folders tests/*/.installed.
+# The pinned real servers, and tools of others, into the ignored folders tests/*/.installed.
 servers:
 	tests/real/install
 	tests/outside/install

@@ -1,4 +1,4 @@
-//! `GET .../execute`: tools that change nothing by their own account, with arguments from the query. No other.
+//! `GET .../execute`: read-only tools, and no others, with arguments from the query.
 
 use serde_json::{Value, json};
 

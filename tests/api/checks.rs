@@ -1,4 +1,4 @@
-//! Arguments that are held against a tool's schema before they are sent, where a server's entry says so.
+//! Arguments that are checked against the tool's schema before they are sent (`argumentChecks`).
 
 use serde_json::{Value, json};
 

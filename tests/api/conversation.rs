@@ -1,5 +1,5 @@
-//! What passes between a legacy server and its client before the answer: requests of the server's own, the stream that
-//! belongs to no request, streams that are resumed, and the transport of 2024-11-05.
+//! The conversation with a legacy server before its reply: requests of the server, the session's own stream, resumed streams, and
+//! the transport of 2024-11-05.
 
 use serde_json::{Value, json};
 
@@ -111,7 +111,7 @@ fn a_server_that_asks_without_end_is_cut_off_by_the_deadline() {
     assert!(replies(&upstream).len() <= 16, "{:?}", upstream.order());
 }
 
-// === The stream that belongs to no request ===
+// === The session's own stream ===
 
 /// A server that asks on its own stream, and answers a call only after that (Python SDK 1).
 fn asks_beside(request: &Request, state: &State) -> Reply {

@@ -1,9 +1,9 @@
-//! What the worst costs: every route with the most that a caller can send, and with the worst that a server can answer. No
-//! request may take more memory than the limits allow, or keep the worker from others for long.
+//! Worst cases: every route with the most that a caller can send, and with the worst that a server can answer. No
+//! request may take more memory than the limits allow, or block the worker for long.
 //!
-//! The table is driven by the list of routes: a new route without a row fails. The service has one worker. How long that is
-//! kept from others is counted in its own processor time between a request for `/livez` and the answer; what other processes do
-//! on the machine does not count.
+//! The table is driven by the list of routes: a new route without a row fails. The service has one worker. How long it is
+//! blocked is measured in its own processor time between a request for `/livez` and the response, so that other processes
+//! on the machine do not count.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -290,7 +290,7 @@ fn no_request_costs_more_than_its_limit() {
     assert!(excesses.is_empty(), "{}", excesses.join("\n"));
 }
 
-/// Somebody who asks `/livez` all the time, and what that and the system show.
+/// A probe that requests `/livez` all the time, and measures pauses and memory.
 struct Watch {
     process: Process,
     seen: Arc<Seen>,

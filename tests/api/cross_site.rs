@@ -1,4 +1,4 @@
-//! What a page of another site can have a browser send, it cannot have this service run. Here header by header; in Chromium in
+//! Requests that a browser sends for a page of another site run nothing. Header by header here, in Chromium in
 //! `other_sites`.
 
 use std::io::{BufReader, Write};
@@ -211,7 +211,7 @@ fn a_type_that_is_not_json_is_refused_with_a_body_and_without() {
     assert_eq!(upstream.order(), Vec::<String>::new());
 }
 
-/// By the head alone: the body may never come.
+/// By the headers alone: the body may never arrive.
 #[test]
 fn it_is_refused_before_the_body_is_there_and_before_the_key_is_asked_for() {
     let upstream = Upstream::start(servers::ts_v1_stateless);
@@ -234,7 +234,7 @@ fn it_is_refused_before_the_body_is_there_and_before_the_key_is_asked_for() {
     assert_eq!(upstream.order(), Vec::<String>::new());
 }
 
-/// What only reads is for links and images as well; what a tool says of itself decides there (`by_query`).
+/// A GET may come from links and images: there the annotation of the tool decides (`by_query`).
 #[test]
 fn reading_is_not_asked_where_from() {
     let (_upstream, app) = start();

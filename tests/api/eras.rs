@@ -1,4 +1,4 @@
-//! Which era a server speaks: found without running anything twice, remembered, and put right when it changes.
+//! The era of a server: found without running anything twice, cached, and corrected when it changes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -194,7 +194,7 @@ fn pinned_modern_is_never_probed_and_never_initialised() {
     );
 }
 
-// === Answers to the probe that say nothing of the era ===
+// === Replies to the probe that do not show the era ===
 
 #[test]
 fn a_probe_refused_for_want_of_credentials_is_no_fallback() {

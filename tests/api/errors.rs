@@ -1,4 +1,4 @@
-//! What goes wrong at the server, and what the caller is told.
+//! Failures of the server, and what the caller gets.
 
 use std::net::{TcpListener, TcpStream};
 
@@ -98,7 +98,7 @@ fn when_to_come_back_reaches_the_caller() {
             (status, Some(after))
         );
     }
-    // Where the server does not say, something is said all the same.
+    // A default where the server sends none.
     assert!(
         call(&failing(|| Reply::empty(429)))
             .header("retry-after")

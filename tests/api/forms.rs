@@ -1,4 +1,4 @@
-//! In which form a tool's result comes: what `Accept` and `result` ask for, and what becomes of a wish that cannot be met.
+//! Representations of a tool's result: negotiation by `Accept` and `result`, and 406 where none matches.
 
 use serde_json::{Value, json};
 

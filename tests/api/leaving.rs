@@ -1,5 +1,5 @@
-//! Calls that nobody waits for any more: a caller that goes away, a deadline, the end of the process. The server is told, in
-//! the way of its era, and no session is left.
+//! Cancellation: when the caller disconnects, the deadline passes or the process shuts down, the server is told in the way of its
+//! era, and no session is left. And the order of a shutdown.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -32,7 +32,7 @@ fn legacy(upstream: &Upstream) -> TestApp {
     TestApp::over_with(upstream, json!({"protocol": "legacy"}))
 }
 
-/// Sends a request on a connection that is closed when the answer to this is dropped.
+/// Sends a request on a connection that is closed when the returned value is dropped.
 fn begin(app: &TestApp, call: &Call) -> TcpStream {
     let mut caller = TcpStream::connect(app.address).unwrap();
     caller.write_all(&call.to_bytes(app.address)).unwrap();
@@ -257,7 +257,7 @@ fn readiness_goes_first() {
     assert_eq!(response.header("retry-after"), Some("1"));
     app.get("/livez").ok();
     app.echo().ok();
-    // And a second signal ends it there and then.
+    // A second signal ends it at once.
     app.signal("TERM");
     assert_eq!(app.ended().status.code(), Some(128 + 15));
 }

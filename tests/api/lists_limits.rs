@@ -1,4 +1,4 @@
-//! Lists as long as a limit allows, and longer: what they cost stays off the workers, and bounded.
+//! Long lists, up to the limit and over it: the work is done off the workers, and is bounded.
 
 use serde_json::{Value, json};
 

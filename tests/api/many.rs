@@ -1,4 +1,4 @@
-//! Tools of many servers: found at once, described with an example, and called at once.
+//! Tools of many servers: search, descriptions with an example, and batches.
 
 use serde_json::{Value, json};
 

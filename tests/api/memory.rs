@@ -1,5 +1,5 @@
-//! Memory is held until it is written: however slowly callers read and whatever they ask for at once, what the service holds for
-//! them stays within `limits.bufferedBytes`, and who finds no room is told so.
+//! Memory for bodies: it counts until it is written. However slowly callers read and however much they request at once, the service
+//! stays within `limits.bufferedBytes`, and answers 503 to those for whom there is no room.
 
 use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
@@ -91,7 +91,7 @@ fn until_there_is_room(mut call: impl FnMut() -> Response) {
     }
 }
 
-// === Answers that are not taken ===
+// === Responses that clients do not read ===
 
 #[test]
 fn answers_count_until_they_are_taken() {
@@ -108,7 +108,7 @@ fn answers_count_until_they_are_taken() {
     let grown = app.process().peak_memory() - before;
     assert!(grown < 32 * MIB + BESIDE, "{} MiB", grown / MIB);
 
-    // There is none for others, which are told so, and small ones go on.
+    // There is no room for others, which get 503; small ones are served.
     let refused = app.execute(SERVER, "large", &json!({}));
     assert_eq!(refused.header("retry-after"), Some("1"));
     let problem = refused.json();
@@ -118,7 +118,7 @@ fn answers_count_until_they_are_taken() {
     );
     app.echo().ok();
 
-    // One takes its answer: there is room at once. The others go away.
+    // One reads its response: there is room at once. The others disconnect.
     let taker = statuses.iter().position(|status| *status == 200).unwrap();
     let mut rest = Vec::new();
     callers[taker].read_to_end(&mut rest).unwrap();
@@ -289,7 +289,7 @@ fn calls_of_a_batch_come_to_their_deadline_though_nobody_reads() {
     drop(caller);
 }
 
-// === Callers who listen ===
+// === Streaming responses ===
 
 #[test]
 fn what_waits_for_a_slow_listener_is_bounded_in_bytes() {

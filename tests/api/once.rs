@@ -1,5 +1,5 @@
-//! Nothing runs twice: whatever a server does after it has read a call, it is not sent the call again, and the caller is not
-//! told that it did not run.
+//! Nothing runs twice: a call that the server has read is not sent again, whatever the server does then, and no error says that
+//! it did not run.
 
 use serde_json::{Value, json};
 

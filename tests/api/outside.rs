@@ -1,5 +1,5 @@
-//! The service and its documents in the hands of other people's tools: validators, generators of clients, schemathesis, and a
-//! browser. `tests/outside` holds what is done with each; here it is done to a running service with two real servers.
+//! The service and its documents as tools of others see them: validators, client generators, schemathesis, and a
+//! browser. `tests/outside` has the script for each; here they run against a service with two real servers.
 
 use std::path::Path;
 use std::process::Command;
@@ -95,7 +95,7 @@ fn openapi_python_client_makes_a_client() {
     setting.passes("./client", &["python"], &[]);
 }
 
-/// Tools that wait by design are cut short.
+/// Tools that wait by design get a short deadline.
 #[test]
 #[ignore = "needs the tools of tests/outside: make test installs them"]
 fn schemathesis_finds_nothing() {

@@ -1,4 +1,4 @@
-//! Asking whether something is there, and the headers that every response has.
+//! Ping, health, and the headers that every response has.
 
 use serde_json::json;
 

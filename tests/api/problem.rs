@@ -84,7 +84,7 @@ pub fn says(name: &str, sentence: &str) {
 }
 
 impl Problem {
-    /// Checks what a person is told, see [`says`].
+    /// Checks the sentence for callers, see [`says`].
     #[track_caller]
     pub fn says(&self, name: &str) {
         says(name, self.text("detail"));

@@ -1,5 +1,4 @@
-//! Two replicas behind nginx, as they are deployed; one is told to stop in the middle of the load. No call fails, and none
-//! runs twice.
+//! Two replicas behind nginx; one is stopped under load. No call fails, and none runs twice.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;

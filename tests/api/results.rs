@@ -1,4 +1,4 @@
-//! Results come out as they went in.
+//! Results reach the caller byte for byte.
 
 use serde_json::json;
 

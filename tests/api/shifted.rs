@@ -1,4 +1,4 @@
-//! No caller gets the answer of another: a connection over which more came than was asked for is not used again.
+//! No caller gets the response to another: a connection is not reused after bytes that do not belong to its request.
 
 use std::io;
 
@@ -25,8 +25,8 @@ fn message(request: &Request) -> &str {
     request.arguments()["message"].as_str().unwrap_or_default()
 }
 
-/// On its first connection, the server answers a call in this way; what else is asked there is answered one late. Everything
-/// is answered well on others.
+/// On its first connection, the server answers a call in this way, and every later request with the response to the one before.
+/// On other connections it answers correctly.
 fn shifts(first: impl Fn(&mut Wire, &Request) -> io::Result<()> + Send + Sync + 'static) -> Raw {
     Raw::start(move |wire| {
         let mut last = wire.call()?;
@@ -172,7 +172,7 @@ fn a_notification_s_response_that_does_not_end_is_the_last_on_its_connection() {
 
 #[test]
 fn what_comes_after_an_answer_proves_nothing_of_the_next_call() {
-    // An error that names nobody, after every answer: it may reach the service after the next call has reached the server.
+    // An error without an id, after every answer: it may reach the service after the next call has reached the server.
     let late = raw::json(
         400,
         r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32602,"message":"of another"}}"#,

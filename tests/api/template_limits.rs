@@ -1,10 +1,10 @@
-//! URI templates that stand for more than anybody wants to read.
+//! The limit on URIs that are expanded from templates.
 
 use crate::app::{SERVER, TestApp, encode, path};
 use crate::schema_limits::Cost;
 use crate::upstream::{Upstream, servers};
 
-/// A query of some 60 KB, that stands for 600 MB.
+/// A query of some 60 KB, which would expand to 600 MB.
 fn query() -> String {
     let template = encode(&"{a}".repeat(3_000));
     format!("template={template}&a={}", "x".repeat(30_000))

@@ -1,4 +1,4 @@
-//! Callers that wait: with a body, with a head, with taking their answer. None of them is waited for without an end.
+//! Slow clients: every wait for a head, for a body, and for a client to read its response has an end.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -156,7 +156,7 @@ fn a_body_that_comes_in_time_is_taken() {
     assert_eq!(upstream.executions(), 3);
 }
 
-/// A body that nobody reads: it would be read to its end otherwise, for as long as it comes.
+/// A body that no handler reads: otherwise actix-http would read it for as long as it comes.
 #[test]
 fn a_body_that_is_not_read_ends_its_connection() {
     let app = TestApp::over(&Upstream::start(servers::ts_v1_stateless));
@@ -302,7 +302,7 @@ fn a_request_ahead_of_its_turn_waits_for_it() {
     assert_eq!(said.matches("HTTP/1.1 200").count(), 2, "{said}");
 }
 
-/// A caller that sends far ahead is read from no further, which costs nothing; and then all of it is answered.
+/// Requests far ahead of their turn stay unread in the system, which costs nothing, and are answered later.
 #[test]
 fn many_requests_ahead_of_their_turn_wait_for_it() {
     const REQUESTS: usize = 20_000;
@@ -382,7 +382,7 @@ fn a_caller_that_does_not_take_its_answer_is_left() {
     assert!(taken.len() < 20 << 20, "{}", taken.len());
 }
 
-/// The stream of a server that never stops talking: nothing but the caller is waited for.
+/// The stream of a server that sends without end: only the client is waited for.
 #[test]
 fn a_caller_that_does_not_take_events_is_left() {
     const PROGRESS: &[u8] = b"data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"level\":\"info\",\"data\":\"01234567890123456789012345678901234567890123456789012345678901234567890123456789\"}}\n\n";
@@ -444,7 +444,7 @@ fn a_caller_that_takes_its_answer_slowly_gets_all_of_it() {
     assert!(taken > LENGTH, "{taken}");
 }
 
-// === What is left when the service is told to stop ===
+// === Shutdown ===
 
 #[test]
 fn a_hangup_of_the_terminal_stops_it_as_sigterm_does() {
@@ -458,7 +458,7 @@ fn a_hangup_of_the_terminal_stops_it_as_sigterm_does() {
     assert_eq!(upstream.open(), Vec::<String>::new());
 }
 
-/// Neither a call that does not end nor a session that the server does not let go holds the process for longer than it says.
+/// Neither a call that does not end nor a session that the server does not end delays the end of the process beyond its deadline.
 #[test]
 fn all_of_leaving_is_over_in_the_time_that_is_configured() {
     let upstream = Upstream::start(|request, state| {

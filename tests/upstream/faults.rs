@@ -1,6 +1,6 @@
-//! What can go wrong between two machines: one behaviour a fault, each the answer to one request.
+//! Faults between two machines: one behaviour for each, which is the answer to one request.
 //!
-//! Whatever of an answer these send says [`SECRET`]: that must not be seen anywhere.
+//! Every answer of these contains [`SECRET`], which must not appear anywhere.
 
 use std::io::Write;
 
@@ -165,7 +165,7 @@ pub fn drip_in_stream(request: &Request) -> Reply {
     Reply::stream(vec![Part::Drip(event(&answer(request)).into_bytes())])
 }
 
-/// The right answer after responses that are none yet.
+/// The right answer after interim responses.
 pub fn interim_responses(request: &Request) -> Reply {
     let answer = answer(request);
     let framing = format!("content-length: {}", answer.len());
@@ -261,7 +261,7 @@ pub fn empty_stream(_: &Request) -> Reply {
     Reply::events("")
 }
 
-/// The answer to somebody else.
+/// The reply to another request.
 pub fn answer_to_another(_: &Request) -> Reply {
     Reply::json(
         200,
@@ -269,7 +269,7 @@ pub fn answer_to_another(_: &Request) -> Reply {
     )
 }
 
-/// A result that names nobody.
+/// A result without an id.
 pub fn answer_to_nobody(_: &Request) -> Reply {
     Reply::events(event(&format!(
         r#"{{"jsonrpc":"2.0","id":null,"result":{{"x":"{SECRET}"}}}}"#

@@ -1,4 +1,4 @@
-//! What a server can answer so that it costs as much as possible to read, keep, search or hand on.
+//! Replies that cost as much as possible to read, cache, search or pass on.
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
@@ -56,7 +56,7 @@ static PAGE: LazyLock<String> = LazyLock::new(|| {
     vec![item; 10_000].join(",") + r#"],"nextCursor":"more","x":["#
 });
 
-/// Tools whose schemas cost whoever compiles them, fills them in or walks through them.
+/// Tools whose schemas are costly to compile, to make examples from, or to walk.
 static SCHEMAS: LazyLock<String> = LazyLock::new(|| {
     let members = |count, member: &dyn Fn(usize) -> Value| -> Map<String, Value> {
         (0..count).map(|n| (format!("p{n}"), member(n))).collect()

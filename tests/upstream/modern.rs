@@ -1,6 +1,6 @@
 //! What servers of 2026-07-28 have in common, and the points in which they differ.
 //!
-//! It is strict: every header and every member of `_meta` that the revision demands is looked at.
+//! It is strict: every header and every member of `_meta` that the revision demands is checked.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

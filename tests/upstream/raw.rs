@@ -1,5 +1,5 @@
-//! A server of connections, for what happens below HTTP or between two answers: each connection is served by a function that
-//! reads and writes as it likes. It counts what it runs.
+//! A scripted server below HTTP, for what happens on a connection or between two responses: a function serves each connection, and
+//! reads and writes as it likes. The server counts the calls that it executes.
 
 use std::io::{self, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -1,6 +1,5 @@
-//! What real servers need beside a request and its answer: that their own requests are answered, that their streams are
-//! resumed, that they are told when nobody waits any more, the transport of 2024-11-05, and, of the newer half, that they are
-//! called again with what they asked for.
+//! The less common parts of the protocol with real servers: requests of the server, resumed streams, cancellation, the transport of
+//! 2024-11-05, and, in the modern era, the repeated call with the input that the server asked for.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -127,7 +126,7 @@ fn python_1_over_2024_11_05_gets_answers() {
     assert!(ask("roots").contains("Method not found"));
 }
 
-/// What is waiting is told that nobody waits for it, be it a caller that goes away or a deadline.
+/// A call is cancelled when its caller disconnects and when its deadline passes.
 #[track_caller]
 fn is_cancelled(name: &str, running: &Running, app: &TestApp) {
     let mut caller = TcpStream::connect(app.address).unwrap();
