@@ -68,6 +68,7 @@ fn what_is_pure_stays_pure() {
         "mcp/stream/collapse.rs",
         "mcp/stream/sse.rs",
         "mcp/protocol/message.rs",
+        "mcp/protocol/request.rs",
         "mcp/protocol/outcome.rs",
         "mcp/protocol/era.rs",
     ] {

@@ -23,8 +23,9 @@ use crate::config::servers::{ByIdentity, Server, Servers};
 use crate::mcp::http::transport::{Post, Transport};
 use crate::mcp::protocol::error::Error;
 use crate::mcp::protocol::header::SessionId;
-use crate::mcp::protocol::message;
-use crate::mcp::protocol::message::{Id, Params};
+use crate::mcp::protocol::id::Id;
+use crate::mcp::protocol::request;
+use crate::mcp::protocol::request::Params;
 
 /// A server that takes longer to end a session or to take a cancellation is left to itself.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -323,7 +324,7 @@ async fn open(
     sessions: Sessions,
 ) -> Opening {
     let id = Id::random();
-    let body = message::encode(Some(&id), "initialize", &Params::initialize(offered))?;
+    let body = request::encode(Some(&id), "initialize", &Params::initialize(offered))?;
     let mut reply = transport
         .post(Post {
             server: &server,
@@ -349,7 +350,7 @@ async fn cancel(transport: &Transport, server: &Server, abandoned: Abandoned) {
         server,
         target: &server.url,
         headers: &abandoned.headers,
-        body: message::cancelled(&abandoned.id).into(),
+        body: request::cancelled(&abandoned.id).into(),
         id: None,
     };
     match timeout(PATIENCE, transport.post(post)).await {

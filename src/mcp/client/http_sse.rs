@@ -14,9 +14,9 @@ use crate::config::servers::Server;
 use crate::mcp::client::conversation::Conversation;
 use crate::mcp::http::transport::{Events, Post, Transport, same_origin};
 use crate::mcp::protocol::error::Error;
-use crate::mcp::protocol::message;
-use crate::mcp::protocol::message::Id;
+use crate::mcp::protocol::id::Id;
 use crate::mcp::protocol::outcome::Head;
+use crate::mcp::protocol::request;
 use crate::mcp::stream::collapse::Step;
 
 /// How long the first event may take.
@@ -71,7 +71,7 @@ impl Channel {
 
     /// Cancels what still runs, and closes the stream after that.
     pub(crate) fn abandon(self, transport: Transport, server: Arc<Server>, id: &Id) {
-        let body = message::cancelled(id).into();
+        let body = request::cancelled(id).into();
         actix_rt::spawn(async move {
             let post = Post {
                 server: &server,

@@ -16,8 +16,9 @@ use crate::mcp::protocol::era;
 use crate::mcp::protocol::era::Era;
 use crate::mcp::protocol::error::{Error, Refusal, Stage};
 use crate::mcp::protocol::header;
+use crate::mcp::protocol::id::Id;
 use crate::mcp::protocol::lists::Listing;
-use crate::mcp::protocol::message::{Id, Meta, Params};
+use crate::mcp::protocol::request::{Meta, Params};
 use crate::mcp::stream::notifications::Watch;
 
 /// How long a server may take to say whether it has come to want sessions, while its answer waits.

@@ -15,7 +15,9 @@ use crate::mcp::protocol::era;
 use crate::mcp::protocol::error::{Error, Stage};
 use crate::mcp::protocol::header;
 use crate::mcp::protocol::header::encode_value;
-use crate::mcp::protocol::message::{Id, Meta, Params};
+use crate::mcp::protocol::id::Id;
+use crate::mcp::protocol::request::{Meta, Params};
+use crate::mcp::protocol::versions;
 use crate::mcp::stream::notifications::Watch;
 use crate::mcp::tools_cache::Tools;
 
@@ -48,7 +50,7 @@ impl Client<'_> {
         let mut headers = Vec::with_capacity(3 + mirrored.len());
         headers.push((
             header::PROTOCOL_VERSION,
-            HeaderValue::from_static(era::MODERN),
+            HeaderValue::from_static(versions::MODERN),
         ));
         headers.push((header::METHOD, operation.method_header()?));
         if let Some(name) = operation.name {

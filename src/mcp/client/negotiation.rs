@@ -14,8 +14,10 @@ use crate::mcp::client::session_guard::Session;
 use crate::mcp::protocol::era;
 use crate::mcp::protocol::era::{Discovered, Era};
 use crate::mcp::protocol::error::{Error, Executed, Stage};
-use crate::mcp::protocol::message;
-use crate::mcp::protocol::message::{Id, Params};
+use crate::mcp::protocol::id::Id;
+use crate::mcp::protocol::request;
+use crate::mcp::protocol::request::Params;
+use crate::mcp::protocol::versions;
 
 /// How long an `initialize` whose caller has gone is still waited for, to end the session it opens.
 const GRACE: Duration = Duration::from_secs(10);
@@ -161,10 +163,10 @@ impl Client<'_> {
         self.clock.enter(Stage::Handshake);
         let result = self.initialize_in_era().await?;
         let settled: InitializeResult = serde_json::from_slice(&result)?;
-        let version = era::legacy_version(&settled.protocol_version)
+        let version = versions::legacy_version(&settled.protocol_version)
             .ok_or_else(|| Error::Malformed("the server settled on an unknown revision".into()))?;
         self.version = Some(version);
-        let initialized = message::encode(None, "notifications/initialized", &Params::default())
+        let initialized = request::encode(None, "notifications/initialized", &Params::default())
             .map_err(|error| Error::unwritable(&error))?;
         self.conversation().tell(initialized.into()).await?;
         Ok(result)
@@ -216,7 +218,7 @@ impl Client<'_> {
         };
         self.session = Session::Channel(channel);
         let id = Id::random();
-        let body = message::encode(Some(&id), "initialize", &Params::initialize(self.offered()))
+        let body = request::encode(Some(&id), "initialize", &Params::initialize(self.offered()))
             .map_err(|error| Error::unwritable(&error))?;
         let conversation = self.conversation();
         let Session::Channel(channel) = &mut self.session else {
@@ -231,7 +233,7 @@ impl Client<'_> {
     fn offered(&self) -> &'static str {
         match self.server.protocol {
             Protocol::Legacy(version) => version,
-            Protocol::Auto | Protocol::Modern => era::LEGACY,
+            Protocol::Auto | Protocol::Modern => versions::LEGACY,
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use crate::json::Members;
 use crate::mcp::protocol::error::Error;
 use crate::mcp::protocol::lists::Listing;
-use crate::mcp::protocol::message::Params;
+use crate::mcp::protocol::request::Params;
 
 /// A call of one tool, as the caller gave it.
 #[derive(Debug, Clone, Copy)]

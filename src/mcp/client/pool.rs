@@ -19,8 +19,9 @@ use crate::mcp::memory::Memory;
 use crate::mcp::protocol::era::Era;
 use crate::mcp::protocol::error::{Error, Executed, Failure, Stage};
 use crate::mcp::protocol::header::SessionId;
-use crate::mcp::protocol::message;
-use crate::mcp::protocol::message::{Id, Params};
+use crate::mcp::protocol::id::Id;
+use crate::mcp::protocol::request;
+use crate::mcp::protocol::request::Params;
 use crate::mcp::sessions::{Abandoned, Sessions};
 use crate::mcp::stream::notifications::Watch;
 use crate::mcp::tools_cache::Tools;
@@ -211,7 +212,7 @@ impl Client<'_> {
         params: &Params<'_>,
     ) -> Result<Bytes, Error> {
         let body =
-            message::encode(Some(id), method, params).map_err(|error| Error::unwritable(&error))?;
+            request::encode(Some(id), method, params).map_err(|error| Error::unwritable(&error))?;
         let budget = self.pool.transport.budget();
         let no_room = |_| Error::NoRoom { sent: false };
         budget.keep(body.into()).map_err(no_room)

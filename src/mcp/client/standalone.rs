@@ -14,7 +14,7 @@ use crate::config::servers::Listen;
 use crate::mcp::client::conversation::Standalone;
 use crate::mcp::client::pool::Client;
 use crate::mcp::client::session_guard::Session;
-use crate::mcp::protocol::message::Id;
+use crate::mcp::protocol::id::Id;
 
 /// How long the head of the stream is waited for. Where there is one, it is sent at once.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -10,13 +10,7 @@ use serde_json::value::RawValue;
 use crate::mcp::protocol::codes;
 use crate::mcp::protocol::error::Error;
 use crate::mcp::protocol::message::RpcError;
-
-/// The modern revision this client speaks.
-pub const MODERN: &str = "2026-07-28";
-/// The newest legacy revision this client speaks: what `initialize` offers.
-pub const LEGACY: &str = "2025-11-25";
-/// The revisions `initialize` may settle on. Python SDK 1.8 answers 2024-11-05 over Streamable HTTP.
-const LEGACY_SPOKEN: [&str; 4] = [LEGACY, "2025-06-18", "2025-03-26", "2024-11-05"];
+use crate::mcp::protocol::versions;
 
 /// What is remembered of a server. Safe to lose, and corrected when it proves wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,12 +46,6 @@ impl Era {
     };
 }
 
-/// The spoken revision equal to `version`, if there is one. rmcp 0.8 echoes whatever it is offered, so that an
-/// unknown answer is a fault.
-pub fn legacy_version(version: &str) -> Option<&'static str> {
-    LEGACY_SPOKEN.into_iter().find(|known| *known == version)
-}
-
 /// What a failed `server/discover` says; `None` when it says nothing and stays an error: 401, 403, 407, 429, 5xx,
 /// no connection.
 pub fn judge_refused_discover(error: &Error) -> Option<Discovered> {
@@ -89,7 +77,14 @@ pub fn judge_discovered(result: &[u8]) -> Discovered {
         supported_versions: Vec<String>,
     }
     match serde_json::from_slice::<DiscoverResult>(result) {
-        Ok(found) if found.supported_versions.iter().any(|v| v == MODERN) => Discovered::Modern,
+        Ok(found)
+            if found
+                .supported_versions
+                .iter()
+                .any(|v| v == versions::MODERN) =>
+        {
+            Discovered::Modern
+        }
         _ => Discovered::Legacy,
     }
 }
@@ -135,11 +130,14 @@ fn supported(error: &RpcError) -> Supported {
         .and_then(|raw| serde_json::from_str(raw).ok())
         .unwrap_or_default();
     Supported {
-        modern: data.supported.iter().any(|version| version == MODERN),
+        modern: data
+            .supported
+            .iter()
+            .any(|version| version == versions::MODERN),
         legacy: data
             .supported
             .iter()
-            .any(|version| legacy_version(version).is_some()),
+            .any(|version| versions::legacy_version(version).is_some()),
     }
 }
 

@@ -1,8 +1,7 @@
-//! JSON-RPC 2.0 as MCP uses it: requests and notifications going out, replies coming in.
+//! Incoming JSON-RPC 2.0 messages as MCP uses them: replies, notifications and requests of the server.
 //!
-//! A result is never parsed into a tree and printed again: it stays the slice of the body it arrived in. What is
-//! read of it is only what the protocol asks a client to look at ([`Marks`]). Framing (JSON body or SSE) is not
-//! done here; see `transport` and `sse`.
+//! A result is never parsed into a tree and printed again: it stays the slice of the body it arrived in. Only those members are
+//! read that the protocol asks a client to look at ([`Marks`]). Framing (JSON body or SSE) is the part of `transport` and `sse`.
 
 #[cfg(test)]
 mod tests;
@@ -12,69 +11,15 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 use memchr::{memchr2, memmem};
-use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
 use crate::json;
-use crate::json::{Members, Text, for_each_element};
+use crate::json::{Text, for_each_element};
 use crate::mcp::protocol::codes;
+use crate::mcp::protocol::id::Id;
 
 /// Requests of a server whose ids are longer, in JSON, are not answered.
 const LONGEST_ID: usize = 1024;
-
-/// The JSON-RPC id of one request: 128 random bits in hex.
-///
-/// Random, because replicas of this service may send requests into the same session at the same time, and ids that
-/// count from one would collide there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Id(String);
-
-/// The `params` of a request, in the members this service sends.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct Params<'a> {
-    /// `initialize`: the newest revision offered, with capabilities (always `{}`; declaring nothing keeps servers from
-    /// asking for anything) and who this client is.
-    pub protocol_version: Option<&'a str>,
-    /// `tools/call`, `prompts/get`: the tool or the prompt.
-    pub name: Option<&'a str>,
-    /// `resources/read`: the resource.
-    pub uri: Option<&'a str>,
-    /// `tools/call`, `prompts/get`: the arguments object, byte for byte as the caller wrote it.
-    pub arguments: Option<&'a RawValue>,
-    /// Lists: where the page starts. An empty cursor is legal and is sent.
-    pub cursor: Option<&'a str>,
-    /// A repeated call (2026-07-28): what the server asked for, byte for byte.
-    pub input_responses: Option<&'a RawValue>,
-    /// A repeated call (2026-07-28): the state the server handed out, byte for byte.
-    pub request_state: Option<&'a RawValue>,
-    /// Whatever else the caller wants sent, under its own names.
-    pub others: Option<&'a Members<'a>>,
-    /// Request metadata; see [`Meta`].
-    pub meta: Option<Meta<'a>>,
-}
-
-/// `{}`.
-#[derive(Debug, Clone, Copy, serde::Serialize)]
-pub struct NoCapabilities {}
-
-/// The name and version this client gives to servers.
-#[derive(Debug, Clone, Copy, serde::Serialize)]
-pub struct ClientInfo {
-    name: &'static str,
-    version: &'static str,
-}
-
-/// `params._meta`: the caller's members first, then, for a modern server, those the revision demands.
-#[derive(Debug, Clone, Copy)]
-pub struct Meta<'a> {
-    /// The caller's `_meta` object, if it gave one (already checked to be an object).
-    pub callers: Option<&'a RawValue>,
-    /// Whether the 2026-07-28 members are added.
-    pub modern: bool,
-    /// Asks for notifications while the request runs: the token that those of progress are to carry. A modern server
-    /// sends its log only to who asks for it. What the caller says itself stands.
-    pub progress_token: Option<&'a str>,
-}
 
 /// One message of the other side, as far as a client must look into it.
 #[derive(Debug, serde::Deserialize)]
@@ -168,225 +113,6 @@ pub struct Marks<'a> {
 #[derive(Debug, thiserror::Error)]
 #[error("no JSON-RPC message ({kind} at line {line}, column {column})", kind = json::kind_of(.0), line = .0.line(), column = .0.column())]
 pub struct NotAMessage(#[from] serde_json::Error);
-
-// === impl Id ===
-
-impl Id {
-    /// A fresh random id.
-    pub fn random() -> Self {
-        Self(random_hex())
-    }
-
-    /// The id as it goes over the wire, without the quotes.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether `raw` is this id: a JSON string with these characters. The number `1` is not the string `"1"`.
-    fn is(&self, raw: &RawValue) -> bool {
-        let raw = raw.get();
-        let as_written = raw
-            .strip_prefix('"')
-            .and_then(|rest| rest.strip_suffix('"'))
-            .is_some_and(|inner| inner == self.0);
-        as_written || serde_json::from_str::<Cow<'_, str>>(raw).is_ok_and(|id| id == self.0)
-    }
-}
-
-impl From<&str> for Id {
-    /// An id of the caller's choice, for whoever plays both sides.
-    fn from(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-}
-
-/// 128 random bits as 32 hexadecimal digits. Unlike `{:032x}` it costs next to nothing, and every request needs two.
-pub fn random_hex() -> String {
-    let bits: u128 = rand::random();
-    let digit = |half: u8| half + if half < 10 { b'0' } else { b'a' - 10 };
-    let mut digits = [0; 32];
-    for (pair, byte) in digits.chunks_exact_mut(2).zip(bits.to_ne_bytes()) {
-        if let [high, low] = pair {
-            (*high, *low) = (digit(byte >> 4), digit(byte & 0xf));
-        }
-    }
-    String::from_utf8_lossy(&digits).into_owned()
-}
-
-// === impl Params ===
-
-impl<'a> Params<'a> {
-    /// `initialize`, offering `version`.
-    pub fn initialize(version: &'a str) -> Self {
-        Self {
-            protocol_version: Some(version),
-            ..Self::default()
-        }
-    }
-
-    /// Whether there is nothing to send.
-    fn is_empty(&self) -> bool {
-        self.protocol_version.is_none()
-            && self.name.is_none()
-            && self.uri.is_none()
-            && self.arguments.is_none()
-            && self.cursor.is_none()
-            && self.others.is_none()
-            && self.meta.is_none()
-    }
-}
-
-impl Serialize for Params<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        if let Some(version) = self.protocol_version {
-            map.serialize_entry("protocolVersion", version)?;
-            map.serialize_entry("capabilities", &NoCapabilities {})?;
-            map.serialize_entry("clientInfo", &ClientInfo::OURS)?;
-        }
-        for (name, text) in [
-            ("name", self.name),
-            ("uri", self.uri),
-            ("cursor", self.cursor),
-        ] {
-            if let Some(text) = text {
-                map.serialize_entry(name, text)?;
-            }
-        }
-        for (name, raw) in [
-            ("arguments", self.arguments),
-            ("inputResponses", self.input_responses),
-            ("requestState", self.request_state),
-        ] {
-            if let Some(raw) = raw {
-                map.serialize_entry(name, raw)?;
-            }
-        }
-        for (name, raw) in self.others.iter().flat_map(|others| &others.0) {
-            map.serialize_entry(name, raw)?;
-        }
-        if let Some(meta) = &self.meta {
-            map.serialize_entry("_meta", meta)?;
-        }
-        map.end()
-    }
-}
-
-impl ClientInfo {
-    const OURS: Self = Self {
-        name: env!("CARGO_PKG_NAME"),
-        version: env!("CARGO_PKG_VERSION"),
-    };
-}
-
-// === impl Meta ===
-
-/// The prefix of the members the 2026-07-28 revision gives a meaning to.
-const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
-const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
-const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
-const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
-const PROGRESS_TOKEN: &str = "progressToken";
-
-/// What every modern request carries, written once.
-static OURS_ALONE: LazyLock<Box<RawValue>> = LazyLock::new(|| {
-    let written = format!(
-        r#"{{"{PROTOCOL_VERSION}":"{}","{CLIENT_CAPABILITIES}":{{}},"{CLIENT_INFO}":{{"name":"{}","version":"{}"}}}}"#,
-        crate::mcp::protocol::era::MODERN,
-        ClientInfo::OURS.name,
-        ClientInfo::OURS.version,
-    );
-    RawValue::from_string(written).unwrap_or_default()
-});
-
-impl Serialize for Meta<'_> {
-    /// The protocol version is always ours, for it must equal the header. Capabilities and client info are the
-    /// caller's where it gives them: who answers `inputRequests` may say what it can answer. A legacy server gets
-    /// none of the four, for a dual-era one would take them as the sign of a modern request.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.callers.is_none() && self.modern && self.progress_token.is_none() {
-            return OURS_ALONE.serialize(serializer);
-        }
-        let mut map = serializer.serialize_map(None)?;
-        let (mut capabilities, mut info) = (false, false);
-        let (mut token, mut level) = (false, false);
-        if let Some(raw) = self.callers {
-            let members: Members<'_> =
-                serde_json::from_str(raw.get()).map_err(serde::ser::Error::custom)?;
-            for (name, value) in &members.0 {
-                match name.as_ref() {
-                    PROTOCOL_VERSION => continue,
-                    CLIENT_CAPABILITIES | CLIENT_INFO | LOG_LEVEL if !self.modern => continue,
-                    CLIENT_CAPABILITIES => capabilities = true,
-                    CLIENT_INFO => info = true,
-                    LOG_LEVEL => level = true,
-                    PROGRESS_TOKEN => token = true,
-                    _ => {}
-                }
-                map.serialize_entry(name, value)?;
-            }
-        }
-        if let Some(ours) = self.progress_token {
-            if !token {
-                map.serialize_entry(PROGRESS_TOKEN, ours)?;
-            }
-            if self.modern && !level {
-                map.serialize_entry(LOG_LEVEL, "info")?;
-            }
-        }
-        if self.modern {
-            map.serialize_entry(PROTOCOL_VERSION, crate::mcp::protocol::era::MODERN)?;
-            if !capabilities {
-                map.serialize_entry(CLIENT_CAPABILITIES, &NoCapabilities {})?;
-            }
-            if !info {
-                map.serialize_entry(CLIENT_INFO, &ClientInfo::OURS)?;
-            }
-        }
-        map.end()
-    }
-}
-
-// === encoding ===
-
-/// A request or, without an id, a notification:
-/// `{"jsonrpc":"2.0","id":"...","method":"...","params":{...}}`.
-pub fn encode(
-    id: Option<&Id>,
-    method: &str,
-    params: &Params<'_>,
-) -> Result<Vec<u8>, serde_json::Error> {
-    #[derive(serde::Serialize)]
-    struct Outgoing<'a> {
-        jsonrpc: &'static str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<&'a str>,
-        method: &'a str,
-        #[serde(skip_serializing_if = "Params::is_empty")]
-        params: &'a Params<'a>,
-    }
-    let arguments = params.arguments.map_or(0, |raw| raw.get().len());
-    let mut bytes = Vec::with_capacity(arguments + 384);
-    serde_json::to_writer(
-        &mut bytes,
-        &Outgoing {
-            jsonrpc: "2.0",
-            id: id.map(Id::as_str),
-            method,
-            params,
-        },
-    )?;
-    Ok(bytes)
-}
-
-/// `notifications/cancelled`: whoever waited for the answer to `id` does not wait any more.
-pub fn cancelled(id: &Id) -> Vec<u8> {
-    format!(
-        r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":"{}","reason":"nobody waits for the answer any more"}}}}"#,
-        id.as_str()
-    )
-    .into_bytes()
-}
 
 // === decoding ===
 

@@ -17,8 +17,9 @@ use crate::config::settings::Limits;
 use crate::json;
 use crate::mcp::limits::{Budget, SMALL, Share};
 use crate::mcp::protocol::error::{Cap, Error};
+use crate::mcp::protocol::id::Id;
 use crate::mcp::protocol::message;
-use crate::mcp::protocol::message::{Answer, Id, Message, Notification, RpcError, ServerRequest};
+use crate::mcp::protocol::message::{Answer, Message, Notification, RpcError, ServerRequest};
 use crate::mcp::stream::sse;
 
 /// An event id over this is not kept: a stream cannot be resumed from it.

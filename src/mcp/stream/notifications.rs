@@ -9,7 +9,8 @@ use futures::SinkExt;
 use futures::channel::mpsc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::mcp::protocol::message::{Notification, random_hex};
+use crate::mcp::protocol::id::random_hex;
+use crate::mcp::protocol::message::Notification;
 
 /// Notifications that wait for a caller to take them.
 const WAITING: usize = 16;

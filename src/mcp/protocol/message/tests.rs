@@ -1,4 +1,4 @@
-//! What goes out and comes in, as bytes.
+//! Messages as bytes, and what is read of them.
 
 use super::*;
 
@@ -121,14 +121,6 @@ fn a_null_result_is_a_result() {
 }
 
 #[test]
-fn random_hex_is_32_digits_and_differs() {
-    let (one, other) = (random_hex(), random_hex());
-    assert_ne!(one, other);
-    assert_eq!(one.len(), 32);
-    assert!(one.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')));
-}
-
-#[test]
 fn marks_are_found_wherever_they_matter() {
     for (result, is_error, result_type) in [
         ("{}", false, "complete"),
@@ -157,48 +149,4 @@ fn marks_are_found_wherever_they_matter() {
         assert_eq!(marks.is_error(), is_error, "{result}");
         assert_eq!(marks.result_type(), result_type, "{result}");
     }
-}
-
-#[test]
-fn the_callers_meta_never_sets_the_protocol_version() {
-    let raw = r#"{"progressToken":1,"io.modelcontextprotocol/protocolVersion":"x","io.modelcontextprotocol/clientCapabilities":{"elicitation":{}}}"#;
-    let callers: &RawValue = serde_json::from_str(raw).unwrap();
-    let with = |callers, modern, progress_token| {
-        serde_json::to_string(&Meta {
-            callers,
-            modern,
-            progress_token,
-        })
-        .unwrap()
-    };
-    let written = |modern| with(Some(callers), modern, None);
-    assert_eq!(with(Some(callers), false, Some("t")), written(false));
-    assert_eq!(with(None, false, Some("t")), r#"{"progressToken":"t"}"#);
-    assert!(with(None, true, Some("t")).contains(r#""io.modelcontextprotocol/logLevel":"info""#));
-    assert_eq!(written(false), r#"{"progressToken":1}"#);
-    assert_eq!(
-        written(true),
-        format!(
-            r#"{{"progressToken":1,"io.modelcontextprotocol/clientCapabilities":{{"elicitation":{{}}}},"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{{"name":"mcp-rest","version":"{}"}}}}"#,
-            env!("CARGO_PKG_VERSION")
-        )
-    );
-}
-
-#[test]
-fn requests_are_written_as_the_specification_prints_them() {
-    let params = Params {
-        name: Some("add"),
-        arguments: Some(serde_json::from_str(r#"{"a": 1.10}"#).unwrap()),
-        ..Params::default()
-    };
-    assert_eq!(
-        String::from_utf8(encode(Some(&"7".into()), "tools/call", &params).unwrap()).unwrap(),
-        r#"{"jsonrpc":"2.0","id":"7","method":"tools/call","params":{"name":"add","arguments":{"a": 1.10}}}"#
-    );
-    assert_eq!(
-        String::from_utf8(encode(None, "notifications/initialized", &Params::default()).unwrap())
-            .unwrap(),
-        r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#
-    );
 }
