@@ -10,6 +10,7 @@ mod fan_out;
 #[doc(hidden)]
 pub mod fuzz;
 mod handlers;
+mod invoke;
 mod openapi;
 mod request;
 mod response;

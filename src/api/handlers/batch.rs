@@ -20,7 +20,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::api::error::kinds::{About, Error, Task};
-use crate::api::handlers::tools::checked_call;
+use crate::api::invoke::{Invocation, invoke};
 use crate::api::openapi::mcp::Arguments;
 use crate::api::openapi::parameters;
 use crate::api::openapi::parameters::{Deadline, OnToolError};
@@ -246,15 +246,14 @@ impl Job {
             meta: item.meta,
             ..ToolCall::of(&item.tool, item.arguments.unwrap_or(nothing))
         };
-        let mut client = state.pool.client(server, wishes);
-        let result = checked_call(state, server, &mut client, &tool_call).await?;
-        client.release_session();
-        if result.is_error && self.tool_errors.unwrap_or(server.tool_errors) == ToolErrors::Status {
-            return Err(Error::Tool {
-                result: result.bytes,
-                session: None,
-            });
-        }
+        let invocation = Invocation {
+            state,
+            server,
+            options: wishes,
+            tool_errors: self.tool_errors.unwrap_or(server.tool_errors),
+            watch: None,
+        };
+        let (result, _) = invoke(invocation, &tool_call).await.release()?;
         Ok(result)
     }
 

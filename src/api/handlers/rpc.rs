@@ -3,6 +3,10 @@
 //! Results and errors are the server's own. What this service has to say itself is an error of code -32000 whose `data` is the
 //! problem that other routes answer with. The HTTP status is the same as there.
 
+use std::borrow::Cow;
+use std::rc::Rc;
+use std::sync::Arc;
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use bytes::Bytes;
@@ -11,23 +15,24 @@ use serde_json::value::RawValue;
 
 use crate::api::error::kinds::{About, Error, Task};
 use crate::api::error::verdict::Verdict;
-use crate::api::handlers::tools::checked_call;
+use crate::api::invoke;
+use crate::api::invoke::{Invocation, Invoked, invoke};
 use crate::api::openapi::mcp::{RpcRequest, RpcResponse};
 use crate::api::openapi::parameters::{Deadline, Handshake, InServer, Session};
 use crate::api::openapi::problems::RpcProblems;
-use crate::api::request::accept::Accept;
 use crate::api::request::body;
 use crate::api::request::context::Context;
 use crate::api::request::options;
+use crate::api::request::owned::OwnedMembers;
 use crate::api::response::json;
-use crate::api::response::negotiate::{LINES, LIVE};
+use crate::api::response::negotiate::Wanted;
 use crate::api::response::stream;
-use crate::api::response::stream::{Frame, Job};
-use crate::api::state::State;
-use crate::config::servers::Server;
+use crate::api::response::stream::{Ending, Frame};
+use crate::config::servers::ToolErrors;
 use crate::json::Members;
 use crate::mcp::client::operation::{AnyCall, ToolCall};
 use crate::mcp::client::pool::Client;
+use crate::mcp::client::tools::ToolResult;
 use crate::mcp::http::pieces::{Builder, Pieces};
 use crate::mcp::limits::{Budget, NoRoom, SMALL};
 use crate::mcp::protocol::codes::{
@@ -57,158 +62,180 @@ use crate::mcp::protocol::error::Executed;
     ),
 )]
 pub(crate) async fn rpc(context: &mut Context<'_>) -> HttpResponse {
-    let body = match context.server() {
-        Ok(_) => body::read(context).await,
-        Err(error) => Err(error),
-    };
-    let body = match body {
-        Ok(body) => body,
-        Err(error) => return refusal(context, &error, INVALID_REQUEST, None),
-    };
-    let request = match Request::read(&body) {
-        Ok(request) => request,
-        Err((code, error, id)) => return refusal(context, &error, code, id),
-    };
-    let frame = match live_frame(&Accept::of(context.request.headers())) {
-        Ok(frame) => frame,
-        Err(error) => return refusal(context, &error, INVALID_REQUEST, Some(request.id)),
-    };
+    match respond(context).await {
+        Ok(response) => response,
+        Err(refused) => refused.into_response(context),
+    }
+}
+
+async fn respond(context: &mut Context<'_>) -> Result<HttpResponse, Refused> {
+    // Before the body is read: a request that cannot be served is refused at once.
+    let server = context.server().map_err(Refused::unread)?;
+    let body = body::read(context).await.map_err(Refused::unread)?;
+    let request = Request::read(&body)?;
+    let refuse = |error| Refused::new(INVALID_REQUEST, error, Some(request.id));
+    let frame = Wanted::frame(context).map_err(refuse)?;
     if request.method == "tools/call" {
         context.tool = request.name();
     }
-    let server = match context.server() {
-        Ok(server) => server,
-        Err(error) => return refusal(context, &error, INVALID_REQUEST, Some(request.id)),
+    let invocation = Invocation {
+        state: context.state,
+        server,
+        options: options::of(context, server, None).map_err(refuse)?,
+        tool_errors: ToolErrors::Result,
+        watch: None,
     };
-    let wishes = match options::of(context, server, None) {
-        Ok(wishes) => wishes,
-        Err(error) => return refusal(context, &error, INVALID_REQUEST, Some(request.id)),
-    };
+    let fail = |error| Refused::new(IMPLEMENTATION_DEFINED, error, Some(request.id));
     if let Some(frame) = frame {
-        return stream::stream(
-            context,
-            server,
-            wishes,
-            frame,
-            Job::Rpc {
-                request: body.clone(),
-            },
-        );
+        return streamed(context, frame, invocation, &request).map_err(fail);
     }
-    let mut client = context.state.pool.client(server, wishes);
-    let outcome = request.send(context.state, server, &mut client).await;
-    context.note_timing(&mut client);
-    match outcome {
-        Ok(result) => {
-            let session = client.release_session();
-            let written = response_to(&request, &result, context.state.pool.budget());
-            let response = if let Ok(body) = written {
-                success(body, result.is_error)
-            } else {
-                let error = Error::NoRoom(Executed::Yes);
-                refusal(context, &error, IMPLEMENTATION_DEFINED, Some(request.id))
-            };
-            json::with_session(response, session.as_ref())
-        }
-        Err(error) => refusal(context, &error, IMPLEMENTATION_DEFINED, Some(request.id)),
-    }
+    let invoked = request.send(invocation).await;
+    context.timing.set(invoked.timing);
+    let (result, session) = invoked.release().map_err(fail)?;
+    let response = match response_to(request.id, &result, context.state.pool.budget()) {
+        Ok(body) => success(body, result.is_error),
+        // The session is the caller's all the same.
+        Err(error) => fail(error).into_response(context),
+    };
+    Ok(json::with_session(response, session.as_ref()))
 }
 
-/// What came of a request.
-pub(crate) struct Outcome {
-    bytes: Bytes,
-    is_error: bool,
+/// A streaming response to a request.
+fn streamed(
+    context: &Context<'_>,
+    frame: Frame,
+    invocation: Invocation<'_>,
+    request: &Request<'_>,
+) -> Result<HttpResponse, Error> {
+    let state = Rc::clone(context.state);
+    let server = Arc::clone(invocation.server);
+    let (options, tool_errors) = (invocation.options, invocation.tool_errors);
+    let (id, method) = (request.id.to_owned(), request.method.to_string());
+    let params = OwnedMembers::of(&request.params, state.pool.budget())?;
+    Ok(stream::stream(context, frame, async move |watch, about| {
+        let invocation = Invocation {
+            state: &state,
+            server: &server,
+            options,
+            tool_errors,
+            watch: Some(watch),
+        };
+        let request = Request {
+            id: &id,
+            method: method.into(),
+            params: params.borrowed(),
+        };
+        let budget = state.pool.budget();
+        let invoked = request.send(invocation).await;
+        let written = invoked.outcome;
+        let written = written.and_then(|result| response_to(&id, &result, budget));
+        let outcome = written.map_err(|error| {
+            error_response(&error, about, IMPLEMENTATION_DEFINED, Some(&id), budget)
+        });
+        Ending {
+            session: invoked.session.filter(|_| outcome.is_ok()),
+            outcome,
+        }
+    }))
 }
 
 /// A JSON-RPC request of a caller.
-pub(crate) struct Request<'a> {
-    pub(crate) id: &'a RawValue,
-    method: String,
+struct Request<'a> {
+    id: &'a RawValue,
+    method: Cow<'a, str>,
     params: Members<'a>,
-    meta: Option<&'a RawValue>,
 }
 
-/// A code of JSON-RPC, what is wrong, and the id if there is one.
-type Refused<'a> = (i64, Error, Option<&'a RawValue>);
+/// Why there is no result: a JSON-RPC code, the error, and the id of the request if it has one.
+struct Refused {
+    code: i64,
+    error: Error,
+    id: Option<Box<RawValue>>,
+}
+
+impl Refused {
+    fn new(code: i64, error: Error, id: Option<&RawValue>) -> Self {
+        let id = id.map(ToOwned::to_owned);
+        Self { code, error, id }
+    }
+
+    /// Before the request is read.
+    fn unread(error: Error) -> Self {
+        Self::new(INVALID_REQUEST, error, None)
+    }
+
+    fn into_response(self, context: &mut Context<'_>) -> HttpResponse {
+        let Self { code, error, id } = self;
+        let budget = context.state.pool.budget();
+        let (verdict, body) = error_response(&error, context.about(), code, id.as_deref(), budget);
+        context.code = Some(verdict.code);
+        let mut response = json::json_in_pieces(verdict.code.status(), body);
+        for (name, value) in error.headers() {
+            response.headers_mut().append(name, value);
+        }
+        response
+    }
+}
 
 impl<'a> Request<'a> {
     /// The request in a body, if it is one that may be sent.
-    pub(crate) fn read(body: &'a [u8]) -> Result<Self, Refused<'a>> {
-        let text = std::str::from_utf8(body).unwrap_or_default();
-        let wrong = |text: &'static str| (INVALID_REQUEST, Error::invalid(text), None);
-        if text.trim_ascii_start().starts_with('[') {
-            return Err(wrong(
-                "One request at a time: several calls go through POST /api/batch",
-            ));
-        }
-        let value: &RawValue = serde_json::from_str(text)
-            .map_err(|error| (PARSE_ERROR, body::not_json(&error), None))?;
-        let Ok(members) = Members::of(value.get()) else {
-            return Err(wrong("The body must be a JSON-RPC request, an object"));
-        };
-        if members.get("jsonrpc").map(RawValue::get) != Some("\"2.0\"") {
-            return Err(wrong("The body must hold \"jsonrpc\": \"2.0\""));
-        }
-        let method = members.get("method");
+    fn read(body: &'a [u8]) -> Result<Self, Refused> {
+        let message = message(body)?;
+        let method = message.get("method");
         let method: Option<String> =
             method.and_then(|method| serde_json::from_str(method.get()).ok());
-        let Some(method) = method else {
-            return Err(wrong(
+        let method = method.ok_or_else(|| {
+            Refused::unread(Error::invalid(
                 "The body must be a request with a 'method': responses are for servers to send",
-            ));
-        };
-        let id = members.get("id").filter(|id| {
+            ))
+        })?;
+        let id = message.get("id").filter(|id| {
             id.get()
                 .starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit())
         });
-        let refuse = |code, text: &'static str| Err((code, Error::invalid(text), id));
+        let refuse = |code, text: &'static str| Refused::new(code, Error::invalid(text), id);
         if method.starts_with("notifications/") {
-            return refuse(INVALID_REQUEST, about_notification(&method));
+            return Err(refuse(INVALID_REQUEST, about_notification(&method)));
         }
-        let Some(id) = id else {
-            return refuse(
-                INVALID_REQUEST,
-                "A request needs an 'id', a text or a number; notifications are not sent through this route",
-            );
-        };
+        let id = id.ok_or_else(|| {
+            let text = "A request needs an 'id', a text or a number; notifications are not sent through this route";
+            refuse(INVALID_REQUEST, text)
+        })?;
         if method == "initialize" {
-            return refuse(
-                METHOD_NOT_FOUND,
-                "A session is opened with POST /api/mcp/{server}/initialize, or by any request with 'init=true'",
-            );
+            let text = "A session is opened with POST /api/mcp/{server}/initialize, or by any request with 'init=true'";
+            return Err(refuse(METHOD_NOT_FOUND, text));
         }
         if method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return refuse(INVALID_REQUEST, "'method' must be visible ASCII");
+            return Err(refuse(INVALID_REQUEST, "'method' must be visible ASCII"));
         }
-        let params = match members.get("params") {
+        let params = match message.get("params") {
             None => Members(Vec::new()),
-            Some(params) => match body::members(params, "'params'") {
-                Ok(params) => params,
-                Err(error) => return Err((INVALID_PARAMS, error, Some(id))),
-            },
+            Some(params) => body::members(params, "'params'")
+                .map_err(|error| Refused::new(INVALID_PARAMS, error, Some(id)))?,
         };
-        let meta = params.get("_meta");
-        if meta.is_some_and(|meta| !meta.get().starts_with('{')) {
-            return refuse(INVALID_PARAMS, "'_meta' must be an object");
-        }
         let request = Self {
             id,
-            method,
+            method: method.into(),
             params,
-            meta,
         };
-        if request.method == "tools/call" {
-            let arguments = request.params.get("arguments");
-            if request.name().is_none()
-                || arguments.is_some_and(|arguments| !arguments.get().starts_with('{'))
-            {
-                return refuse(
-                    INVALID_PARAMS,
-                    "'tools/call' needs a 'name', and 'arguments' must be an object",
-                );
-            }
+        match request.objection() {
+            Some(text) => Err(refuse(INVALID_PARAMS, text)),
+            None => Ok(request),
         }
-        Ok(request)
+    }
+
+    /// What is wrong with the parameters.
+    fn objection(&self) -> Option<&'static str> {
+        let is_other = |name| {
+            let value = self.params.get(name);
+            value.is_some_and(|value| !value.get().starts_with('{'))
+        };
+        if is_other("_meta") {
+            return Some("'_meta' must be an object");
+        }
+        let is_call = self.method == "tools/call";
+        (is_call && (self.name().is_none() || is_other("arguments")))
+            .then_some("'tools/call' needs a 'name', and 'arguments' must be an object")
     }
 
     /// The tool or prompt that is meant.
@@ -221,33 +248,24 @@ impl<'a> Request<'a> {
     }
 
     /// Sends it and waits for its result.
-    pub(crate) async fn send(
-        &self,
-        state: &State,
-        server: &Server,
-        client: &mut Client<'_>,
-    ) -> Result<Outcome, Error> {
-        match self.method.as_str() {
-            "tools/call" => self.call_tool(state, server, client).await,
-            "ping" => match client.ping().await {
-                Ok(()) => Ok(Outcome {
-                    bytes: Bytes::from_static(b"{}"),
-                    is_error: false,
-                }),
-                Err(failure) => Err(Error::upstream(Task::Ping, failure)),
-            },
-            _ => self.any(client).await,
+    async fn send(&self, invocation: Invocation<'_>) -> Invoked {
+        if self.method == "tools/call" {
+            return self.call_tool(invocation).await;
         }
+        let mut client = invocation.client();
+        let result = if self.method == "ping" {
+            let ping = client.ping().await;
+            ping.map(|()| Bytes::from_static(b"{}"))
+                .map_err(|failure| Error::upstream(Task::Ping, failure))
+        } else {
+            self.any(&mut client).await
+        };
+        let is_error = false;
+        Invoked::of(client, result.map(|bytes| ToolResult { bytes, is_error }))
     }
 
-    async fn call_tool(
-        &self,
-        state: &State,
-        server: &Server,
-        client: &mut Client<'_>,
-    ) -> Result<Outcome, Error> {
+    async fn call_tool(&self, invocation: Invocation<'_>) -> Invoked {
         let name = self.name().unwrap_or_default();
-        let nothing = body::object(b"{}")?;
         let known = [
             "name",
             "arguments",
@@ -257,30 +275,21 @@ impl<'a> Request<'a> {
         ];
         let others = self.params.without(|member| known.contains(&member));
         let tool_call = ToolCall {
-            name: &name,
-            arguments: self.params.get("arguments").unwrap_or(nothing),
-            meta: self.meta,
-            input_responses: self.params.get("inputResponses"),
-            request_state: self.params.get("requestState"),
             others: (!others.0.is_empty()).then_some(&others),
+            ..invoke::tool_call(&name, &self.params)
         };
-        match checked_call(state, server, client, &tool_call).await {
-            Ok(result) => Ok(Outcome {
-                bytes: result.bytes,
-                is_error: result.is_error,
-            }),
-            // In JSON-RPC that is a result like any other.
-            Err(error) => match error.input_required() {
-                Some(bytes) => Ok(Outcome {
-                    bytes: bytes.clone(),
-                    is_error: false,
-                }),
-                None => Err(error),
-            },
+        let mut invoked = invoke(invocation, &tool_call).await;
+        // In JSON-RPC, a wish for input is a result like any other.
+        if let Err(error) = &invoked.outcome
+            && let Some(bytes) = error.input_required().cloned()
+        {
+            let is_error = false;
+            invoked.outcome = Ok(ToolResult { bytes, is_error });
         }
+        invoked
     }
 
-    async fn any(&self, client: &mut Client<'_>) -> Result<Outcome, Error> {
+    async fn any(&self, client: &mut Client<'_>) -> Result<Bytes, Error> {
         // A header says it as well.
         let name = if self.method.starts_with("tasks/") {
             self.text("taskId")
@@ -291,16 +300,31 @@ impl<'a> Request<'a> {
             method: &self.method,
             params: &self.params.without(|member| member == "_meta"),
             name: name.as_deref(),
-            meta: self.meta,
+            meta: self.params.get("_meta"),
         };
-        match client.any(&call).await {
-            Ok(bytes) => Ok(Outcome {
-                bytes,
-                is_error: false,
-            }),
-            Err(failure) => Err(Error::upstream(Task::Request, failure)),
-        }
+        let result = client.any(&call).await;
+        result.map_err(|failure| Error::upstream(Task::Request, failure))
     }
+}
+
+/// The JSON-RPC 2.0 message in a body: its members.
+fn message(body: &[u8]) -> Result<Members<'_>, Refused> {
+    let text = std::str::from_utf8(body).unwrap_or_default();
+    let wrong = |text: &'static str| Refused::unread(Error::invalid(text));
+    if text.trim_ascii_start().starts_with('[') {
+        return Err(wrong(
+            "One request at a time: several calls go through POST /api/batch",
+        ));
+    }
+    let value: &RawValue = serde_json::from_str(text)
+        .map_err(|error| Refused::new(PARSE_ERROR, body::not_json(&error), None))?;
+    let Ok(members) = Members::of(value.get()) else {
+        return Err(wrong("The body must be a JSON-RPC request, an object"));
+    };
+    if members.get("jsonrpc").map(RawValue::get) != Some("\"2.0\"") {
+        return Err(wrong("The body must hold \"jsonrpc\": \"2.0\""));
+    }
+    Ok(members)
 }
 
 fn about_notification(method: &str) -> &'static str {
@@ -314,18 +338,14 @@ fn about_notification(method: &str) -> &'static str {
 }
 
 /// The result as a JSON-RPC response.
-pub(crate) fn response_to(
-    request: &Request<'_>,
-    outcome: &Outcome,
-    budget: &Budget,
-) -> Result<Pieces, NoRoom> {
+fn response_to(id: &RawValue, result: &ToolResult, budget: &Budget) -> Result<Pieces, Error> {
     let mut body = Builder::new(&[], budget);
     body.text(b"{\"jsonrpc\":\"2.0\",\"id\":");
-    body.text(request.id.get().as_bytes());
+    body.text(id.get().as_bytes());
     body.text(b",\"result\":");
-    body.slice(outcome.bytes.clone());
+    body.slice(result.bytes.clone());
     body.text(b"}");
-    body.finish()
+    body.finish().map_err(|NoRoom| Error::NoRoom(Executed::Yes))
 }
 
 fn success(body: Pieces, is_error: bool) -> HttpResponse {
@@ -337,7 +357,7 @@ fn success(body: Pieces, is_error: bool) -> HttpResponse {
 }
 
 /// An error as a JSON-RPC response: the server's own where it gave one. `code` is for what this service refuses.
-pub(crate) fn error_response(
+fn error_response(
     error: &Error,
     about: About<'_>,
     code: i64,
@@ -387,36 +407,4 @@ pub(crate) fn error_response(
     // Without an id there is always room for that.
     let id = id.filter(|id| id.get().len() <= SMALL / 2);
     error_response(&no_room, about, code, id, budget)
-}
-
-fn refusal(
-    context: &mut Context<'_>,
-    error: &Error,
-    code: i64,
-    id: Option<&RawValue>,
-) -> HttpResponse {
-    let budget = context.state.pool.budget();
-    let (verdict, body) = error_response(error, context.about(), code, id, budget);
-    context.code = Some(verdict.code);
-    let mut response = json::json_in_pieces(verdict.code.status(), body);
-    for (name, value) in error.headers() {
-        response.headers_mut().append(name, value);
-    }
-    response
-}
-
-/// Whether the caller wants to be told what happens, and how; an error if nothing there is fits.
-fn live_frame(accept: &Accept) -> Result<Option<Frame>, Error> {
-    let offers = ["application/json", LIVE, LINES];
-    match accept.best(offers.into_iter()) {
-        Some(LIVE) => Ok(Some(Frame::Events)),
-        Some(LINES) => Ok(Some(Frame::Lines)),
-        Some(_) => Ok(None),
-        None => Err(Error::NotAcceptable {
-            available: offers.map(Into::into).into(),
-            executed: Executed::No,
-            result: None,
-            session: None,
-        }),
-    }
 }

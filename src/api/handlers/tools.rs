@@ -1,5 +1,6 @@
 //! Tools: list them, find one, call one.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
@@ -8,9 +9,10 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::api::argument_check;
 use crate::api::aside;
 use crate::api::error::kinds::{Error, Task};
+use crate::api::invoke;
+use crate::api::invoke::{Invocation, Invoked, invoke};
 use crate::api::openapi::mcp::{Arguments, DescribedTool, ListToolsResult, ToolAnswer};
 use crate::api::openapi::parameters::{
     ArgumentsInQuery, Deadline, Handshake, InServer, OfTool, OnToolError, Page, ResultForm, Session,
@@ -21,19 +23,20 @@ use crate::api::request::context::Context;
 use crate::api::request::forwarded;
 use crate::api::request::forwarded::Base;
 use crate::api::request::options;
+use crate::api::request::owned::OwnedMembers;
 use crate::api::request::query::execute_path;
 use crate::api::response::json;
 use crate::api::response::negotiate::Wanted;
 use crate::api::response::stream;
-use crate::api::response::stream::{Frame, Job};
-use crate::api::state::State;
-use crate::config::servers::{ArgumentChecks, Server, ToolErrors};
+use crate::api::response::stream::{Ending, Frame};
+use crate::config::servers::Server;
 use crate::json::Members;
 use crate::mcp::client::operation::ToolCall;
 use crate::mcp::client::options::{CallOptions, Init};
 use crate::mcp::client::pool::Client;
 use crate::mcp::client::tools::ToolResult;
-use crate::mcp::protocol::error::Failure;
+use crate::mcp::http::pieces::Pieces;
+use crate::mcp::protocol::header::SessionId;
 use crate::mcp::protocol::lists::Listing;
 use crate::schema::example::Examples;
 use crate::schema::validate::Validators;
@@ -199,17 +202,14 @@ pub(crate) async fn execute(context: &mut Context<'_>) -> Result<HttpResponse, E
     let wanted = Wanted::of(context)?;
     let body = body::read(context).await?;
     let arguments = body::object(&body)?;
+    let tool_call = ToolCall::of(context.tool(), arguments);
+    let invocation = invocation(context, server, None)?;
     if let Wanted::Live(frame) = wanted {
-        return live(context, server, frame, &body, false, None);
+        return streamed(context, frame, invocation, &tool_call);
     }
-    run(
-        context,
-        server,
-        &wanted,
-        &ToolCall::of(context.tool(), arguments),
-        None,
-    )
-    .await
+    let invoked = invoke(invocation, &tool_call).await;
+    let (result, session) = released(context, invoked)?;
+    wanted.represent(&result, session.as_ref()).await
 }
 
 /// Call a tool that changes nothing: its arguments are in the query
@@ -238,14 +238,17 @@ pub(crate) async fn execute_by_query(context: &mut Context<'_>) -> Result<HttpRe
     let server = context.server()?;
     let wanted = Wanted::of(context)?;
     let arguments = arguments_in_query(context, server).await?;
-    let response = if let Wanted::Live(frame) = wanted {
-        let body = Bytes::copy_from_slice(arguments.get().as_bytes());
-        live(context, server, frame, &body, false, None)
-    } else {
-        let tool_call = ToolCall::of(context.tool(), &arguments);
-        run(context, server, &wanted, &tool_call, None).await
-    };
-    response.map(json::not_stored)
+    let tool_call = ToolCall::of(context.tool(), &arguments);
+    let invocation = invocation(context, server, None)?;
+    if let Wanted::Live(frame) = wanted {
+        return streamed(context, frame, invocation, &tool_call).map(json::not_stored);
+    }
+    let invoked = invoke(invocation, &tool_call).await;
+    let (result, session) = released(context, invoked)?;
+    wanted
+        .represent(&result, session.as_ref())
+        .await
+        .map(json::not_stored)
 }
 
 /// What is not an argument.
@@ -323,74 +326,66 @@ pub(crate) async fn call(context: &mut Context<'_>) -> Result<HttpResponse, Erro
     let envelope = body::envelope(&body)?;
     context.tool = Some(envelope.name.clone());
     let nothing: &RawValue = body::object(b"{}")?;
-    if let Wanted::Live(frame) = wanted {
-        return live(context, server, frame, &body, true, envelope.timeout_ms);
-    }
     let tool_call = envelope.tool_call(nothing);
-    run(context, server, &wanted, &tool_call, envelope.timeout_ms).await
-}
-
-async fn run(
-    context: &Context<'_>,
-    server: &Arc<Server>,
-    wanted: &Wanted,
-    tool_call: &ToolCall<'_>,
-    timeout_ms: Option<u64>,
-) -> Result<HttpResponse, Error> {
-    let wishes = options::of(context, server, timeout_ms)?;
-    let tool_errors = options::tool_errors(context, server)?;
-    let mut client = context.state.pool.client(server, wishes);
-    let outcome = match server.argument_checks {
-        ArgumentChecks::On => checked_call(context.state, server, &mut client, tool_call).await,
-        // Most calls come this way, and every future in a future costs some hundred instructions.
-        ArgumentChecks::Off => client.call_tool(tool_call).await.map_err(failed),
-    };
-    context.note_timing(&mut client);
-    let result = outcome?;
-    let session = client.release_session();
-    if result.is_error && tool_errors == ToolErrors::Status {
-        return Err(Error::Tool {
-            result: result.bytes,
-            session,
-        });
+    let invocation = invocation(context, server, envelope.timeout_ms)?;
+    if let Wanted::Live(frame) = wanted {
+        return streamed(context, frame, invocation, &tool_call);
     }
+    let invoked = invoke(invocation, &tool_call).await;
+    let (result, session) = released(context, invoked)?;
     wanted.represent(&result, session.as_ref()).await
 }
 
-/// Calls a tool, once its arguments are found to fit where that is to be checked.
-pub(crate) async fn checked_call(
-    state: &State,
-    server: &Server,
-    client: &mut Client<'_>,
-    tool_call: &ToolCall<'_>,
-) -> Result<ToolResult, Error> {
-    if server.argument_checks == ArgumentChecks::On {
-        let ToolCall {
-            name, arguments, ..
-        } = tool_call;
-        argument_check::check(&state.validators, client, name, arguments).await?;
-    }
-    client.call_tool(tool_call).await.map_err(failed)
-}
-
-fn failed(failure: Failure) -> Error {
-    Error::upstream(Task::CallTool, failure)
-}
-
-/// The same as it happens.
-fn live(
-    context: &Context<'_>,
-    server: &Arc<Server>,
-    frame: Frame,
-    body: &Bytes,
-    is_envelope: bool,
+/// Where a tool call goes, and how the caller wants it made. `timeout_ms` is what a body says.
+fn invocation<'a>(
+    context: &Context<'a>,
+    server: &'a Arc<Server>,
     timeout_ms: Option<u64>,
-) -> Result<HttpResponse, Error> {
-    let wishes = options::of(context, server, timeout_ms)?;
-    let job = Job::Tool {
-        body: body.clone(),
-        is_envelope,
+) -> Result<Invocation<'a>, Error> {
+    Ok(Invocation {
+        state: context.state,
+        server,
+        options: options::of(context, server, timeout_ms)?,
         tool_errors: options::tool_errors(context, server)?,
-    };
-    Ok(stream::stream(context, server, wishes, frame, job))
+        watch: None,
+    })
+}
+
+/// The result of a call and the session it was made in, and its timing noted.
+fn released(
+    context: &Context<'_>,
+    invoked: Invoked,
+) -> Result<(ToolResult, Option<SessionId>), Error> {
+    context.timing.set(invoked.timing);
+    invoked.release()
+}
+
+/// A streaming response to a tool call.
+fn streamed(
+    context: &Context<'_>,
+    frame: Frame,
+    invocation: Invocation<'_>,
+    tool_call: &ToolCall<'_>,
+) -> Result<HttpResponse, Error> {
+    let state = Rc::clone(context.state);
+    let server = Arc::clone(invocation.server);
+    let (options, tool_errors) = (invocation.options, invocation.tool_errors);
+    let name = tool_call.name.to_owned();
+    let params = OwnedMembers::of(&invoke::params(tool_call), state.pool.budget())?;
+    Ok(stream::stream(context, frame, async move |watch, about| {
+        let invocation = Invocation {
+            state: &state,
+            server: &server,
+            options,
+            tool_errors,
+            watch: Some(watch),
+        };
+        let params = params.borrowed();
+        let invoked = invoke(invocation, &invoke::tool_call(&name, &params)).await;
+        let outcome = invoked.outcome.map(|result| Pieces::of(result.bytes));
+        Ending {
+            session: invoked.session,
+            outcome: outcome.map_err(|error| error.problem(about, state.pool.budget())),
+        }
+    }))
 }

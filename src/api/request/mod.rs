@@ -9,5 +9,6 @@ pub(crate) mod encoding;
 pub(crate) mod forwarded;
 pub(crate) mod headers;
 pub(crate) mod options;
+pub(crate) mod owned;
 pub(crate) mod query;
 pub(crate) mod request_id;

@@ -20,10 +20,8 @@ use crate::mcp::protocol::error::Executed;
 use crate::mcp::protocol::header::SessionId;
 use crate::offload;
 
-/// Events, as they happen.
-pub(crate) const LIVE: &str = "text/event-stream";
-/// The same as lines of JSON.
-pub(crate) const LINES: &str = "application/x-ndjson";
+const EVENTS: &str = Frame::Events.media_type();
+const LINES: &str = Frame::Lines.media_type();
 const MCP: &str = "application/json";
 const STRUCTURED: &str = "application/vnd.mcp.structured+json";
 const TEXT: &str = "text/plain";
@@ -75,24 +73,30 @@ impl Wanted {
             (TEXT, accept.quality(TEXT)),
             ("image/*", accept.quality_of_kind("image")),
             ("audio/*", accept.quality_of_kind("audio")),
-            (LIVE, accept.quality(LIVE)),
+            (EVENTS, accept.quality(EVENTS)),
             (LINES, accept.quality(LINES)),
         ];
         // The first of equals.
         let best = offers.iter().rev().max_by_key(|(_, quality)| *quality);
         match best {
-            Some((_, 0)) | None => Err(Error::NotAcceptable {
-                available: offers.map(|(offer, _)| offer.to_owned()).into(),
-                executed: Executed::No,
-                result: None,
-                session: None,
-            }),
+            Some((_, 0)) | None => Err(unacceptable(&offers.map(|(offer, _)| offer))),
             Some((offer, _)) => Ok(match *offer {
                 MCP => Self::Mcp,
-                LIVE => Self::Live(Frame::Events),
+                EVENTS => Self::Live(Frame::Events),
                 LINES => Self::Live(Frame::Lines),
                 _ => Self::Best(accept),
             }),
+        }
+    }
+
+    /// The frame of a streaming response, where only the whole result can be negotiated besides; an error if neither is acceptable.
+    pub(crate) fn frame(context: &Context<'_>) -> Result<Option<Frame>, Error> {
+        let offers = [MCP, EVENTS, LINES];
+        match Accept::of(context.request.headers()).best(offers.into_iter()) {
+            Some(EVENTS) => Ok(Some(Frame::Events)),
+            Some(LINES) => Ok(Some(Frame::Lines)),
+            Some(_) => Ok(None),
+            None => Err(unacceptable(&offers)),
         }
     }
 
@@ -121,7 +125,7 @@ impl Wanted {
                 });
             }
             Err(mut available) => {
-                available.extend([LIVE.to_owned(), LINES.to_owned()]);
+                available.extend([EVENTS.to_owned(), LINES.to_owned()]);
                 return Err(Error::NotAcceptable {
                     available: available.into(),
                     executed: Executed::Yes,
@@ -153,6 +157,16 @@ impl Wanted {
             },
         };
         form.ok_or(offers)
+    }
+}
+
+/// No representation can match `Accept`; nothing was sent.
+fn unacceptable(available: &[&str]) -> Error {
+    Error::NotAcceptable {
+        available: available.iter().copied().map(Into::into).collect(),
+        executed: Executed::No,
+        result: None,
+        session: None,
     }
 }
 

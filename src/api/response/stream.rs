@@ -1,13 +1,11 @@
-//! An answer while it comes about: what the server tells during a request, as it arrives, and then what the request came to.
+//! Streaming responses: upstream notifications as they arrive, then the result.
 //!
-//! As server-sent events or as lines of JSON. What is refused before anything is sent to the server has its own status; from
-//! then on the status is 200, and the last event is `result` or `error`. Dropping the body, as actix does when the caller
-//! has gone, cancels the request.
+//! As server-sent events or as lines of JSON. What is refused before the stream begins has its own status; from then on the status is
+//! 200, and the last event is `result` or `error`. Dropping the body, as actix does when the caller has gone, cancels the request. How
+//! the request is made and its end is written is for the future that is given: nothing of tools or JSON-RPC is known here.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::rc::Rc;
-use std::sync::Arc;
 use std::task;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -20,274 +18,163 @@ use bytes::{BufMut, Bytes, BytesMut};
 use futures::channel::mpsc;
 use futures::{FutureExt, Stream, StreamExt};
 
-use crate::api::error::kinds::{About, Error};
+use crate::api::error::kinds::About;
 use crate::api::error::verdict::Verdict;
-use crate::api::handlers::rpc;
-use crate::api::handlers::tools::checked_call;
-use crate::api::request::body;
 use crate::api::request::context::Context;
-use crate::api::response::negotiate::{LINES, LIVE};
-use crate::api::state::State;
-use crate::config::servers::{Server, ToolErrors};
-use crate::mcp::client::operation::ToolCall;
-use crate::mcp::client::options::CallOptions;
-use crate::mcp::client::pool::Client;
 use crate::mcp::client::session_guard::SessionGuard;
 use crate::mcp::http::pieces::Pieces;
-use crate::mcp::limits::{Budget, NoRoom, SMALL};
-use crate::mcp::protocol::codes;
-use crate::mcp::protocol::error::Executed;
+use crate::mcp::limits::SMALL;
 use crate::mcp::protocol::header::SessionId;
 use crate::mcp::protocol::message::Notification;
 use crate::mcp::stream::notifications::{Told, Watch};
 
 /// Keeps nginx from holding events back.
 const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
-/// Between comments on a stream on which nothing else is said: proxies give up on a silence of 60 s.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
+/// Between ping comments on a stream without other events: proxies close a connection that is silent for 60 s.
+const PING_INTERVAL: Duration = Duration::from_secs(15);
 
 /// How events are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Frame {
-    /// `text/event-stream`.
+    /// Server-sent events.
     Events,
-    /// `application/x-ndjson`.
+    /// One line of JSON per event.
     Lines,
 }
 
-/// What is asked of the server.
-pub(crate) enum Job {
-    /// A tool call: its body is the arguments, or an envelope.
-    Tool {
-        body: Bytes,
-        is_envelope: bool,
-        tool_errors: ToolErrors,
-    },
-    /// A JSON-RPC request.
-    Rpc { request: Bytes },
+/// How a streamed request ends.
+pub(crate) struct Ending {
+    /// The session to be named to the caller before the last event.
+    pub(crate) session: Option<SessionGuard>,
+    /// The result, or the error as it is written.
+    pub(crate) outcome: Result<Pieces, (Verdict, Pieces)>,
 }
 
-/// The body of a live answer.
-struct Live {
+/// The body of a streaming response.
+struct Body {
     frame: Frame,
     notifications: mpsc::Receiver<Told>,
-    /// The request, which goes on and comes to its deadline also while the caller does not read.
-    work: JoinHandle<Vec<Last>>,
+    /// The request, which goes on and meets its deadline also while the caller does not read.
+    request: JoinHandle<Vec<LastEvent>>,
     is_done: bool,
-    /// What is being written, and what holds on until it is.
+    /// The event being written, and the notification whose memory is given back once it is.
     current: Option<(Event, Option<Told>)>,
-    last: VecDeque<Last>,
-    silence: Interval,
+    last: VecDeque<LastEvent>,
+    ping: Interval,
 }
 
-/// An event on its way out.
+/// An event to be written.
 struct Event {
     before: Bytes,
     json: Pieces,
     after: &'static [u8],
 }
 
-/// One of the events after which nothing comes; that which names a session, with the session, for it is the caller's only once
-/// the caller is told.
-type Last = (Event, Option<SessionGuard>);
+/// An event of the end. The one that names a session has the session, for it is the caller's only once the caller is told.
+type LastEvent = (Event, Option<SessionGuard>);
 
-/// What an answer is about, kept for longer than the request.
+/// What the response is about, for problems and the log, as copies that outlive the handler.
 struct Subject {
     request_id: String,
-    server: String,
+    server: Option<String>,
     tool: Option<String>,
     route: &'static str,
     started: Instant,
 }
 
-/// Answers with what happens.
+/// Responds with the notifications that `request` passes to its watch, then with its end. It runs as a task of its own.
 pub(crate) fn stream(
     context: &Context<'_>,
-    server: &Arc<Server>,
-    wishes: CallOptions,
     frame: Frame,
-    job: Job,
+    request: impl AsyncFnOnce(Watch, About<'_>) -> Ending + 'static,
 ) -> HttpResponse {
     let (watch, notifications) = Watch::new();
-    let state = Rc::clone(context.state);
-    let server = Arc::clone(server);
     let subject = Subject {
         request_id: context.id.clone(),
-        server: server.name.clone(),
+        server: context.server_name.clone(),
         tool: context.tool.clone(),
         route: context.route,
         started: context.started,
     };
-    let work = async move {
-        let mut client = state.pool.client(&server, wishes);
-        client.watched_by(watch);
-        let outcome = job.run(&state, &server, &mut client, &subject).await;
-        // A tool's own error is no failure of the call.
-        let is_answered = matches!(outcome, Ok(_) | Err((Error::Tool { .. }, _)));
-        let session = if is_answered {
-            client.guard_session()
-        } else {
-            None
-        };
-        subject.last_events(frame, outcome, session, state.pool.budget())
+    let request = async move {
+        let ending = request(watch, subject.about()).await;
+        subject.log(&ending);
+        ending.events(frame)
     };
-    let live = Live {
+    let body = Body {
         frame,
         notifications,
-        work: actix_rt::spawn(work),
+        request: actix_rt::spawn(request),
         is_done: false,
         current: None,
         last: VecDeque::new(),
-        silence: interval_at(actix_rt::time::Instant::now() + SIGN_OF_LIFE, SIGN_OF_LIFE),
-    };
-    let media_type = match frame {
-        Frame::Events => LIVE,
-        Frame::Lines => LINES,
+        ping: interval_at(
+            actix_rt::time::Instant::now() + PING_INTERVAL,
+            PING_INTERVAL,
+        ),
     };
     HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, media_type))
+        .insert_header((CONTENT_TYPE, frame.media_type()))
         .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-cache")))
         .insert_header((NO_BUFFERING, HeaderValue::from_static("no")))
-        .streaming(live.map(Ok::<_, actix_web::Error>))
+        .streaming(body.map(Ok::<_, actix_web::Error>))
 }
 
-/// What a job came to: the JSON of the last event, or the error and how it is put.
-type Outcome = Result<Pieces, (Error, Put)>;
-
-/// How an error is put.
-enum Put {
-    /// As a problem.
-    Problem,
-    /// As the JSON-RPC response to this request.
-    Response(Bytes),
-}
-
-impl Job {
-    async fn run(
-        &self,
-        state: &State,
-        server: &Server,
-        client: &mut Client<'_>,
-        subject: &Subject,
-    ) -> Outcome {
-        match self {
-            Self::Tool {
-                body,
-                is_envelope,
-                tool_errors,
-            } => {
-                let to = (state, server, client);
-                let outcome = call_tool(to, subject, body, *is_envelope, *tool_errors).await;
-                outcome
-                    .map(Pieces::of)
-                    .map_err(|error| (error, Put::Problem))
-            }
-            Self::Rpc { request: body } => {
-                let answered = match rpc::Request::read(body) {
-                    Ok(request) => {
-                        let sent = request.send(state, server, client).await;
-                        sent.and_then(|outcome| {
-                            let written = rpc::response_to(&request, &outcome, state.pool.budget());
-                            written.map_err(|NoRoom| Error::NoRoom(Executed::Yes))
-                        })
-                    }
-                    // It was read once before.
-                    Err((_, error, _)) => Err(error),
-                };
-                answered.map_err(|error| (error, Put::Response(body.clone())))
-            }
-        }
-    }
-}
-
-impl Put {
-    fn write(&self, error: &Error, about: About<'_>, budget: &Budget) -> (Verdict, Pieces) {
-        match self {
-            Self::Problem => error.problem(about, budget),
-            Self::Response(body) => {
-                let id = rpc::Request::read(body).ok().map(|request| request.id);
-                rpc::error_response(error, about, codes::IMPLEMENTATION_DEFINED, id, budget)
-            }
-        }
-    }
-}
-
-async fn call_tool(
-    (state, server, client): (&State, &Server, &mut Client<'_>),
-    subject: &Subject,
-    body: &Bytes,
-    is_envelope: bool,
-    tool_errors: ToolErrors,
-) -> Result<Bytes, Error> {
-    let nothing = body::object(b"{}")?;
-    let name = subject.tool.as_deref().unwrap_or_default();
-    let envelope = if is_envelope {
-        Some(body::envelope(body)?)
-    } else {
-        None
-    };
-    let tool_call = match &envelope {
-        Some(envelope) => envelope.tool_call(nothing),
-        None => ToolCall::of(name, body::object(body)?),
-    };
-    let result = checked_call(state, server, client, &tool_call).await?;
-    if result.is_error && tool_errors == ToolErrors::Status {
-        return Err(Error::Tool {
-            result: result.bytes,
-            session: None,
-        });
-    }
-    Ok(result.bytes)
-}
+// === impl Subject ===
 
 impl Subject {
-    /// The events that end a stream, and the line in the log.
-    fn last_events(
-        &self,
-        frame: Frame,
-        outcome: Outcome,
-        session: Option<SessionGuard>,
-        budget: &Budget,
-    ) -> Vec<Last> {
-        let about = About {
+    fn about(&self) -> About<'_> {
+        About {
             request_id: &self.request_id,
-            server: Some(&self.server),
+            server: self.server.as_deref(),
             tool: self.tool.as_deref(),
             prompt: None,
-        };
-        let mut events = Vec::new();
-        if let Some(session) = session {
-            let id = session.id().map(SessionId::as_str);
-            let named = serde_json::json!({"sessionId": id}).to_string();
-            let named = Pieces::of(named.into());
-            events.push((frame.event("session", named), Some(session)));
         }
-        let mut code = None;
-        match outcome {
-            Ok(result) => events.push((frame.event("result", result), None)),
-            Err((error, put)) => {
-                let (verdict, written) = put.write(&error, about, budget);
-                code = Some(verdict.code.name());
-                events.push((frame.event("error", written), None));
-            }
-        }
+    }
+
+    fn log(&self, ending: &Ending) {
         log::info!(
             target: "mcp_rest::access",
             request_id = self.request_id.as_str(),
             route = self.route,
-            server = self.server.as_str(),
+            server = self.server.as_deref(),
             tool = self.tool.as_deref(),
-            code = code,
+            code = ending.outcome.as_ref().err().map(|(verdict, _)| verdict.code.name()),
             micros = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
             "stream ended"
         );
-        events
+    }
+}
+
+// === impl Ending ===
+
+impl Ending {
+    fn events(self, frame: Frame) -> Vec<LastEvent> {
+        let session = self.session.map(|session| {
+            let id = session.id().map(SessionId::as_str);
+            let named = serde_json::json!({"sessionId": id}).to_string();
+            let event = frame.event("session", Pieces::of(named.into()));
+            (event, Some(session))
+        });
+        let last = match self.outcome {
+            Ok(result) => frame.event("result", result),
+            Err((_, problem)) => frame.event("error", problem),
+        };
+        session.into_iter().chain([(last, None)]).collect()
     }
 }
 
 // === impl Frame ===
 
 impl Frame {
+    /// The `Content-Type` of a stream.
+    pub(crate) const fn media_type(self) -> &'static str {
+        match self {
+            Self::Events => "text/event-stream",
+            Self::Lines => "application/x-ndjson",
+        }
+    }
+
     /// One event: its name, and JSON.
     fn event(self, name: &str, json: Pieces) -> Event {
         let (before, between, after): (_, _, &[u8]) = match self {
@@ -301,17 +188,17 @@ impl Frame {
         }
     }
 
-    fn notification(self, told: &Notification) -> Event {
-        let params = match told.params.clone() {
+    fn notification(self, notification: &Notification) -> Event {
+        let params = match notification.params.clone() {
             none if none.is_empty() => Bytes::from_static(b"{}"),
             params => params,
         };
-        match &told.method[..] {
+        match &notification.method[..] {
             b"notifications/progress" => self.event("progress", Pieces::of(params)),
             b"notifications/message" => self.event("log", Pieces::of(params)),
             _ => {
                 let mut whole = Pieces::of(Bytes::from_static(b"{\"method\":\""));
-                whole.push(told.method.clone());
+                whole.push(notification.method.clone());
                 whole.push(Bytes::from_static(b"\",\"params\":"));
                 whole.push(params);
                 whole.push(Bytes::from_static(b"}"));
@@ -324,7 +211,7 @@ impl Frame {
 // === impl Event ===
 
 impl Event {
-    /// The next part of it: all of an event that is small, else as much as is written at once.
+    /// The next part: the whole event if it is small, else as much as is written at once.
     fn next_part(&mut self) -> Option<Bytes> {
         if self.after.is_empty() {
             return None;
@@ -345,18 +232,18 @@ impl Event {
     }
 }
 
-// === impl Live ===
+// === impl Body ===
 
-impl Stream for Live {
+impl Stream for Body {
     type Item = Bytes;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Option<Bytes>> {
         let this = &mut *self;
         if !this.is_done
-            && let Poll::Ready(ended) = this.work.poll_unpin(context)
+            && let Poll::Ready(ended) = this.request.poll_unpin(context)
         {
             this.is_done = true;
-            // It ends without a word only where it panicked, and the panic hook has written why.
+            // It fails only by a panic, which the panic hook has logged.
             this.last = ended.unwrap_or_default().into();
         }
         loop {
@@ -366,10 +253,10 @@ impl Stream for Live {
                 }
                 this.current = None;
             }
-            // What is still on its way comes before the last events; the way ends with the work.
+            // Pending notifications come before the last events; their channel closes with the request.
             match this.notifications.poll_next_unpin(context) {
                 Poll::Ready(Some(told)) => {
-                    this.silence.reset();
+                    this.ping.reset();
                     let event = this.frame.notification(&told.notification);
                     this.current = Some((event, Some(told)));
                 }
@@ -383,17 +270,17 @@ impl Stream for Live {
                 Poll::Ready(None) | Poll::Pending => break,
             }
         }
-        if this.frame == Frame::Events && this.silence.poll_tick(context).is_ready() {
+        if this.frame == Frame::Events && this.ping.poll_tick(context).is_ready() {
             return Poll::Ready(Some(Bytes::from_static(b":\n\n")));
         }
         Poll::Pending
     }
 }
 
-impl Drop for Live {
-    /// Nobody waits any more: dropping the work cancels the request.
+impl Drop for Body {
+    /// The caller has gone: dropping the task's future cancels the request.
     fn drop(&mut self) {
-        self.work.abort();
+        self.request.abort();
     }
 }
 

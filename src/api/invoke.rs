@@ -1,0 +1,140 @@
+//! The one way to call a tool: argument checks, the call, `toolErrors`, where the time went, and what becomes of the session.
+//!
+//! `execute`, `call`, `batch` and `rpc` come through [`invoke`], streamed or not. How the request is read and the result is written is
+//! theirs.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+
+use crate::api::argument_check;
+use crate::api::error::kinds::{Error, Task};
+use crate::api::state::State;
+use crate::config::servers::{ArgumentChecks, Server, ToolErrors};
+use crate::json::Members;
+use crate::mcp::client::operation::ToolCall;
+use crate::mcp::client::options::CallOptions;
+use crate::mcp::client::pool::Client;
+use crate::mcp::client::session_guard::SessionGuard;
+use crate::mcp::client::tools::ToolResult;
+use crate::mcp::protocol::header::SessionId;
+use crate::mcp::stream::notifications::Watch;
+
+/// Where a request goes, and how the caller wants it made.
+pub(crate) struct Invocation<'a> {
+    /// What the worker shares.
+    pub(crate) state: &'a Rc<State>,
+    /// The server.
+    pub(crate) server: &'a Arc<Server>,
+    /// Session, handshake and deadline.
+    pub(crate) options: CallOptions,
+    /// Whether an error of the tool itself is a result.
+    pub(crate) tool_errors: ToolErrors,
+    /// Receives the notifications that come before the result.
+    pub(crate) watch: Option<Watch>,
+}
+
+/// What a request to a server came to.
+pub(crate) struct Invoked {
+    /// The result, or why there is none.
+    pub(crate) outcome: Result<ToolResult, Error>,
+    /// The session to be named to the caller. Dropped, it ends, if it was opened for this request.
+    pub(crate) session: Option<SessionGuard>,
+    /// Time spent before the operation, and on it.
+    pub(crate) timing: (Duration, Duration),
+}
+
+/// Calls a tool, once its arguments match the tool's schema where that is to be checked.
+pub(crate) async fn invoke(invocation: Invocation<'_>, tool_call: &ToolCall<'_>) -> Invoked {
+    let Invocation {
+        state,
+        server,
+        tool_errors,
+        ..
+    } = invocation;
+    let mut client = invocation.client();
+    if server.argument_checks == ArgumentChecks::On {
+        let (name, arguments) = (tool_call.name, tool_call.arguments);
+        let check = argument_check::check(&state.validators, &mut client, name, arguments);
+        // Boxed, so that calls without a check do not carry its state.
+        if let Err(error) = Box::pin(check).await {
+            return Invoked::of(client, Err(error));
+        }
+    }
+    let outcome = match client.call_tool(tool_call).await {
+        Ok(result) if result.is_error && tool_errors == ToolErrors::Status => Err(Error::Tool {
+            result: result.bytes,
+            session: None,
+        }),
+        Ok(result) => Ok(result),
+        Err(failure) => Err(Error::upstream(Task::CallTool, failure)),
+    };
+    Invoked::of(client, outcome)
+}
+
+impl<'a> Invocation<'a> {
+    /// The client that makes the request.
+    pub(crate) fn client(self) -> Client<'a> {
+        let mut client = self.state.pool.client(self.server, self.options);
+        if let Some(watch) = self.watch {
+            client.watched_by(watch);
+        }
+        client
+    }
+}
+
+impl Invoked {
+    /// The end of a request. The session is the caller's with a result, be it an error of the tool's own; without one, it ends if it was
+    /// opened for this request.
+    pub(crate) fn of(mut client: Client<'_>, outcome: Result<ToolResult, Error>) -> Self {
+        let timing = client.timing();
+        let session = match &outcome {
+            Ok(_) | Err(Error::Tool { .. }) => client.guard_session(),
+            Err(_) => None,
+        };
+        Self {
+            outcome,
+            session,
+            timing,
+        }
+    }
+
+    /// The result, and the session, released to the caller, who is answered at once.
+    pub(crate) fn release(self) -> Result<(ToolResult, Option<SessionId>), Error> {
+        let session = self.session.and_then(SessionGuard::release);
+        match self.outcome {
+            Ok(result) => Ok((result, session)),
+            Err(Error::Tool { result, .. }) => Err(Error::Tool { result, session }),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The members that a tool call has in the `params` of `tools/call`, but its name and those without a meaning here.
+pub(crate) fn params<'a>(tool_call: &ToolCall<'a>) -> Members<'a> {
+    let members = [
+        ("arguments", Some(tool_call.arguments)),
+        ("_meta", tool_call.meta),
+        ("inputResponses", tool_call.input_responses),
+        ("requestState", tool_call.request_state),
+    ];
+    let members = members.into_iter();
+    Members(
+        members
+            .filter_map(|(name, value)| Some((name.into(), value?)))
+            .collect(),
+    )
+}
+
+/// The tool call with these `params`; no arguments are `{}`.
+pub(crate) fn tool_call<'a>(name: &'a str, params: &Members<'a>) -> ToolCall<'a> {
+    let nothing = || serde_json::from_str("{}").unwrap_or(RawValue::NULL);
+    ToolCall {
+        meta: params.get("_meta"),
+        input_responses: params.get("inputResponses"),
+        request_state: params.get("requestState"),
+        ..ToolCall::of(name, params.get("arguments").unwrap_or_else(nothing))
+    }
+}

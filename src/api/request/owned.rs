@@ -1,0 +1,44 @@
+//! Members of a body as copies, for a streamed request, which outlives the body and must not read it again.
+
+use serde_json::value::RawValue;
+
+use crate::api::error::kinds::Error;
+use crate::json::Members;
+use crate::mcp::limits::{Budget, NoRoom, SMALL, Share};
+use crate::mcp::protocol::error::Executed;
+
+/// Members of a JSON object. Large ones count as the body did.
+pub(crate) struct OwnedMembers {
+    members: Vec<(String, Box<RawValue>)>,
+    _share: Share,
+}
+
+impl OwnedMembers {
+    /// Copies of `members`; an error if there is no memory for them.
+    pub(crate) fn of(members: &Members<'_>, budget: &Budget) -> Result<Self, Error> {
+        let lengths = members.0.iter();
+        let lengths = lengths.map(|(name, value)| name.len() + value.get().len());
+        let bytes = lengths.sum();
+        let mut share = budget.share();
+        if bytes > SMALL {
+            let held = share.hold(bytes);
+            held.map_err(|NoRoom| Error::NoRoom(Executed::No))?;
+        }
+        let copies = members.0.iter();
+        let copies = copies.map(|(name, value)| (name.to_string(), (*value).to_owned()));
+        Ok(Self {
+            members: copies.collect(),
+            _share: share,
+        })
+    }
+
+    /// The members.
+    pub(crate) fn borrowed(&self) -> Members<'_> {
+        let members = self.members.iter();
+        Members(
+            members
+                .map(|(name, value)| (name.into(), &**value))
+                .collect(),
+        )
+    }
+}
