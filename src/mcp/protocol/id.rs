@@ -50,7 +50,8 @@ pub fn random_hex() -> String {
             (*high, *low) = (digit(byte >> 4), digit(byte & 0xf));
         }
     }
-    String::from_utf8_lossy(&digits).into_owned()
+    // Hexadecimal digits are ASCII.
+    String::from_utf8(digits.into()).unwrap_or_default()
 }
 
 #[cfg(test)]
