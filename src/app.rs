@@ -19,8 +19,10 @@ use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service,
 use actix_web::dev::{AppConfig, Extensions, Server, ServerHandle};
 use actix_web::{App, Error, web};
 
-use crate::api;
-use crate::api::{Common, State, Validators};
+use crate::api::document::document;
+use crate::api::serve;
+use crate::api::state::State;
+use crate::api::tool_docs::common::Common;
 use crate::caller_connection::{CallerConnection, HEAD};
 use crate::config::servers::Servers;
 use crate::config::settings::Settings;
@@ -31,6 +33,7 @@ use crate::mcp::http::connections::tls;
 use crate::mcp::http::transport::Transport;
 use crate::mcp::limits::Budget;
 use crate::mcp::sessions::{Keeper, Sessions};
+use crate::schema::validate::Validators;
 use crate::shutdown::{Port, Shutdown};
 
 /// From turning newcomers away until all who were there before are surely accepted.
@@ -62,7 +65,7 @@ impl Application {
         servers: Servers,
     ) -> std::io::Result<Self> {
         let tls = tls().map_err(std::io::Error::other)?;
-        let openapi = api::document::document().map_err(std::io::Error::other)?;
+        let openapi = document().map_err(std::io::Error::other)?;
         let common = Arc::new(Common::of(&serde_json::from_slice(&openapi)?));
         let budget = Budget::new(settings.limits.buffered_bytes);
         let transport = Transport::new(Arc::clone(&tls), settings.limits, budget.clone());
@@ -96,7 +99,7 @@ impl Application {
                 shutdown: Arc::clone(&shutdown),
             });
             let app = App::new().default_service(web::to(move |request, payload| {
-                api::serve(Rc::clone(&state), request, payload)
+                serve::serve(Rc::clone(&state), request, payload)
             }));
             let app = app
                 .into_factory()

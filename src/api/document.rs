@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use actix_web::http::Method;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -23,9 +24,7 @@ use crate::api::openapi::parameters::{Appearance, Init, RequestId, ResourceForm,
 use crate::api::openapi::problems;
 
 use crate::api::error::problem;
-use crate::api::handlers::{
-    batch, docs, find_tools, health, list_servers, prompts, resources, rpc, session, tools,
-};
+use crate::api::routes::{Access, Operations, ROUTES};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -43,35 +42,6 @@ of a path is accepted. Where API keys are configured, every route under `/api/` 
         (name = "sessions", description = "Sessions are the server's and the caller's: this service keeps none"),
         (name = "servers", description = "The configured servers"),
         (name = "service", description = "This service itself"),
-    ),
-    paths(
-        list_servers::list_servers,
-        tools::list,
-        tools::find,
-        tools::execute,
-        tools::execute_by_query,
-        tools::call,
-        find_tools::find,
-        batch::batch,
-        session::initialize,
-        session::end,
-        session::ping,
-        rpc::rpc,
-        resources::list,
-        resources::list_templates,
-        resources::expand,
-        resources::read,
-        prompts::list,
-        prompts::get,
-        prompts::complete,
-        health::health,
-        health::live,
-        health::ready,
-        docs::openapi,
-        docs::openapi_of_all,
-        docs::openapi_of_server,
-        docs::page_of_server,
-        docs::swagger_ui,
     ),
     components(schemas(problem::Problem<'_>, CallToolResult, RpcErrorResponse, ResourceForm, ToolForm, Init, Appearance)),
 )]
@@ -160,12 +130,13 @@ const NAMED: [Header; 10] = [
 pub fn document() -> Result<Bytes, serde_json::Error> {
     let examples: Examples = serde_json::from_str(include_str!("openapi/examples.json"))?;
     let mut document = Document::openapi();
+    document.merge(Operations::openapi());
     let mut components = document.components.take().unwrap_or_default();
     components
         .responses
         .extend(problems::components(&examples.problems));
-    for (path, operation) in operations(&mut document) {
-        operation.security = Some(security(path));
+    for (access, operation) in operations(&mut document) {
+        operation.security = Some(security(access));
         let parameters = operation.parameters.get_or_insert_default();
         parameters.extend(RequestId::into_params(|| None).into_iter().map(RefOr::T));
         let id = operation.operation_id.clone().unwrap_or_default();
@@ -190,12 +161,19 @@ pub fn document() -> Result<Bytes, serde_json::Error> {
     Ok(text.into())
 }
 
-fn operations(document: &mut OpenApi) -> impl Iterator<Item = (&str, &mut Operation)> {
+/// Each operation, and who may use its route.
+fn operations(document: &mut OpenApi) -> impl Iterator<Item = (Access, &mut Operation)> {
     document.paths.paths.iter_mut().flat_map(|(path, item)| {
-        [&mut item.get, &mut item.post, &mut item.delete]
-            .into_iter()
-            .flatten()
-            .map(move |operation| (path.as_str(), operation))
+        let methods = [
+            (Method::GET, &mut item.get),
+            (Method::POST, &mut item.post),
+            (Method::DELETE, &mut item.delete),
+        ];
+        methods.into_iter().filter_map(move |(method, operation)| {
+            let mut routes = ROUTES.iter();
+            let route = routes.find(|route| route.method == method && route.path == path)?;
+            Some((route.access, operation.as_mut()?))
+        })
     })
 }
 
@@ -304,9 +282,9 @@ fn describe_headers(components: &mut Components) {
 const API_KEY: &str = "apiKey";
 const BEARER: &str = "bearer";
 
-/// A key in one form or the other, or none, under `/api/`; none elsewhere.
-fn security(path: &str) -> Vec<SecurityRequirement> {
-    if !path.starts_with("/api/") {
+/// A key in one form or the other, or none; none where keys are never looked at.
+fn security(access: Access) -> Vec<SecurityRequirement> {
+    if matches!(access, Access::Public | Access::Liveness) {
         return vec![];
     }
     let scopes: [&str; 0] = [];

@@ -12,7 +12,7 @@ use crate::schema::validate::Validators;
 use crate::shutdown::Shutdown;
 
 /// What the handlers of one worker share.
-pub struct State {
+pub(crate) struct State {
     /// How this process runs.
     pub settings: Arc<Settings>,
     /// Which servers there are.

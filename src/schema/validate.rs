@@ -59,7 +59,7 @@ pub(crate) struct ValidationError {
 
 /// Compiled schemas. Shared by all workers.
 #[derive(Default)]
-pub struct Validators {
+pub(crate) struct Validators {
     kept: Mutex<Kept>,
 }
 

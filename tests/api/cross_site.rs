@@ -40,7 +40,7 @@ fn send_to(app: &TestApp, host: &str, headers: &[(&str, &str)]) -> Response {
 fn every_route_that_may_run_something_refuses_other_sites() {
     let (upstream, app) = start();
     let mut asked = 0;
-    for (method, pattern) in mcp_rest::api::routes() {
+    for (method, pattern) in mcp_rest::api::routes::all() {
         if method == "GET" {
             continue;
         }

@@ -56,7 +56,7 @@ const POLICY: HeaderValue = HeaderValue::from_static(
         ServiceProblems,
     ),
 )]
-pub(crate) fn openapi(context: &Context<'_>) -> Result<HttpResponse, Error> {
+pub(crate) async fn openapi(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     let url = Base::of(context).url();
     let committed = Bytes::clone(&context.state.openapi);
     if url == "/" {
@@ -185,7 +185,7 @@ async fn document(
         PageProblems,
     ),
 )]
-pub(crate) fn page_of_server(context: &Context<'_>) -> Result<HttpResponse, Error> {
+pub(crate) async fn page_of_server(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     // Where there are keys, which servers there are is not for everybody to know.
     if context.state.settings.keys.is_empty() {
         context.server()?;
@@ -221,7 +221,7 @@ pub(crate) fn page_of_server(context: &Context<'_>) -> Result<HttpResponse, Erro
         AssetProblems,
     ),
 )]
-pub(crate) fn swagger_ui(context: &Context<'_>) -> Result<HttpResponse, Error> {
+pub(crate) async fn swagger_ui(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     // The page names its assets relative to itself: without the slash they would be looked for at the root.
     if context.request.uri().path() == "/swagger-ui" {
         return Ok(HttpResponse::PermanentRedirect()

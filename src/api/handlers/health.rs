@@ -42,11 +42,11 @@ pub(crate) struct Probe {
         ServiceProblems,
     ),
 )]
-pub(crate) fn health(_: &Context<'_>) -> HttpResponse {
-    json::of(&Health {
+pub(crate) async fn health(_: &mut Context<'_>) -> Result<HttpResponse, Error> {
+    Ok(json::of(&Health {
         status: "ok",
         timestamp: logging::timestamp(SystemTime::now()),
-    })
+    }))
 }
 
 /// Liveness probe
@@ -60,8 +60,8 @@ pub(crate) fn health(_: &Context<'_>) -> HttpResponse {
         LivenessProblems,
     ),
 )]
-pub(crate) fn live() -> HttpResponse {
-    json::of(&Probe { status: "ok" })
+pub(crate) async fn live(_: &mut Context<'_>) -> Result<HttpResponse, Error> {
+    Ok(json::of(&Probe { status: "ok" }))
 }
 
 /// Readiness probe
@@ -75,7 +75,7 @@ pub(crate) fn live() -> HttpResponse {
         ReadinessProblems,
     ),
 )]
-pub(crate) fn ready(context: &Context<'_>) -> Result<HttpResponse, Error> {
+pub(crate) async fn ready(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     if !context.state.shutdown.is_ready() {
         return Err(Error::Draining);
     }

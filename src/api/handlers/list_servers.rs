@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::api::error::kinds::Error;
 use crate::api::openapi::problems::GatewayProblems;
 use crate::api::request::context::Context;
 use crate::api::response::json;
@@ -43,17 +44,17 @@ pub(crate) struct ListedServer<'a> {
         GatewayProblems,
     ),
 )]
-pub(crate) fn list_servers(context: &Context<'_>) -> HttpResponse {
+pub(crate) async fn list_servers(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     let servers: Vec<ListedServer<'_>> = context
         .state
         .servers
         .iter()
         .map(|server| ListedServer::of(server))
         .collect();
-    json::of(&ServerList {
+    Ok(json::of(&ServerList {
         count: servers.len(),
         servers,
-    })
+    }))
 }
 
 impl<'a> ListedServer<'a> {

@@ -92,7 +92,7 @@ pub(crate) async fn list_templates(context: &mut Context<'_>) -> Result<HttpResp
         NamedServerProblems,
     ),
 )]
-pub(crate) fn expand(context: &Context<'_>) -> Result<HttpResponse, Error> {
+pub(crate) async fn expand(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     context.server()?;
     let template = context
         .query

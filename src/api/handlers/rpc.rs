@@ -61,11 +61,9 @@ use crate::mcp::protocol::error::Executed;
         RpcProblems,
     ),
 )]
-pub(crate) async fn rpc(context: &mut Context<'_>) -> HttpResponse {
-    match respond(context).await {
-        Ok(response) => response,
-        Err(refused) => refused.into_response(context),
-    }
+pub(crate) async fn rpc(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
+    let responded = respond(context).await;
+    Ok(responded.unwrap_or_else(|refused| refused.into_response(context)))
 }
 
 async fn respond(context: &mut Context<'_>) -> Result<HttpResponse, Refused> {

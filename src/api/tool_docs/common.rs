@@ -19,7 +19,7 @@ pub(crate) const RESULT: &str = "CallToolResult";
 
 /// Parts of documents of tools.
 #[derive(Debug, Default)]
-pub struct Common {
+pub(crate) struct Common {
     /// References to `components`, for each operation.
     pub(crate) parameters: Value,
     /// By status, but for 200.
@@ -34,7 +34,7 @@ pub struct Common {
 
 impl Common {
     /// Out of this service's own document.
-    pub fn of(own: &Value) -> Self {
+    pub(crate) fn of(own: &Value) -> Self {
         let execute = own.pointer(EXECUTE).cloned().unwrap_or_default();
         let mut common = Self {
             result: own["components"]["schemas"][RESULT].clone(),

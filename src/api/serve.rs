@@ -1,0 +1,83 @@
+//! The way of one request: route, access, handler; then the response, whatever became of it.
+
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+
+use actix_web::body::{BodySize, MessageBody as _};
+use actix_web::http::{ConnectionType, Version};
+use actix_web::{HttpRequest, HttpResponse, web};
+use futures::FutureExt;
+
+use crate::api::error::kinds::Error;
+use crate::api::request::context::Context;
+use crate::api::response::{access_log, json};
+use crate::api::routes;
+use crate::api::state::State;
+use crate::mcp::protocol::error::Executed;
+use crate::mcp::protocol::header::SESSION_ID;
+
+/// Answers a request: with what its handler says, or with the problem that kept it from that.
+pub(crate) async fn serve(
+    state: Rc<State>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> HttpResponse {
+    let mut context = Context::new(&state, &request, payload);
+    let under_way = context.exchange.begin();
+    let outcome = AssertUnwindSafe(routes::answer(&mut context))
+        .catch_unwind()
+        .await;
+    let response = match outcome {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => problem(&mut context, &error),
+        // The panic hook has written what happened; without this the caller would see a dropped connection.
+        Err(_) => problem(&mut context, &Error::Internal),
+    };
+    let response = in_pieces(&mut context, response);
+    let mut response = access_log::finish(&context, response);
+    // HTTP/1.0 knows no chunks: there, the end of the connection is the end of what comes piece by piece.
+    let ends_with_connection =
+        request.head().version == Version::HTTP_10 && response.body().size() == BodySize::Stream;
+    // Whoever offers another protocol (Java's client: h2c) is not told otherwise that the connection is not kept.
+    let is_last = state.shutdown.is_closing()
+        || context.exchange.is_scarce()
+        || request.head().upgrade()
+        || ends_with_connection;
+    if is_last {
+        let head = response.head_mut();
+        head.set_connection_type(ConnectionType::Close);
+        head.no_chunking(ends_with_connection);
+    }
+    if let Some(unread) = context.payload.take() {
+        context.exchange.leave_unread(unread);
+    }
+    under_way.until_sent(response)
+}
+
+/// The response that tells an error; its code is noted for the log.
+fn problem(context: &mut Context<'_>, error: &Error) -> HttpResponse {
+    let (response, code) = json::problem(error, context.about(), context.state.pool.budget());
+    context.code = Some(code);
+    response
+}
+
+/// A large answer is written in pieces, and counts until the caller has taken them all.
+fn in_pieces(context: &mut Context<'_>, response: HttpResponse) -> HttpResponse {
+    let head = match json::in_pieces(context.state.pool.budget(), response) {
+        Ok(response) => return response,
+        Err(head) => head,
+    };
+    // There is an answer: whoever was asked for it has given it.
+    let executed = if context.has_asked() {
+        Executed::Yes
+    } else {
+        Executed::No
+    };
+    let mut response = problem(context, &Error::NoRoom(executed));
+    // The session is the caller's all the same.
+    if let Some(session) = head.headers().get(SESSION_ID) {
+        let session = session.clone();
+        response.headers_mut().insert(SESSION_ID, session);
+    }
+    response
+}
