@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use awc::http::Uri;
 use mcp_rest::app::Application;
+use mcp_rest::config::command_line::Command;
+use mcp_rest::config::errors::ConfigErrors;
 use mcp_rest::config::servers::Server;
-use mcp_rest::config::settings::{self, Command, ConfigErrors, DEMO, Settings, Start};
+use mcp_rest::config::settings::{Settings, help};
+use mcp_rest::config::start::{self, DEMO, Start};
 use mcp_rest::{demo, descriptors, logging};
 
 /// A configuration that cannot be used.
@@ -18,12 +21,12 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 fn main() -> ExitCode {
     let arguments = std::env::args_os().skip(1);
-    let start = match settings::read(arguments, &settings::process_environment()) {
+    let start = match start::read(arguments, &start::process_environment()) {
         Ok(start) => start,
         Err(errors) => return refuse(&errors),
     };
     let outcome = match start.command {
-        Command::Help => say(&settings::help()),
+        Command::Help => say(&help::help()),
         Command::Version => say(concat!(
             env!("CARGO_PKG_NAME"),
             " ",
@@ -57,7 +60,7 @@ async fn run(mut start: Start) -> io::Result<()> {
     for warning in &start.warnings {
         log::warn!("{warning}");
     }
-    if start.settings.demo {
+    if start.demo {
         start.servers.push(start_demo()?);
     }
     let listener = listen(&start.settings)?;

@@ -62,6 +62,15 @@ impl fmt::Display for ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
+/// From merging values that were checked one by one.
+impl From<config::ConfigError> for ConfigErrors {
+    fn from(error: config::ConfigError) -> Self {
+        let mut errors = Self::default();
+        errors.add("gateway", error.to_string(), "correct it");
+        errors
+    }
+}
+
 /// The path of `key` inside the object at `path`: `a.b`, or `a["b c"]` where a dot would be ambiguous.
 pub(crate) fn member(path: &str, key: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '$');

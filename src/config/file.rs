@@ -9,7 +9,9 @@ use serde_json::{Map, Value};
 
 use crate::config::errors::{ConfigErrors, kind, member};
 
-/// The file read when neither `--config` nor `MCP_SERVERS_FILE` names one.
+/// The variable that names the file where `--config` does not.
+pub(crate) const FILE_VARIABLE: &str = "MCP_SERVERS_FILE";
+/// The file in the working directory that is read where neither names one.
 pub(crate) const DEFAULT_NAME: &str = "mcp.servers.json";
 
 /// The members of the object in the file at `path`; empty after an error, and empty when `may_be_missing` and it is.

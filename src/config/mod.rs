@@ -1,7 +1,10 @@
-//! Configuration: how this process runs, which servers there are, and the file that says both.
+//! Configuration: how this process runs, which servers there are, and the file that says both. [`start::read`] reads all of it.
 
+pub mod command_line;
 pub mod errors;
 pub mod expand;
 mod file;
+pub mod keys;
 pub mod servers;
 pub mod settings;
+pub mod start;

@@ -2,7 +2,7 @@
 //!
 //! Nothing here speaks to a server, and nothing here knows HTTP beyond names, values and URLs.
 
-mod read;
+pub(crate) mod read;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -18,7 +18,6 @@ use awc::http::{
 };
 use ring::digest::{SHA256, digest};
 
-pub(crate) use crate::config::servers::read::{Defaults, LONGEST_TIMEOUT_MS, MOST_RETRIES, read};
 use crate::logging::redact_url;
 
 /// The configured servers, in file order, found by their exact name.

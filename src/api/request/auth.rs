@@ -3,7 +3,7 @@
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 use crate::api::error::kinds::Error;
-use crate::config::settings::ApiKeys;
+use crate::config::keys::ApiKeys;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 

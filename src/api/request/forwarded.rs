@@ -6,7 +6,7 @@ use actix_web::http::header::{HOST, HeaderMap, HeaderName, HeaderValue, VARY};
 use url::Url;
 
 use crate::api::request::context::Context;
-use crate::config::settings::is_prefix;
+use crate::config::settings::form::is_path_prefix;
 
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -61,7 +61,7 @@ impl Base {
         Self {
             origin,
             prefix: prefix
-                .filter(|prefix| is_prefix(prefix))
+                .filter(|prefix| is_path_prefix(prefix))
                 .unwrap_or(configured)
                 .to_owned(),
         }

@@ -2,6 +2,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use std::time::Duration;
+
+use log::LevelFilter;
+
 use super::*;
 
 const FILE: &str = r#"{"mcpServers": {"s": {"url": "https://h/mcp"}}}"#;
@@ -44,7 +48,7 @@ fn defaults() {
         ("127.0.0.1", 8080)
     );
     assert_eq!(
-        (settings.workers, settings.show_urls, settings.demo),
+        (settings.workers, settings.show_urls, start.demo),
         (0, true, false)
     );
     assert_eq!(settings.timeout, Duration::from_secs(120));
@@ -89,7 +93,7 @@ fn every_setting_can_come_from_the_file_and_from_the_environment() {
     let file = with_gateway(
         r#"{"host": "0.0.0.0", "port": 1, "workers": 2, "showUrls": false, "basePath": "/b",
             "trustedProxies": ["10.0.0.0/8", "192.0.2.7"], "timeoutMs": 3, "drainMs": 4,
-            "drainDelayMs": 12, "retries": 7, "queueMs": 13, "stallMs": 17, "logLevel": "warn", "allowUnauthenticated": true, "auth": {"apiKeys": ["${KEY}"]},
+            "drainDelayMs": 12, "retries": 7, "queueMs": 13, "stallMs": 17018, "logLevel": "warn", "allowUnauthenticated": true, "auth": {"apiKeys": ["${KEY}"]},
             "limits": {"requestBytes": 5, "responseBytes": 6, "eventBytes": 7, "events": 8, "listBytes": 16, "depth": 9, "bufferedBytes": 14,
                 "batch": 15, "inFlight": 10, "queued": 11}}"#,
     );
@@ -119,7 +123,7 @@ fn every_setting_can_come_from_the_file_and_from_the_environment() {
         ("MCP_REST_DRAIN_DELAY_MS", "12"),
         ("MCP_REST_RETRIES", "7"),
         ("MCP_REST_QUEUE_MS", "13"),
-        ("MCP_REST_STALL_MS", "17"),
+        ("MCP_REST_STALL_MS", "17018"),
         ("KEY", "k"),
     ];
     let from_environment = run(FILE, &variables, &[]).unwrap().settings;
@@ -127,10 +131,10 @@ fn every_setting_can_come_from_the_file_and_from_the_environment() {
         assert!(settings.keys.accepts(b"k") && !settings.keys.accepts(b"${KEY}"));
         assert_eq!(
             format!("{settings:?}"),
-            "Settings { host: 0.0.0.0, port: 1, workers: 2, show_urls: false, base_path: \"/b\", trusted_proxies: [10.0.0.0/8, 192.0.2.7/32], timeout: 3ms, limits: Limits { \
-             request_bytes: 5, response_bytes: 6, event_bytes: 7, events: 8, list_bytes: 16, depth: 9, buffered_bytes: 14, batch: 15, in_flight: 10, queued: 11 }, keys: ApiKeys(1), \
-             allow_unauthenticated: true, log_level: Warn, demo: false, drain: 4ms, \
-             drain_delay: 12ms, retries: 7, queue: 13ms, stall: 17ms }"
+            "Settings { host: 0.0.0.0, port: 1, workers: 2, allow_unauthenticated: true, keys: ApiKeys(1), log_level: Warn, show_urls: false, \
+             base_path: \"/b\", trusted_proxies: [10.0.0.0/8, 192.0.2.7/32], timeout: 3ms, drain: 4ms, drain_delay: 12ms, retries: 7, queue: 13ms, \
+             stall: 17.018s, limits: Limits { request_bytes: 5, response_bytes: 6, event_bytes: 7, events: 8, list_bytes: 16, depth: 9, \
+             buffered_bytes: 14, batch: 15, in_flight: 10, queued: 11 } }"
         );
     }
     let args = [
@@ -142,7 +146,8 @@ fn every_setting_can_come_from_the_file_and_from_the_environment() {
         "--allow-unauthenticated",
         "--demo",
     ];
-    let from_flags = run(FILE, &[], &args).unwrap().settings;
+    let start = run(FILE, &[], &args).unwrap();
+    let from_flags = start.settings;
     assert_eq!(
         (
             from_flags.host.to_string().as_str(),
@@ -151,7 +156,7 @@ fn every_setting_can_come_from_the_file_and_from_the_environment() {
         ),
         ("::1", 9, LevelFilter::Debug)
     );
-    assert!(from_flags.allow_unauthenticated && from_flags.demo);
+    assert!(from_flags.allow_unauthenticated && start.demo);
 }
 
 #[test]
@@ -197,13 +202,13 @@ fn nothing_in_the_file_is_coerced() {
         (r#"{"limits": 1}"#, "gateway.limits: expected an object"),
         (
             r#"{"limits": {"x y": 1}}"#,
-            r#"gateway.limits["x y"]: no such setting; remove it; there are requestBytes, "#,
+            r#"gateway.limits["x y"]: unknown setting; remove it; expected one of requestBytes, "#,
         ),
         (
             r#"{"limits.events": 1}"#,
-            r#"gateway["limits.events"]: no such setting"#,
+            r#"gateway["limits.events"]: unknown setting"#,
         ),
-        (r#"{"Port": 1}"#, "gateway.Port: no such setting"),
+        (r#"{"Port": 1}"#, "gateway.Port: unknown setting"),
         (
             r#"{"auth": {"apiKeys": "x"}}"#,
             "gateway.auth.apiKeys: expected an array of strings",
@@ -255,7 +260,7 @@ fn errors_in_environment_and_flags_are_named_by_them() {
         (
             &[("MCP_REST_PROT", "1")],
             &[],
-            "MCP_REST_PROT: no such variable",
+            "MCP_REST_PROT: unknown variable",
         ),
         (&[("MCP_REST_LOG", "a=b")], &[], "MCP_REST_LOG: "),
         (&[], &["--port", "x"], "--port: expected a whole number"),

@@ -1,0 +1,93 @@
+//! What `--help` prints, and the README's table of settings: both from the rows that declare flags and settings.
+
+use std::fmt::Write;
+
+use crate::config::command_line::{COMMANDS, OPTIONS};
+use crate::config::file::{DEFAULT_NAME, FILE_VARIABLE};
+use crate::config::settings;
+use crate::config::settings::form::Form;
+
+/// What `--help` prints.
+pub fn help() -> String {
+    let mut text =
+        "mcp-rest: any MCP server as plain REST\n\nUsage: mcp-rest [FLAGS]\n\nFlags:\n".to_owned();
+    let commands = COMMANDS.iter().map(|(_, flag, help)| (*flag, *help));
+    for (flag, help) in OPTIONS.iter().copied().chain(commands) {
+        push_row(&mut text, flag, help);
+    }
+    for setting in settings::all() {
+        let Some(flag) = setting.flag else { continue };
+        let value = match setting.form {
+            Form::Switch => "",
+            _ => " VALUE",
+        };
+        push_row(&mut text, &format!("--{flag}{value}"), setting.help);
+    }
+    text.push_str("\nEnvironment (flags win over it, and it wins over the file):\n");
+    let file = format!("the file, where --config names none [{DEFAULT_NAME}]");
+    push_row(&mut text, FILE_VARIABLE, &file);
+    for setting in settings::all() {
+        let help = match setting.default {
+            "" => setting.help.to_owned(),
+            default => format!("{} [{default}]", setting.help),
+        };
+        push_row(&mut text, &setting.variables.join(", "), &help);
+    }
+    text
+}
+
+fn push_row(text: &mut String, name: &str, help: &str) {
+    // Writing to a `String` cannot fail.
+    let _ = writeln!(text, "  {name:<34}{help}");
+}
+
+/// The settings as the Markdown table of the README.
+pub fn settings_table() -> String {
+    let mut text =
+        "| `gateway.` | environment | flag | default | |\n|---|---|---|---|---|\n".to_owned();
+    let code = |words: &str| match words {
+        "" => String::new(),
+        words => format!("`{words}`"),
+    };
+    for setting in settings::all() {
+        let flag = setting.flag.map(|flag| format!("--{flag}"));
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(
+            text,
+            "| `{}` | `{}` | {} | {} | {} |",
+            setting.path,
+            setting.variables.join("`, `"),
+            code(&flag.unwrap_or_default()),
+            code(setting.default),
+            setting.help
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_and_table_name_everything() {
+        let (help, table) = (help(), settings_table());
+        for setting in settings::all() {
+            assert!(table.contains(&format!("| `{}` |", setting.path)));
+            let flag = setting.flag.map(|flag| format!("--{flag}"));
+            for name in setting.variables.iter().copied().chain(flag.as_deref()) {
+                assert!(help.contains(name) && table.contains(name), "{name}");
+            }
+        }
+        for flag in ["--config FILE", "--demo", "-h, --help", FILE_VARIABLE] {
+            assert!(help.contains(flag), "{flag}");
+        }
+    }
+
+    #[test]
+    fn the_readme_holds_the_table() {
+        let readme = include_str!("../../../README.md");
+        let table = settings_table();
+        assert!(readme.contains(&table), "put this into README.md:\n{table}");
+    }
+}
