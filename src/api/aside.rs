@@ -31,6 +31,8 @@ pub(crate) async fn if_large<T: Send + 'static>(
 
 async fn within<T>(deadline: Instant, work: impl Future<Output = Option<T>>) -> Result<T, Error> {
     let left = deadline.saturating_duration_since(Instant::now());
-    let done = timeout(left, work).await.map_err(|_elapsed| Error::Late)?;
+    let done = timeout(left, work)
+        .await
+        .map_err(|_elapsed| Error::DeadlinePassed)?;
     done.ok_or(Error::Internal)
 }

@@ -83,12 +83,12 @@ impl<'a> Survey<'a> {
             server: Some(&server.name),
             ..context.about()
         };
-        let verdict = error.verdict(about);
+        let summary = error.summary(about);
         self.failed.push(FailedServer {
             server: server.name.clone(),
-            status: verdict.code.status().as_u16(),
-            code: verdict.code,
-            detail: verdict.detail,
+            status: summary.code.status().as_u16(),
+            code: summary.code,
+            detail: summary.detail,
         });
     }
 }

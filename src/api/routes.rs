@@ -111,7 +111,7 @@ fn admit(context: &mut Context<'_>) -> Result<Endpoint, Error> {
     let (route, captures) = find(context.request.method(), context.request.uri().path())?;
     context.route = route.path;
     if context.exchange.is_scarce() && route.access != Access::Liveness {
-        return Err(Error::Scarce);
+        return Err(Error::NoDescriptors);
     }
     cross_site::check(context)?;
     if route.access == Access::Key {

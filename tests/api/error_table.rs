@@ -579,7 +579,7 @@ fn a_place_is_waited_for() {
         let first = scope.spawn(|| app.request(&call()));
         upstream.wait_for("tools/call", 1);
         let second = scope.spawn(|| app.request(&call()));
-        app.wait_for_log("waits for a place");
+        app.wait_for_log("waits for a permit");
         assert_eq!(upstream.count("tools/call"), 1);
         upstream.release();
         first.join().unwrap().ok();

@@ -1,6 +1,6 @@
 //! The codes of problems, each with its status and title, and the other members that take a few values only.
 //!
-//! Which error has which code is decided in [`crate::api::error::verdict`].
+//! Which error has which code is decided in [`crate::api::error::kinds`].
 
 use actix_web::http::StatusCode;
 use serde::Serialize;
@@ -69,6 +69,18 @@ impl Code {
     /// The HTTP status of every problem with this code.
     pub(crate) const fn status(self) -> StatusCode {
         self.row().1
+    }
+
+    /// Whether the cause of most such problems may pass by itself.
+    pub(crate) const fn may_pass(self) -> bool {
+        matches!(
+            self,
+            Self::RequestTimeout
+                | Self::RateLimited
+                | Self::Overloaded
+                | Self::UpstreamUnreachable
+                | Self::UpstreamTimeout
+        )
     }
 
     /// What failed, in few words, where the operation says nothing more exact.

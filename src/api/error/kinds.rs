@@ -1,28 +1,29 @@
-//! The errors of the REST side: one type for all that keeps a request from its result, and what each of them is besides its words.
+//! The errors of the REST side: why a request has no result, and what follows from that besides the wording.
 //!
 //! There are two layers. `mcp::protocol::error` says what happened between this service and a server, in MCP's words; its text goes
-//! to the log, with the request id. Here is what the caller is told: a code that names the cause and decides the status, and
-//! sentences written for it. Nothing from inside (no source error, header, session id or upstream page) reaches a
-//! body. What decides a code is a type or a number, never an English text.
+//! to the log, with the request id. Here is what the client is told: a code that names the cause and decides the status. Nothing from
+//! inside (no source error, header, session id or upstream page) reaches a body. What decides a code is a type or a number, never
+//! an English text. The sentences are in `summary`, the body in `problem`.
 
 use std::borrow::Cow;
 
-use actix_web::http::Method;
 use actix_web::http::header::{
     ACCEPT_ENCODING, ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
+use actix_web::http::{Method, StatusCode};
 use bytes::Bytes;
 
-use crate::api::error::code::Origin;
-use crate::mcp::protocol::error::{Error as Cause, Executed, Failure};
+use crate::api::error::code::{Code, Origin};
+use crate::mcp::protocol::codes;
+use crate::mcp::protocol::error::{Error as Cause, Executed, Failure, Stage};
 use crate::mcp::protocol::header::SessionId;
 use crate::mcp::protocol::message::RpcError;
 use crate::schema::validate::ValidationError;
 
-/// How a body may be compressed.
+/// The one content coding of request bodies.
 pub(crate) const ACCEPTED_ENCODING: &str = "gzip";
 
-/// Why a request is not answered with a result.
+/// Why a request has no result.
 #[derive(Debug)]
 pub(crate) enum Error {
     /// The request itself is wrong; the sentence says how to put it right.
@@ -31,32 +32,32 @@ pub(crate) enum Error {
     Unauthorized,
     /// No route has this path.
     RouteNotFound,
-    /// The route does not take this method, but these.
+    /// The route has these methods only.
     MethodNotAllowed(Vec<Method>),
     /// No such server is configured.
     ServerNotFound,
     /// The body is longer than this many bytes.
     PayloadTooLarge(usize),
-    /// A browser says that it sends this for a page of another site.
-    OtherSite,
-    /// The request comes from a page whose origin is not this service's.
-    OtherOrigin,
-    /// The body had not come when the deadline passed.
+    /// `Sec-Fetch-Site` names another site.
+    CrossSite,
+    /// `Origin` is not an origin of this service.
+    CrossOrigin,
+    /// The body did not arrive before the deadline.
     RequestTimeout,
-    /// The type that is said is not JSON.
+    /// `Content-Type` is not JSON.
     UnsupportedMediaType,
-    /// The body is compressed otherwise than is understood here.
+    /// `Content-Encoding` is not supported.
     UnsupportedEncoding,
-    /// The tool reported an error, and the caller wants that as a status.
+    /// The tool reported an error, and the client wants that as a status.
     Tool {
         /// The result, byte for byte.
         result: Bytes,
         /// The session in use.
         session: Option<SessionId>,
     },
-    /// Nothing of what there is fits `Accept`.
+    /// No representation matches `Accept`.
     NotAcceptable {
-        /// The media types there are.
+        /// The media types of the representations.
         available: Box<[String]>,
         /// Whether the server was asked before that was known.
         executed: Executed,
@@ -65,23 +66,23 @@ pub(crate) enum Error {
         /// The session in use.
         session: Option<SessionId>,
     },
-    /// The arguments do not fit the tool's own schema; nothing was sent.
+    /// The arguments do not match the tool's own schema; nothing was sent.
     InvalidArguments(Vec<ValidationError>),
     /// The server gave no result.
     Upstream(Task, Box<Failure>),
-    /// Too much is held in memory at the same time for the request or its answer.
+    /// The memory limit for buffered bodies leaves no room for the request or its response.
     NoRoom(Executed),
     /// The deadline passed before anything was sent.
-    Late,
-    /// This service is about to stop.
-    Draining,
+    DeadlinePassed,
+    /// This service is shutting down.
+    ShuttingDown,
     /// This service has no file descriptors left.
-    Scarce,
-    /// A fault of ours.
+    NoDescriptors,
+    /// A fault of this service.
     Internal,
 }
 
-/// What was being done for the caller: the title of a failure that has no more exact one.
+/// The operation that failed: the title of a problem whose code says nothing more exact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Task {
     /// `initialize`.
@@ -108,7 +109,7 @@ pub(crate) enum Task {
     EndSession,
 }
 
-/// What a failed request was about, for the caller and the log.
+/// What a failed request was about, for the client and the log.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct About<'a> {
     /// The request's id.
@@ -134,36 +135,63 @@ impl Error {
         Self::Upstream(task, Box::new(failure))
     }
 
-    /// What came from the server and goes into the problem as it is.
-    pub(crate) fn sources(&self) -> Vec<Bytes> {
+    /// The cause, for programs.
+    pub(crate) fn code(&self) -> Code {
         match self {
-            Self::Tool { result, .. }
-            | Self::NotAcceptable {
-                result: Some(result),
-                ..
-            } => vec![result.clone()],
-            _ => {
-                let said = self.rpc().map(RpcError::slices).into_iter().flatten();
-                said.chain(self.input_required().cloned()).collect()
+            Self::InvalidRequest(_) => Code::InvalidRequest,
+            Self::Unauthorized => Code::Unauthorized,
+            Self::RouteNotFound => Code::NotFound,
+            Self::MethodNotAllowed(_) => Code::MethodNotAllowed,
+            Self::ServerNotFound => Code::ServerNotFound,
+            Self::PayloadTooLarge(_) => Code::PayloadTooLarge,
+            Self::CrossSite | Self::CrossOrigin => Code::Forbidden,
+            Self::RequestTimeout => Code::RequestTimeout,
+            Self::UnsupportedMediaType | Self::UnsupportedEncoding => Code::UnsupportedMediaType,
+            Self::Tool { .. } => Code::ToolError,
+            Self::NotAcceptable { .. } => Code::NotAcceptable,
+            Self::InvalidArguments(_) => Code::InvalidArguments,
+            Self::Upstream(_, failure) => code_of(&failure.error),
+            Self::NoRoom(_) | Self::ShuttingDown | Self::NoDescriptors => Code::Overloaded,
+            Self::DeadlinePassed => Code::UpstreamTimeout,
+            Self::Internal => Code::InternalError,
+        }
+    }
+
+    /// What failed, in few words.
+    pub(crate) fn title(&self) -> &'static str {
+        match (self.code(), self) {
+            (
+                Code::ToolNotFound
+                | Code::PromptNotFound
+                | Code::ResourceNotFound
+                | Code::Unauthorized
+                | Code::InternalError,
+                _,
+            ) => self.code().title(),
+            (_, Self::Upstream(_, failure)) if failure.stage == Stage::Handshake => {
+                Task::Initialize.title()
             }
+            (_, Self::Upstream(task, _)) => task.title(),
+            (code, _) => code.title(),
         }
     }
 
     /// Who refused: this service, or the server.
     pub(crate) fn origin(&self) -> Origin {
-        match self {
-            Self::Tool { .. } => Origin::Upstream,
-            Self::Upstream(_, failure) => match failure.error {
+        match self.cause() {
+            Some(
                 Cause::Overloaded
                 | Cause::NoRoom { .. }
                 | Cause::NoDescriptors
-                | Cause::Internal(_) => Origin::Gateway,
-                _ => Origin::Upstream,
-            },
-            _ => Origin::Gateway,
+                | Cause::Internal(_),
+            ) => Origin::Gateway,
+            Some(_) => Origin::Upstream,
+            None if matches!(self, Self::Tool { .. }) => Origin::Upstream,
+            None => Origin::Gateway,
         }
     }
 
+    /// Whether the server may have carried out the request.
     pub(crate) fn executed(&self) -> Executed {
         match self {
             Self::Tool { .. } => Executed::Yes,
@@ -174,79 +202,55 @@ impl Error {
         }
     }
 
-    /// Whether the same request may help later: the cause may pass, and nothing ran, or running it twice does no harm.
+    /// Whether the same request may succeed later: the cause may pass, and nothing ran, or running it twice does no harm.
     pub(crate) fn is_retryable(&self) -> bool {
-        let Self::Upstream(_, failure) = self else {
-            return matches!(
-                self,
-                Self::Draining
-                    | Self::Scarce
-                    | Self::RequestTimeout
-                    | Self::Late
-                    | Self::NoRoom(Executed::No)
-            );
+        let may_pass = match self.cause() {
+            Some(Cause::Lost(_) | Cause::NoAnswer) => true,
+            Some(Cause::Status(status)) => status.is_server_error(),
+            _ => self.code().may_pass(),
         };
-        let may_pass = match &failure.error {
-            Cause::Unreachable(_)
-            | Cause::Overloaded
-            | Cause::NoRoom { .. }
-            | Cause::NoDescriptors
-            | Cause::Lost(_)
-            | Cause::Deadline
-            | Cause::Busy { .. }
-            | Cause::NoAnswer => true,
-            Cause::Status(status) => status.is_server_error(),
-            _ => false,
-        };
-        may_pass && (failure.executed == Executed::No || failure.idempotent)
+        let is_idempotent = matches!(self, Self::Upstream(_, failure) if failure.idempotent);
+        may_pass && (self.executed() == Executed::No || is_idempotent)
     }
 
-    /// Names close to that of a tool there is not; perhaps none.
-    pub(crate) fn did_you_mean(&self) -> Option<&[String]> {
+    /// What happened at the server, if that is the reason.
+    pub(crate) fn cause(&self) -> Option<&Cause> {
         match self {
-            Self::Upstream(_, failure) => match &failure.error {
-                Cause::ToolNotFound { did_you_mean, .. }
-                | Cause::PromptNotFound { did_you_mean, .. } => Some(did_you_mean),
-                _ => None,
-            },
+            Self::Upstream(_, failure) => Some(&failure.error),
             _ => None,
         }
     }
 
     /// The JSON-RPC error of the server, if it gave one.
     pub(crate) fn rpc(&self) -> Option<&RpcError> {
-        let Self::Upstream(_, failure) = self else {
-            return None;
-        };
-        match &failure.error {
-            Cause::Rpc { error, .. }
-            | Cause::ToolNotFound {
-                said: Some((_, error)),
-                ..
-            }
-            | Cause::PromptNotFound {
-                said: (_, error), ..
-            }
-            | Cause::ResourceNotFound { said: (_, error) } => Some(error),
-            Cause::SessionRequired(Some(refusal)) | Cause::SessionExpired(refusal) => {
-                refusal.error.as_ref()
-            }
-            _ => None,
-        }
+        self.cause()?.said()?.1
     }
 
     /// The result of a server that wants input first.
     pub(crate) fn input_required(&self) -> Option<&Bytes> {
-        match self {
-            Self::Upstream(_, failure) => match &failure.error {
-                Cause::InputRequired(result) => Some(result),
-                _ => None,
-            },
+        match self.cause()? {
+            Cause::InputRequired(result) => Some(result),
             _ => None,
         }
     }
 
-    /// The session in use, where the caller may go on in it.
+    /// What the tool returned, where that is told with the error.
+    pub(crate) fn result(&self) -> Option<&Bytes> {
+        match self {
+            Self::Tool { result, .. } => Some(result),
+            Self::NotAcceptable { result, .. } => result.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// What came from the server and goes into the body as it is.
+    pub(crate) fn sources(&self) -> Vec<Bytes> {
+        let said = self.rpc().map(RpcError::slices).into_iter().flatten();
+        let whole = self.result().or(self.input_required());
+        said.chain(whole.cloned()).collect()
+    }
+
+    /// The session in use, where the client may go on in it.
     pub(crate) fn session(&self) -> Option<&SessionId> {
         match self {
             Self::Tool { session, .. } | Self::NotAcceptable { session, .. } => session.as_ref(),
@@ -254,40 +258,90 @@ impl Error {
         }
     }
 
-    /// The headers that belong to the error.
-    pub(crate) fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
-        match self {
-            Self::Unauthorized => vec![(
-                WWW_AUTHENTICATE,
-                HeaderValue::from_static("Bearer realm=\"mcp-rest\""),
-            )],
-            Self::UnsupportedEncoding => {
-                vec![(ACCEPT_ENCODING, HeaderValue::from_static(ACCEPTED_ENCODING))]
+    /// The headers of the response, whose code is `overloaded` also where there is no room for the body of this error.
+    pub(crate) fn headers(&self, code: Code) -> Vec<(HeaderName, HeaderValue)> {
+        const ONE_SECOND: HeaderValue = HeaderValue::from_static("1");
+        const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"mcp-rest\"");
+        const GZIP: HeaderValue = HeaderValue::from_static(ACCEPTED_ENCODING);
+        match (self, self.cause()) {
+            (
+                _,
+                Some(Cause::Busy {
+                    retry_after: Some(value),
+                    ..
+                }),
+            ) => {
+                vec![(RETRY_AFTER, value.clone())]
             }
-            Self::Draining | Self::Scarce | Self::NoRoom(_) => {
-                vec![(RETRY_AFTER, HeaderValue::from_static("1"))]
+            _ if matches!(code, Code::RateLimited | Code::Overloaded) => {
+                vec![(RETRY_AFTER, ONE_SECOND)]
             }
-            Self::MethodNotAllowed(methods) => {
+            (_, Some(Cause::Unauthorized { challenges } | Cause::Forbidden { challenges })) => {
+                let challenges = challenges.iter().cloned();
+                challenges.map(|value| (WWW_AUTHENTICATE, value)).collect()
+            }
+            (Self::Unauthorized, _) => vec![(WWW_AUTHENTICATE, CHALLENGE)],
+            (Self::UnsupportedEncoding, _) => vec![(ACCEPT_ENCODING, GZIP)],
+            (Self::MethodNotAllowed(methods), _) => {
                 let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
-                HeaderValue::from_str(&names.join(", "))
-                    .map(|value| vec![(ALLOW, value)])
-                    .unwrap_or_default()
+                let value = HeaderValue::from_str(&names.join(", "));
+                value.into_iter().map(|value| (ALLOW, value)).collect()
             }
-            Self::Upstream(_, failure) => match &failure.error {
-                Cause::Unauthorized { challenges } | Cause::Forbidden { challenges } => challenges
-                    .iter()
-                    .map(|value| (WWW_AUTHENTICATE, value.clone()))
-                    .collect(),
-                Cause::Overloaded | Cause::NoRoom { .. } | Cause::NoDescriptors => {
-                    vec![(RETRY_AFTER, HeaderValue::from_static("1"))]
-                }
-                Cause::Busy { retry_after, .. } => {
-                    let value = retry_after.clone();
-                    vec![(RETRY_AFTER, value.unwrap_or(HeaderValue::from_static("1")))]
-                }
-                _ => vec![],
-            },
             _ => vec![],
+        }
+    }
+}
+
+/// The code of what happened at a server.
+fn code_of(cause: &Cause) -> Code {
+    match cause {
+        Cause::Unreachable(_) => Code::UpstreamUnreachable,
+        Cause::Deadline => Code::UpstreamTimeout,
+        Cause::Lost(_)
+        | Cause::ContentType
+        | Cause::Unframed
+        | Cause::TooLarge(_)
+        | Cause::NoAnswer
+        | Cause::Malformed(_) => Code::UpstreamInvalidResponse,
+        Cause::Unauthorized { .. } => Code::Unauthorized,
+        Cause::Forbidden { .. } => Code::Forbidden,
+        Cause::Busy { status, .. } if *status == StatusCode::TOO_MANY_REQUESTS => Code::RateLimited,
+        Cause::Busy { .. } | Cause::Overloaded | Cause::NoRoom { .. } | Cause::NoDescriptors => {
+            Code::Overloaded
+        }
+        Cause::SessionRequired(_) => Code::SessionRequired,
+        Cause::SessionExpired(_) => Code::SessionExpired,
+        // Unknown tools, sessions and eras are told apart in `mcp`.
+        Cause::Rpc { error, .. } => match error.code {
+            codes::METHOD_NOT_FOUND => Code::NotSupported,
+            codes::INVALID_PARAMS => Code::InvalidArguments,
+            _ => Code::UpstreamError,
+        },
+        Cause::Status(_) | Cause::Redirect(_) => Code::UpstreamError,
+        Cause::InputRequired(_) => Code::InputRequired,
+        Cause::ToolNotFound { .. } => Code::ToolNotFound,
+        Cause::PromptNotFound { .. } => Code::PromptNotFound,
+        Cause::ResourceNotFound { .. } => Code::ResourceNotFound,
+        Cause::Internal(_) => Code::InternalError,
+    }
+}
+
+// === impl Task ===
+
+impl Task {
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Initialize => "Initialization failed",
+            Self::ListTools => "Failed to list tools",
+            Self::CallTool => "Tool execution failed",
+            Self::ListResources => "Failed to list resources",
+            Self::ReadResource => "Failed to read the resource",
+            Self::ListPrompts => "Failed to list prompts",
+            Self::GetPrompt => "Failed to get the prompt",
+            Self::Complete => "Completion failed",
+            Self::Request => "Request failed",
+            Self::Ping => "Ping failed",
+            Self::EndSession => "Failed to end the session",
         }
     }
 }

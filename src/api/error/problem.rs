@@ -7,13 +7,12 @@ use utoipa::ToSchema;
 
 use crate::api::error::code::{Code, Origin};
 use crate::api::error::kinds::{About, Error};
-use crate::api::error::verdict::Verdict;
+use crate::api::error::summary::Summary;
 use crate::api::openapi::mcp;
 use crate::json::named;
 use crate::mcp::http::pieces::Pieces;
 use crate::mcp::limits::{Budget, NoRoom};
-use crate::mcp::protocol::error::{Error as Cause, Executed, Refusal};
-use crate::mcp::protocol::message::RpcError;
+use crate::mcp::protocol::error::{Error as Cause, Executed};
 use crate::schema::validate::ValidationError;
 
 /// The body of every error: RFC 9457, and the members this service adds.
@@ -62,7 +61,7 @@ pub(crate) struct Problem<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     errors: Option<&'a [ValidationError]>,
-    /// The media types there are (`not_acceptable`).
+    /// The supported media types (`not_acceptable`).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     available: Option<&'a [String]>,
@@ -107,57 +106,30 @@ struct JsonRpc<'a> {
 // === impl Error ===
 
 impl Error {
-    /// Code and words. What happened inside goes to the log.
-    pub(crate) fn verdict(&self, about: About<'_>) -> Verdict {
-        let verdict = Verdict::on(self, about);
-        if let Self::Upstream(_, failure) = self {
-            let level = if verdict.code.status().is_server_error() {
-                log::Level::Warn
-            } else {
-                log::Level::Debug
-            };
-            log::log!(
-                level,
-                request_id = about.request_id,
-                server = about.server,
-                code = verdict.code.name(),
-                stage = failure.stage.name();
-                "{failure}"
-            );
-        }
-        verdict
-    }
-
-    /// Code and words, and the problem as JSON. Where there is no room for what it would hold, it says that.
-    pub(crate) fn problem(&self, about: About<'_>, budget: &Budget) -> (Verdict, Pieces) {
-        let verdict = self.verdict(about);
-        match self.body(about, &verdict, budget) {
-            Ok(body) => (verdict, body),
-            Err(NoRoom) if matches!(self, Self::NoRoom(_)) => (verdict, Pieces::default()),
+    /// Code and detail, and the problem as JSON. Where there is no room for what it would hold, it says that.
+    pub(crate) fn problem(&self, about: About<'_>, budget: &Budget) -> (Summary, Pieces) {
+        let summary = self.summary(about);
+        match self.body(about, &summary, budget) {
+            Ok(body) => (summary, body),
+            Err(NoRoom) if matches!(self, Self::NoRoom(_)) => (summary, Pieces::default()),
             Err(NoRoom) => Self::NoRoom(self.executed()).problem(about, budget),
         }
     }
 
-    /// The problem, as JSON.
-    fn body(&self, about: About<'_>, verdict: &Verdict, budget: &Budget) -> Result<Pieces, NoRoom> {
-        let wanted = self
-            .input_required()
-            .map(|result| std::str::from_utf8(result));
-        let wanted = wanted.and_then(Result::ok).unwrap_or_default();
+    fn body(&self, about: About<'_>, summary: &Summary, budget: &Budget) -> Result<Pieces, NoRoom> {
+        let Summary { code, detail } = summary;
+        let wanted = self.input_required().map_or(&b""[..], |wanted| wanted);
+        let wanted = std::str::from_utf8(wanted).unwrap_or_default();
         let names = ["inputRequests", "requestState"];
         let [input_requests, request_state] = named(wanted, names).unwrap_or_default();
-        let title = match self {
-            Self::Upstream(task, failure) => task.title_of(verdict.code, failure.stage),
-            _ => verdict.code.title(),
-        };
         let problem = Problem {
-            r#type: format!("urn:mcp-rest:{}", verdict.code.name()),
-            title,
-            status: verdict.code.status().as_u16(),
-            detail: &verdict.detail,
-            error: title,
-            message: &verdict.detail,
-            code: verdict.code,
+            r#type: format!("urn:mcp-rest:{}", code.name()),
+            title: self.title(),
+            status: code.status().as_u16(),
+            detail,
+            error: self.title(),
+            message: detail,
+            code: *code,
             origin: self.origin(),
             executed: self.executed(),
             retryable: self.is_retryable(),
@@ -165,8 +137,14 @@ impl Error {
             server: about.server,
             tool: about.tool,
             prompt: about.prompt,
-            did_you_mean: self.did_you_mean(),
-            upstream: self.said(),
+            did_you_mean: match self.cause() {
+                Some(
+                    Cause::ToolNotFound { did_you_mean, .. }
+                    | Cause::PromptNotFound { did_you_mean, .. },
+                ) => Some(did_you_mean),
+                _ => None,
+            },
+            upstream: self.cause().and_then(Upstream::of),
             errors: match self {
                 Self::InvalidArguments(errors) => Some(errors),
                 _ => None,
@@ -175,63 +153,28 @@ impl Error {
                 Self::NotAcceptable { available, .. } => Some(available),
                 _ => None,
             },
-            result: match self {
-                Self::Tool { result, .. }
-                | Self::NotAcceptable {
-                    result: Some(result),
-                    ..
-                } => serde_json::from_slice(result).ok(),
-                _ => None,
-            },
+            result: self
+                .result()
+                .and_then(|result| serde_json::from_slice(result).ok()),
             input_requests,
             request_state,
         };
         Pieces::json(&problem, &self.sources(), budget)
     }
-
-    fn said(&self) -> Option<Upstream<'_>> {
-        let Self::Upstream(_, failure) = self else {
-            return None;
-        };
-        let (status, error) = match &failure.error {
-            Cause::Rpc { status, error }
-            | Cause::ToolNotFound {
-                said: Some((status, error)),
-                ..
-            }
-            | Cause::PromptNotFound {
-                said: (status, error),
-                ..
-            }
-            | Cause::ResourceNotFound {
-                said: (status, error),
-            } => (status.as_u16(), Some(error)),
-            Cause::SessionRequired(Some(refusal)) | Cause::SessionExpired(refusal) => {
-                let Refusal { status, error } = refusal;
-                (status.as_u16(), error.as_ref())
-            }
-            Cause::Unauthorized { .. } => (401, None),
-            Cause::Forbidden { .. } => (403, None),
-            Cause::Busy { status, .. } | Cause::Status(status) | Cause::Redirect(status) => {
-                (status.as_u16(), None)
-            }
-            _ => return None,
-        };
-        Some(Upstream {
-            status,
-            jsonrpc: error.map(JsonRpc::of),
-        })
-    }
 }
 
-// === impl JsonRpc ===
+// === impl Upstream ===
 
-impl<'a> JsonRpc<'a> {
-    fn of(error: &'a RpcError) -> Self {
-        Self {
-            code: error.code,
-            message: error.message(),
-            data: error.data(),
-        }
+impl<'a> Upstream<'a> {
+    fn of(cause: &'a Cause) -> Option<Self> {
+        let (status, error) = cause.said()?;
+        Some(Self {
+            status: status.as_u16(),
+            jsonrpc: error.map(|error| JsonRpc {
+                code: error.code,
+                message: error.message(),
+                data: error.data(),
+            }),
+        })
     }
 }

@@ -286,7 +286,7 @@ impl Job {
             prompt: None,
         };
         let budget = self.state.pool.budget();
-        let (verdict, problem) = error.problem(about, budget);
+        let (summary, problem) = error.problem(about, budget);
         // That it is too large can always be said.
         if problem.len() > SMALL
             && let Err(too_large) = self.take(problem.len(), error.executed())
@@ -294,7 +294,7 @@ impl Job {
             return self.problem(&too_large, item);
         }
         let is_tools = matches!(error, Error::Tool { .. });
-        self.item(verdict.code.status().as_u16(), is_tools, problem)
+        self.item(summary.code.status().as_u16(), is_tools, problem)
             .unwrap_or_else(|NoRoom| nothing())
     }
 

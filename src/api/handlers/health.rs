@@ -77,7 +77,7 @@ pub(crate) async fn live(_: &mut Context<'_>) -> Result<HttpResponse, Error> {
 )]
 pub(crate) async fn ready(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     if !context.state.shutdown.is_ready() {
-        return Err(Error::Draining);
+        return Err(Error::ShuttingDown);
     }
     Ok(json::of(&Probe { status: "ok" }))
 }

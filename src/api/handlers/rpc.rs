@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::api::error::kinds::{About, Error, Task};
-use crate::api::error::verdict::Verdict;
+use crate::api::error::summary::Summary;
 use crate::api::invoke;
 use crate::api::invoke::{Invocation, Invoked, invoke};
 use crate::api::openapi::mcp::{RpcRequest, RpcResponse};
@@ -165,10 +165,10 @@ impl Refused {
     fn into_response(self, context: &mut Context<'_>) -> HttpResponse {
         let Self { code, error, id } = self;
         let budget = context.state.pool.budget();
-        let (verdict, body) = error_response(&error, context.about(), code, id.as_deref(), budget);
-        context.code = Some(verdict.code);
-        let mut response = json::json_in_pieces(verdict.code.status(), body);
-        for (name, value) in error.headers() {
+        let (summary, body) = error_response(&error, context.about(), code, id.as_deref(), budget);
+        context.code = Some(summary.code);
+        let mut response = json::json_in_pieces(summary.code.status(), body);
+        for (name, value) in error.headers(summary.code) {
             response.headers_mut().append(name, value);
         }
         response
@@ -361,7 +361,7 @@ fn error_response(
     code: i64,
     id: Option<&RawValue>,
     budget: &Budget,
-) -> (Verdict, Pieces) {
+) -> (Summary, Pieces) {
     #[derive(Serialize)]
     struct Response<'a> {
         jsonrpc: &'static str,
@@ -375,8 +375,8 @@ fn error_response(
         #[serde(skip_serializing_if = "Option::is_none")]
         data: Option<&'a RawValue>,
     }
-    let (verdict, problem) = error.problem(about, budget);
-    let message = serde_json::value::to_raw_value(&verdict.detail).unwrap_or_default();
+    let (summary, problem) = error.problem(about, budget);
+    let message = serde_json::value::to_raw_value(&summary.detail).unwrap_or_default();
     let problem = match error.rpc() {
         Some(_) => Bytes::new(),
         None => problem.into_bytes(),
@@ -399,7 +399,7 @@ fn error_response(
         error: object,
     };
     if let Ok(body) = Pieces::json(&response, &error.sources(), budget) {
-        return (verdict, body);
+        return (summary, body);
     }
     let no_room = Error::NoRoom(error.executed());
     // Without an id there is always room for that.

@@ -32,13 +32,13 @@ fn check_site(context: &Context<'_>) -> Result<(), Error> {
     match (sites.next(), sites.next()) {
         (None, _) => {}
         (Some(site), None) if matches!(site.as_bytes(), b"same-origin" | b"none") => return Ok(()),
-        _ => return Err(Error::OtherSite),
+        _ => return Err(Error::CrossSite),
     }
     let mut origins = headers.get_all(ORIGIN);
     match (origins.next(), origins.next()) {
         (None, _) => Ok(()),
         (Some(origin), None) if forwarded::is_own(context, origin) => Ok(()),
-        _ => Err(Error::OtherOrigin),
+        _ => Err(Error::CrossOrigin),
     }
 }
 

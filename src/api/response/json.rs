@@ -8,7 +8,7 @@ use actix_web::body::{BodySize, MessageBody as _};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
-    IF_NONE_MATCH, RETRY_AFTER, VARY,
+    IF_NONE_MATCH, VARY,
 };
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
@@ -59,17 +59,14 @@ pub(crate) fn json_in_pieces(status: StatusCode, pieces: Pieces) -> HttpResponse
 
 /// The response that tells an error, and its code.
 pub(crate) fn problem(error: &Error, about: About<'_>, budget: &Budget) -> (HttpResponse, Code) {
-    let (verdict, body) = error.problem(about, budget);
-    let mut response = of_pieces(verdict.code.status(), body);
+    let (summary, body) = error.problem(about, budget);
+    let mut response = of_pieces(summary.code.status(), body);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, PROBLEM);
-    for (name, value) in error.headers() {
+    for (name, value) in error.headers(summary.code) {
         headers.append(name, value);
     }
-    if verdict.code == Code::Overloaded && !headers.contains_key(RETRY_AFTER) {
-        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    }
-    (with_session(response, error.session()), verdict.code)
+    (with_session(response, error.session()), summary.code)
 }
 
 /// The same response, with a large body in pieces, which counts until the last of them is taken. Without its body if there is no room

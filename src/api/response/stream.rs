@@ -19,7 +19,7 @@ use futures::channel::mpsc;
 use futures::{FutureExt, Stream, StreamExt};
 
 use crate::api::error::kinds::About;
-use crate::api::error::verdict::Verdict;
+use crate::api::error::summary::Summary;
 use crate::api::request::context::Context;
 use crate::mcp::client::session_guard::SessionGuard;
 use crate::mcp::http::pieces::Pieces;
@@ -47,7 +47,7 @@ pub(crate) struct Ending {
     /// The session to be named to the caller before the last event.
     pub(crate) session: Option<SessionGuard>,
     /// The result, or the error as it is written.
-    pub(crate) outcome: Result<Pieces, (Verdict, Pieces)>,
+    pub(crate) outcome: Result<Pieces, (Summary, Pieces)>,
 }
 
 /// The body of a streaming response.
@@ -139,7 +139,7 @@ impl Subject {
             route = self.route,
             server = self.server.as_deref(),
             tool = self.tool.as_deref(),
-            code = ending.outcome.as_ref().err().map(|(verdict, _)| verdict.code.name()),
+            code = ending.outcome.as_ref().err().map(|(summary, _)| summary.code.name()),
             micros = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
             "stream ended"
         );

@@ -135,25 +135,25 @@ pub struct Refusal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Cap {
     /// `limits.responseBytes`.
-    #[error("response bytes")]
+    #[error("response bytes (limits.responseBytes)")]
     ResponseBytes,
     /// `limits.eventBytes`.
-    #[error("bytes of one event")]
+    #[error("event bytes (limits.eventBytes)")]
     EventBytes,
     /// `limits.events`.
-    #[error("events of one stream")]
+    #[error("events per stream (limits.events)")]
     Events,
     /// `limits.depth`.
-    #[error("nesting depth")]
+    #[error("nesting depth (limits.depth)")]
     Depth,
     /// `limits.responseBytes`, for all calls of a batch together.
-    #[error("response bytes of one batch")]
+    #[error("response bytes per batch (limits.responseBytes)")]
     BatchBytes,
     /// `limits.listBytes`.
-    #[error("bytes of one list (limits.listBytes)")]
+    #[error("list bytes (limits.listBytes)")]
     ListBytes,
     /// Pages of one list.
-    #[error("pages of one list")]
+    #[error("pages per list")]
     Pages,
 }
 
@@ -282,6 +282,33 @@ impl Error {
                 matches!(status.as_u16(), 502..=504)
             }
             _ => false,
+        }
+    }
+
+    /// The server's own words: the HTTP status it answered with, and its JSON-RPC error.
+    pub fn said(&self) -> Option<(StatusCode, Option<&RpcError>)> {
+        match self {
+            Self::Rpc { status, error }
+            | Self::ToolNotFound {
+                said: Some((status, error)),
+                ..
+            }
+            | Self::PromptNotFound {
+                said: (status, error),
+                ..
+            }
+            | Self::ResourceNotFound {
+                said: (status, error),
+            } => Some((*status, Some(error))),
+            Self::SessionRequired(Some(refusal)) | Self::SessionExpired(refusal) => {
+                Some((refusal.status, refusal.error.as_ref()))
+            }
+            Self::Unauthorized { .. } => Some((StatusCode::UNAUTHORIZED, None)),
+            Self::Forbidden { .. } => Some((StatusCode::FORBIDDEN, None)),
+            Self::Busy { status, .. } | Self::Status(status) | Self::Redirect(status) => {
+                Some((*status, None))
+            }
+            _ => None,
         }
     }
 
