@@ -5,10 +5,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-use crate::schema::pattern_cost;
+use crate::schema::walk::{Budget, identity, references, target};
+use crate::schema::{keywords, keywords::Holds, pattern_cost, walk};
 
 /// How deep schemas may be nested, references followed. Validators go as deep, on stacks of 2 MiB.
 pub(crate) const DEPTH: usize = 400;
@@ -30,15 +30,12 @@ const MOST_IN_PLACE: usize = 64;
 /// How often validators go through what applies in place, at least, where they must know what is left unevaluated: measured at 2.7.
 const TO_EVALUATE: usize = 3;
 
-/// The keywords that lead to other schemas.
-pub(crate) const REFERENCES: [&str; 3] = ["$ref", "$dynamicRef", "$recursiveRef"];
-
 /// What is known of a schema that can be put to work.
 pub(crate) struct Examined {
     /// Bytes that it takes at most, compiled.
     pub(crate) weight: usize,
     /// Its patterns, with the states of each.
-    pub(crate) patterns: HashMap<String, u64>,
+    pub(crate) patterns: HashMap<String, usize>,
     /// Patterns that are too large to be checked.
     pub(crate) too_large: HashSet<String>,
     /// How often validators go through what applies in place where they must know what is left unevaluated.
@@ -58,7 +55,7 @@ pub(crate) fn examine(root: &Value) -> Option<Examined> {
     }
     let mut scales = Scales {
         root,
-        left: MOST_WEIGHT,
+        left: Budget::new(MOST_WEIGHT),
         patterns: HashMap::new(),
         too_large: HashSet::new(),
         evaluates: false,
@@ -69,7 +66,7 @@ pub(crate) fn examine(root: &Value) -> Option<Examined> {
         return None;
     }
     Some(Examined {
-        weight: MOST_WEIGHT - scales.left,
+        weight: MOST_WEIGHT - scales.left.left(),
         patterns: scales.patterns,
         too_large: scales.too_large,
         to_evaluate: TO_EVALUATE + scales.in_place,
@@ -85,8 +82,7 @@ pub(crate) fn without(schema: &mut Value, too_large: &HashSet<String>) {
                 members.remove("pattern");
             }
             for (name, member) in members {
-                // What is compared is no schema.
-                if !matches!(name.as_str(), "enum" | "const") {
+                if keywords::named(name).is_none_or(|keyword| keyword.holds != Holds::Data) {
                     without(member, too_large);
                 }
             }
@@ -94,20 +90,6 @@ pub(crate) fn without(schema: &mut Value, too_large: &HashSet<String>) {
         Value::Array(items) => items.iter_mut().for_each(|item| without(item, too_large)),
         _ => {}
     }
-}
-
-/// What a reference leads to, if that is in this schema.
-pub(crate) fn target<'v>(root: &'v Value, reference: &str) -> Option<&'v Value> {
-    let pointer = reference.strip_prefix('#')?;
-    if pointer.contains('%') {
-        return root.pointer(&percent_decode_str(pointer).decode_utf8().ok()?);
-    }
-    root.pointer(pointer)
-}
-
-/// Which value this is, among those of one schema.
-pub(crate) fn identity(value: &Value) -> usize {
-    std::ptr::from_ref(value).addr()
 }
 
 struct Depths<'v> {
@@ -122,18 +104,24 @@ impl<'v> Depths<'v> {
         if level > DEPTH {
             return level;
         }
-        let members: Vec<&Value> = match schema {
-            Value::Object(members) => members.values().collect(),
-            Value::Array(items) => items.iter().collect(),
-            _ => return 1,
-        };
-        let below = members.into_iter().map(|member| self.of(member, level + 1));
-        let mut deepest = below.max().unwrap_or(0);
-        for name in REFERENCES {
-            let reference = schema.get(name).and_then(Value::as_str);
-            if let Some(to) = reference.and_then(|reference| target(self.root, reference)) {
-                deepest = deepest.max(self.behind(to, level + 1));
+        let mut deepest = 0;
+        match schema {
+            Value::Object(members) => {
+                for member in members.values() {
+                    deepest = deepest.max(self.of(member, level + 1));
+                }
+                for reference in references(members) {
+                    if let Some(to) = target(self.root, reference) {
+                        deepest = deepest.max(self.behind(to, level + 1));
+                    }
+                }
             }
+            Value::Array(items) => {
+                for item in items {
+                    deepest = deepest.max(self.of(item, level + 1));
+                }
+            }
+            _ => {}
         }
         deepest + 1
     }
@@ -157,8 +145,8 @@ impl<'v> Depths<'v> {
 struct Scales<'v> {
     root: &'v Value,
     /// Bytes that are left.
-    left: usize,
-    patterns: HashMap<String, u64>,
+    left: Budget,
+    patterns: HashMap<String, usize>,
     too_large: HashSet<String>,
     /// There is a keyword for what is left unevaluated.
     evaluates: bool,
@@ -167,40 +155,30 @@ struct Scales<'v> {
 }
 
 impl Scales<'_> {
-    fn spend(&mut self, bytes: usize) -> Option<()> {
-        self.left = self.left.checked_sub(bytes)?;
-        Some(())
-    }
-
     /// Weighs a value whose JSON pointer is so long: validators keep the pointer of every keyword.
     fn weigh(&mut self, value: &Value, pointer: usize) -> Option<()> {
-        self.spend(pointer.saturating_mul(2).saturating_add(VALUE))?;
-        match value {
-            Value::String(text) => self.spend(text.len().saturating_mul(3)),
-            Value::Array(items) => {
-                let mut items = items.iter();
-                items.try_for_each(|item| self.weigh(item, pointer + 4))
+        walk::values(value, pointer, |value, name, pointer| {
+            self.left
+                .spend(pointer.saturating_mul(2).saturating_add(VALUE))?;
+            if let Some(name) = name {
+                self.left.spend(name.len().saturating_mul(3))?;
+                self.evaluates |= matches!(name, "unevaluatedProperties" | "unevaluatedItems");
+                self.in_place += in_place(name, value);
             }
-            Value::Object(members) => {
-                self.identifiers_and_references(members, pointer == 0)?;
-                self.patterns(members)?;
-                for (name, member) in members {
-                    self.spend(name.len().saturating_mul(3))?;
-                    self.evaluates |=
-                        matches!(name.as_str(), "unevaluatedProperties" | "unevaluatedItems");
-                    self.in_place += in_place(name, member);
-                    let escaped = name.bytes().filter(|byte| matches!(byte, b'~' | b'/'));
-                    let pointer = pointer + name.len() + escaped.count() + 1;
-                    self.weigh(member, pointer)?;
-                    // A validator keeps a copy of what it negates, on every level.
-                    if name == "not" {
-                        self.weigh(member, pointer)?;
-                    }
+            match value {
+                Value::String(text) => self.left.spend(text.len().saturating_mul(3))?,
+                Value::Object(members) => {
+                    self.identifiers_and_references(members, pointer == 0)?;
+                    self.patterns(members)?;
                 }
-                Some(())
+                _ => {}
             }
-            _ => Some(()),
-        }
+            // A validator keeps a copy of what it negates, on every level.
+            if name == Some("not") {
+                self.weigh(value, pointer)?;
+            }
+            Some(())
+        })
     }
 
     /// An identifier within the schema gives references another meaning than the one they are counted by.
@@ -214,9 +192,8 @@ impl Scales<'_> {
         if identified && !is_root {
             return None;
         }
-        let mut references = REFERENCES.into_iter().filter_map(text);
-        let known = references.all(|reference| target(self.root, reference).is_some());
-        known.then_some(())
+        let known = |reference| target(self.root, reference).is_some();
+        references(members).all(known).then_some(())
     }
 
     fn patterns(&mut self, members: &Map<String, Value>) -> Option<()> {
@@ -234,24 +211,22 @@ impl Scales<'_> {
         if self.patterns.contains_key(pattern) {
             return Some(());
         }
-        let states = pattern_cost::states(pattern);
-        let bytes = usize::try_from(states).ok()?.saturating_mul(STATE);
+        let states = usize::try_from(pattern_cost::states(pattern)).ok()?;
+        let bytes = states.saturating_mul(STATE);
         if bytes > MOST_PATTERN {
             return None;
         }
-        self.spend(bytes + PATTERN)?;
+        self.left.spend(bytes + PATTERN)?;
         self.patterns.insert(pattern.to_owned(), states);
         Some(())
     }
 }
 
 /// How many schemas a keyword applies to the same value.
-fn in_place(keyword: &str, operand: &Value) -> usize {
-    match (keyword, operand) {
-        ("allOf" | "anyOf" | "oneOf", Value::Array(schemas)) => schemas.len(),
-        ("dependentSchemas" | "dependencies", Value::Object(schemas)) => schemas.len(),
-        ("not" | "if" | "then" | "else", _) => 1,
-        (reference, Value::String(_)) if REFERENCES.contains(&reference) => 1,
+fn in_place(name: &str, operand: &Value) -> usize {
+    match keywords::named(name) {
+        Some(keyword) if keyword.refers() => operand.is_string().into(),
+        Some(keyword) if keyword.applies_in_place() => keyword.subschemas(operand).count(),
         _ => 0,
     }
 }

@@ -1,28 +1,29 @@
 //! An example call of a tool, made from its schema: arguments that fit, the request, and the same for a shell.
 
-use std::cell::Cell;
 use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
 use crate::schema::validate::{MOST_SCHEMA_BYTES, Validators};
+use crate::schema::walk;
+use crate::schema::walk::{Budget, steps, target};
 
 /// References followed, and levels made, before an example is given up.
 const DEPTH: usize = 12;
 /// Schemas, names and pieces of text looked at before it is.
-const EFFORT: u64 = 50_000;
+const EFFORT: usize = 50_000;
 /// Bytes of an example.
 pub(crate) const MOST_BYTES: usize = 64 << 10;
 /// Bytes that schemas may weigh which are compiled for one answer.
 const MOST_WEIGHT: usize = 256 << 20;
 /// Work on the examples of one answer: two seconds or so. It takes a document of many thousand tools to use that up.
-const MOST_WORK: u64 = 20_000_000;
+const MOST_WORK: usize = 20_000_000;
 
 /// The examples of one answer, which has a budget for all of them.
 pub(crate) struct Examples<'a> {
     validators: &'a Validators,
     weight: usize,
-    work: u64,
+    work: usize,
 }
 
 impl<'a> Examples<'a> {
@@ -50,11 +51,11 @@ impl<'a> Examples<'a> {
         let effort = EFFORT.min(self.work);
         let maker = Maker {
             root: &root,
-            effort: Cell::new(effort),
-            bytes: Cell::new(MOST_BYTES),
+            effort: Budget::new(effort),
+            bytes: Budget::new(MOST_BYTES),
         };
         let made = maker.instance(&root, DEPTH);
-        self.work -= effort - maker.effort.get();
+        self.work -= effort - maker.effort.left();
         let made = made.filter(Value::is_object)?;
         let fits = self.validators.fits(schema, &made, &mut self.work);
         (fits && made.to_string().len() <= MOST_BYTES).then_some(made)
@@ -83,50 +84,30 @@ fn quoted(text: &str) -> String {
 struct Maker<'a> {
     root: &'a Value,
     /// What is left of it.
-    effort: Cell<u64>,
+    effort: Budget,
     /// What may still be made.
-    bytes: Cell<usize>,
+    bytes: Budget,
 }
 
 impl Maker<'_> {
-    fn strive(&self, effort: usize) -> Option<()> {
-        let effort = u64::try_from(effort).ok()?;
-        self.effort.set(self.effort.get().checked_sub(effort)?);
-        Some(())
-    }
-
-    fn spend(&self, bytes: usize) -> Option<()> {
-        self.bytes.set(self.bytes.get().checked_sub(bytes)?);
-        Some(())
-    }
-
     /// A value that the schema itself offers.
     fn copied(&self, value: &Value) -> Option<Value> {
-        let mut to_see = vec![value];
-        while let Some(value) = to_see.pop() {
-            match value {
-                Value::String(text) => self.spend(text.len() + 2)?,
-                Value::Array(items) => {
-                    self.spend(items.len() + 2)?;
-                    to_see.extend(items);
-                }
-                Value::Object(members) => {
-                    self.spend(2)?;
-                    for (name, member) in members {
-                        self.spend(name.len() + 4)?;
-                        to_see.push(member);
-                    }
-                }
-                _ => self.spend(1)?,
-            }
-        }
+        walk::values(value, 0, |value, name, _| {
+            self.bytes.spend(name.map_or(0, |name| name.len() + 4))?;
+            self.bytes.spend(match value {
+                Value::String(text) => text.len() + 2,
+                Value::Array(items) => items.len() + 2,
+                Value::Object(_) => 2,
+                _ => 1,
+            })
+        })?;
         Some(value.clone())
     }
 
     fn instance(&self, schema: &Value, depth: usize) -> Option<Value> {
         let depth = depth.checked_sub(1)?;
-        self.strive(1)?;
-        self.spend(1)?;
+        self.effort.spend(1)?;
+        self.bytes.spend(1)?;
         let Value::Object(keywords) = schema else {
             return (schema != &json!(false)).then(|| json!({}));
         };
@@ -140,9 +121,8 @@ impl Maker<'_> {
             }
         }
         if let Some(reference) = keywords.get("$ref").and_then(Value::as_str) {
-            let pointer = reference.strip_prefix('#')?;
-            self.strive(pointer.len() / 64)?;
-            return self.instance(self.root.pointer(pointer)?, depth);
+            self.effort.spend(steps(reference))?;
+            return self.instance(target(self.root, reference)?, depth);
         }
         for name in ["oneOf", "anyOf"] {
             if let Some(Value::Array(choices)) = keywords.get(name)
@@ -157,7 +137,7 @@ impl Maker<'_> {
             "array" => self.array(keywords, depth),
             "string" => {
                 let text = text(keywords);
-                self.spend(text.len())?;
+                self.bytes.spend(text.len())?;
                 Some(text.into())
             }
             "integer" | "number" => Some(number(keywords)),
@@ -181,11 +161,11 @@ impl Maker<'_> {
         let properties = properties.unwrap_or(&none);
         let required = keywords.get("required").and_then(Value::as_array);
         let required = required.map_or(&[][..], Vec::as_slice);
-        self.strive(properties.len() + required.len())?;
+        self.effort.spend(properties.len() + required.len())?;
         let required: HashSet<&str> = required.iter().filter_map(Value::as_str).collect();
         for (name, schema) in properties {
             if required.contains(name.as_str()) {
-                self.spend(name.len() + 4)?;
+                self.bytes.spend(name.len() + 4)?;
                 made.insert(name.clone(), self.instance(schema, depth)?);
             }
         }

@@ -3,14 +3,14 @@
 //! For tools that change nothing. A parameter of one name that is given several times is a list.
 
 use std::borrow::Borrow;
-use std::cell::Cell;
 use std::collections::HashSet;
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::schema::cost::{identity, target};
+use crate::schema::keywords::{Applies, KEYWORDS};
 use crate::schema::validate::{MOST_SCHEMA_BYTES, ValidationError};
+use crate::schema::walk::{Budget, identity, steps, target};
 
 /// References followed one after the other.
 const DEPTH: usize = 16;
@@ -61,7 +61,7 @@ pub(crate) fn arguments<T: Borrow<str>>(
         .unwrap_or_default();
     let schemas = Schemas {
         root: &root,
-        effort: Cell::new(EFFORT),
+        effort: Budget::new(EFFORT),
     };
     let of_arguments = schemas.all_of(&root)?;
     let mut written = Vec::new();
@@ -94,7 +94,7 @@ pub(crate) fn arguments<T: Borrow<str>>(
 struct Schemas<'a> {
     root: &'a Value,
     /// What is left of it.
-    effort: Cell<usize>,
+    effort: Budget,
 }
 
 /// The types that a schema allows; none named means any.
@@ -107,9 +107,7 @@ struct Types<'a> {
 
 impl<'a> Schemas<'a> {
     fn strive(&self, effort: usize) -> Result<(), Refused> {
-        let left = self.effort.get().checked_sub(effort);
-        self.effort.set(left.ok_or(Refused::TooMuch)?);
-        Ok(())
+        self.effort.spend(effort).ok_or(Refused::TooMuch)
     }
 
     /// The schema of an argument, if one of these has one of that name.
@@ -189,15 +187,18 @@ impl<'a> Schemas<'a> {
             return Ok(());
         }
         found.push(keywords);
-        if let Some(reference) = keywords.get("$ref").and_then(Value::as_str) {
-            self.strive(reference.len() / 64)?;
-            if let Some(to) = target(self.root, reference) {
-                self.collect(to, depth, seen, found)?;
+        let in_place = KEYWORDS.iter().filter(|it| it.applies == Applies::InPlace);
+        for keyword in in_place {
+            let Some(operand) = keywords.get(keyword.name) else {
+                continue;
+            };
+            if let Some(reference) = operand.as_str().filter(|_| keyword.refers()) {
+                self.strive(steps(reference))?;
+                if let Some(to) = target(self.root, reference) {
+                    self.collect(to, depth, seen, found)?;
+                }
             }
-        }
-        for name in ["allOf", "anyOf", "oneOf"] {
-            let parts = keywords.get(name).and_then(Value::as_array);
-            for part in parts.into_iter().flatten() {
+            for part in keyword.subschemas(operand) {
                 self.collect(part, depth, seen, found)?;
             }
         }
@@ -221,7 +222,7 @@ impl<'a> Types<'a> {
 
     /// What it takes to find out what a text is.
     fn effort(&self, text: &str) -> usize {
-        let compared = self.listed.len().saturating_mul(text.len() / 64 + 1);
+        let compared = self.listed.len().saturating_mul(steps(text));
         compared.saturating_add(self.names.len() + 1)
     }
 

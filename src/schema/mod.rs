@@ -1,10 +1,21 @@
-//! JSON Schema, in one home: what a schema costs, arguments checked against it, made up from it, and read from a query by it.
+//! JSON Schema: what a schema costs, arguments validated against it, made up from it, and read from a query by it.
 //!
-//! No schema is resolved over the network, and none is used whose cost is not known beforehand.
+//! Schemas come from servers and are hostile until they are examined: none is used whose cost is not known before, and none is resolved
+//! over the network. Nothing here knows MCP or HTTP.
+//!
+//! - `keywords`: the one table of keywords that hold or refer to schemas
+//! - `walk`: how schemas and values are walked, and the budget of a walk
+//! - `cost`: the memory that a schema takes once it is compiled; `pattern_cost`: the size of a regular expression
+//! - `work`: the time that validating one value takes
+//! - `validate`: the cache of compiled schemas, and validation
+//! - `example`: arguments that a schema allows
+//! - `from_query`: arguments from texts, as a schema types them
 
 pub(crate) mod cost;
 pub(crate) mod example;
 pub(crate) mod from_query;
+pub(crate) mod keywords;
 pub(crate) mod pattern_cost;
 pub(crate) mod validate;
+pub(crate) mod walk;
 pub(crate) mod work;

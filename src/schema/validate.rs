@@ -14,9 +14,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::config::servers::sha256;
-use crate::schema::cost;
 use crate::schema::cost::Examined;
-use crate::schema::work;
+use crate::schema::{cost, walk, work};
 
 /// Bytes of a schema that is used, be it for checks, examples or queries.
 pub(crate) const MOST_SCHEMA_BYTES: usize = 256 << 10;
@@ -38,11 +37,11 @@ const MOST_VALUES: usize = 250_000;
 /// Bytes of arguments that are checked on the worker itself.
 const MOST_AT_ONCE: usize = 16 << 10;
 /// Work that is done there: a tenth of a millisecond or so.
-const WORK_AT_ONCE: u64 = 2_000;
+const WORK_AT_ONCE: usize = 2_000;
 /// Work of one check: half a second or so.
-const MOST_WORK: u64 = 5_000_000;
+const MOST_WORK: usize = 5_000_000;
 /// The same where mistakes are collected, which takes memory for each.
-const MOST_WORK_ON_MISTAKES: u64 = 20_000;
+const MOST_WORK_ON_MISTAKES: usize = 20_000;
 /// Bytes of the longest pointer into arguments whose mistakes are collected, for each of them holds one.
 const MOST_POINTER: usize = 1 << 10;
 
@@ -107,7 +106,7 @@ impl Validators {
     }
 
     /// Whether a value fits a schema. `false` if that cannot be said with the work that is left, from which it is taken.
-    pub(crate) fn fits(&self, schema: &str, value: &Value, left: &mut u64) -> bool {
+    pub(crate) fn fits(&self, schema: &str, value: &Value, left: &mut usize) -> bool {
         self.compiled(schema).is_some_and(|compiled| {
             let most = MOST_WORK.min(*left);
             let work = compiled.work(value, most);
@@ -215,7 +214,7 @@ impl Compiled {
     }
 
     /// What a check of this value costs; `None` if it is more than `most`.
-    fn work(&self, value: &Value, most: u64) -> Option<u64> {
+    fn work(&self, value: &Value, most: usize) -> Option<usize> {
         work::work(&self.schema, &self.examined, value, most)
     }
 
@@ -233,7 +232,7 @@ impl Compiled {
     }
 
     /// What does not fit; `None` if it takes more work than that to find out.
-    fn errors(&self, arguments: &Value, most: u64) -> Option<Vec<ValidationError>> {
+    fn errors(&self, arguments: &Value, most: usize) -> Option<Vec<ValidationError>> {
         let work = self.work(arguments, most)?;
         if self.validator.is_valid(arguments) {
             return Some(Vec::new());
@@ -274,21 +273,13 @@ fn shortened(message: String) -> String {
     short
 }
 
-/// Bytes of the longest JSON pointer into a value, escapes aside.
+/// Bytes of the longest JSON pointer into a value.
 fn longest_pointer(value: &Value) -> usize {
     let mut longest = 0;
-    let mut to_see = vec![(value, 0)];
-    while let Some((value, length)) = to_see.pop() {
-        longest = longest.max(length);
-        match value {
-            Value::Object(members) => {
-                let members = members.iter();
-                to_see.extend(members.map(|(name, it)| (it, length + name.len() + 1)));
-            }
-            Value::Array(items) => to_see.extend(items.iter().map(|it| (it, length + 7))),
-            _ => {}
-        }
-    }
+    walk::values(value, 0, |_, _, pointer| {
+        longest = longest.max(pointer);
+        Some(())
+    });
     longest
 }
 

@@ -7,52 +7,48 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
-use crate::schema::cost::{DEPTH, Examined, REFERENCES, identity, target};
+use crate::schema::cost::{DEPTH, Examined};
+use crate::schema::keywords::{Applies, Holds, Keyword};
+use crate::schema::walk::{Budget, identity, steps, target};
+use crate::schema::{keywords, walk};
 
-/// Bytes of text that are compared, counted or copied in the time that a schema takes.
-const TEXT: usize = 64;
-/// Steps of a pattern's automaton in that time.
-const STEPS: u64 = 16;
+/// Steps of a pattern's automaton in the time that a schema takes.
+const STEPS: usize = 16;
 /// The same for a number that is divided by one that is not whole: measured at 30.
-const DIVISION: u64 = 40;
+const DIVISION: usize = 40;
 
 /// Counts what a check of one value costs: a schema applied is one, some 50 ns.
-pub(crate) struct Work<'v> {
+struct Work<'v> {
     root: &'v Value,
-    patterns: &'v HashMap<String, u64>,
+    patterns: &'v HashMap<String, usize>,
     /// See [`Examined::to_evaluate`].
     to_evaluate: usize,
-    left: u64,
+    left: Budget,
     /// References that are being followed, each for the value it applies to: a circle that never descends is noticed by
     /// validators.
     open: HashSet<(usize, usize)>,
 }
 
 /// What a check of `value` costs; `None` if it is more than `most`.
-pub(crate) fn work(root: &Value, examined: &Examined, value: &Value, most: u64) -> Option<u64> {
+pub(crate) fn work(root: &Value, examined: &Examined, value: &Value, most: usize) -> Option<usize> {
     let mut work = Work {
         root,
         patterns: &examined.patterns,
         to_evaluate: examined.to_evaluate,
-        left: most,
+        left: Budget::new(most),
         open: HashSet::new(),
     };
     work.apply(root, value, 0)?;
-    Some(most - work.left)
+    Some(most - work.left.left())
 }
 
 impl<'v> Work<'v> {
-    fn spend(&mut self, work: u64) -> Option<()> {
-        self.left = self.left.checked_sub(work)?;
-        Some(())
-    }
-
-    fn spend_text(&mut self, text: &str, times: usize) -> Option<()> {
-        self.spend(count((text.len() / TEXT + 1).saturating_mul(times)))
+    fn spend_text(&self, text: &str, times: usize) -> Option<()> {
+        self.left.spend(steps(text).saturating_mul(times))
     }
 
     fn apply(&mut self, schema: &'v Value, value: &Value, level: usize) -> Option<()> {
-        self.spend(1)?;
+        self.left.spend(1)?;
         let Value::Object(keywords) = schema else {
             return Some(());
         };
@@ -61,18 +57,17 @@ impl<'v> Work<'v> {
         }
         let evaluates = keywords.contains_key("unevaluatedProperties")
             || keywords.contains_key("unevaluatedItems");
-        for (keyword, operand) in keywords {
+        for (name, operand) in keywords {
+            let Some(keyword) = keywords::named(name) else {
+                self.assertion(name, operand, value)?;
+                continue;
+            };
+            if !keyword.applies_in_place() {
+                self.members(keyword, keywords, operand, value, level)?;
+                continue;
+            }
             for _ in 0..if evaluates { self.to_evaluate } else { 1 } {
                 self.in_place(keyword, operand, value, level)?;
-            }
-            match value {
-                Value::Object(members) => {
-                    self.object(keywords, keyword, operand, members, level)?;
-                }
-                Value::Array(items) => self.array(keyword, operand, items, level)?,
-                Value::String(text) => self.text(keyword, operand, text)?,
-                Value::Number(_) if keyword == "multipleOf" => self.spend(DIVISION)?,
-                _ => {}
             }
         }
         Some(())
@@ -81,13 +76,13 @@ impl<'v> Work<'v> {
     /// Keywords whose schemas apply to the same value, or that compare it as a whole.
     fn in_place(
         &mut self,
-        keyword: &str,
+        keyword: Keyword,
         operand: &'v Value,
         value: &Value,
         level: usize,
     ) -> Option<()> {
-        match (keyword, operand) {
-            (_, Value::String(reference)) if REFERENCES.contains(&keyword) => {
+        match (keyword.holds, operand) {
+            (Holds::Reference | Holds::DynamicReference, Value::String(reference)) => {
                 self.spend_text(reference, 1)?;
                 let to = target(self.root, reference)?;
                 let key = (identity(to), identity(value));
@@ -97,52 +92,51 @@ impl<'v> Work<'v> {
                 }
                 Some(())
             }
-            ("allOf" | "anyOf" | "oneOf", Value::Array(schemas)) => {
-                let mut schemas = schemas.iter();
-                schemas.try_for_each(|schema| self.apply(schema, value, level + 1))
-            }
-            ("not" | "if" | "then" | "else", schema) => self.apply(schema, value, level + 1),
-            ("dependentSchemas" | "dependencies", Value::Object(named)) => {
+            (Holds::SchemasByName, Value::Object(named)) => {
                 for (name, schema) in named {
-                    self.spend(1)?;
+                    self.left.spend(1)?;
                     if value.get(name).is_some() {
-                        self.spend(schema.as_array().map_or(0, |names| count(names.len())))?;
+                        self.left.spend(schema.as_array().map_or(0, Vec::len))?;
                         self.apply(schema, value, level + 1)?;
                     }
                 }
                 Some(())
             }
-            ("enum", Value::Array(listed)) => {
-                self.spend(count(listed.len()))?;
-                match value {
-                    Value::String(text) => self.spend_text(text, listed.len()),
-                    Value::Array(_) | Value::Object(_) => self.whole(operand, 1),
+            (Holds::Data, operand) => {
+                let listed = operand.as_array().filter(|_| keyword.name == "enum");
+                self.left.spend(listed.map_or(0, Vec::len))?;
+                match (listed, value) {
+                    (Some(listed), Value::String(text)) => self.spend_text(text, listed.len()),
+                    (None, _) | (_, Value::Array(_) | Value::Object(_)) => self.whole(operand, 1),
                     _ => Some(()),
                 }
             }
-            ("const", _) => self.whole(operand, 1),
-            _ => Some(()),
+            (_, operand) => {
+                let mut schemas = keyword.subschemas(operand);
+                schemas.try_for_each(|schema| self.apply(schema, value, level + 1))
+            }
         }
     }
 
-    fn object(
+    /// Keywords whose schemas apply to members and items.
+    fn members(
         &mut self,
-        keywords: &'v Map<String, Value>,
-        keyword: &str,
+        keyword: Keyword,
+        siblings: &'v Map<String, Value>,
         operand: &'v Value,
-        members: &Map<String, Value>,
+        value: &Value,
         level: usize,
     ) -> Option<()> {
-        match (keyword, operand) {
-            ("properties", Value::Object(named)) => {
+        match (keyword.applies, operand, value) {
+            (Applies::NamedMember, Value::Object(named), Value::Object(members)) => {
                 for (name, schema) in named {
-                    self.spend(1)?;
+                    self.left.spend(1)?;
                     if let Some(member) = members.get(name) {
                         self.apply(schema, member, level + 1)?;
                     }
                 }
             }
-            ("patternProperties", Value::Object(named)) => {
+            (Applies::MatchingMembers, Value::Object(named), Value::Object(members)) => {
                 for (pattern, schema) in named {
                     for (name, member) in members {
                         self.pattern(pattern, name)?;
@@ -150,8 +144,8 @@ impl<'v> Work<'v> {
                     }
                 }
             }
-            ("additionalProperties" | "unevaluatedProperties", schema) => {
-                let properties = keywords.get("properties");
+            (Applies::OtherMembers, schema, Value::Object(members)) => {
+                let properties = siblings.get("properties");
                 for (name, member) in members {
                     self.spend_text(name, 1)?;
                     if properties.is_none_or(|named| named.get(name).is_none()) {
@@ -159,85 +153,64 @@ impl<'v> Work<'v> {
                     }
                 }
             }
-            ("propertyNames", schema) => {
+            (Applies::MemberNames, schema, Value::Object(members)) => {
                 for name in members.keys() {
                     self.spend_text(name, 1)?;
                     self.apply(schema, &Value::String(name.clone()), level + 1)?;
                 }
             }
-            ("required", Value::Array(names)) => self.spend(count(names.len()))?,
-            ("dependentRequired", Value::Object(named)) => {
-                for names in named.values() {
-                    self.spend(1 + names.as_array().map_or(0, |names| count(names.len())))?;
-                }
+            (Applies::Items, Value::Array(schemas), Value::Array(items)) => {
+                let mut pairs = schemas.iter().zip(items);
+                pairs.try_for_each(|(schema, item)| self.apply(schema, item, level + 1))?;
+            }
+            (Applies::Items, schema, Value::Array(items)) => {
+                let mut items = items.iter();
+                items.try_for_each(|item| self.apply(schema, item, level + 1))?;
             }
             _ => {}
         }
         Some(())
     }
 
-    fn array(
-        &mut self,
-        keyword: &str,
-        operand: &'v Value,
-        items: &[Value],
-        level: usize,
-    ) -> Option<()> {
-        match (keyword, operand) {
-            ("items" | "prefixItems", Value::Array(schemas)) => {
-                let mut pairs = schemas.iter().zip(items);
-                pairs.try_for_each(|(schema, item)| self.apply(schema, item, level + 1))
+    /// Keywords that lead to no schema.
+    fn assertion(&self, name: &str, operand: &Value, value: &Value) -> Option<()> {
+        match (name, operand, value) {
+            ("required", Value::Array(names), Value::Object(_)) => self.left.spend(names.len()),
+            ("dependentRequired", Value::Object(named), Value::Object(_)) => {
+                let names = named
+                    .values()
+                    .map(|names| names.as_array().map_or(0, Vec::len));
+                self.left.spend(named.len() + names.sum::<usize>())
             }
-            ("items" | "additionalItems" | "unevaluatedItems" | "contains", schema) => {
-                let mut items = items.iter();
-                items.try_for_each(|item| self.apply(schema, item, level + 1))
-            }
-            ("uniqueItems", Value::Bool(true)) => {
+            ("uniqueItems", Value::Bool(true), Value::Array(items)) => {
                 // Short lists are compared each with each, others are hashed.
                 let times = if items.len() <= 15 { 15 } else { 4 };
                 items.iter().try_for_each(|item| self.whole(item, times))
             }
+            ("pattern", Value::String(pattern), Value::String(text)) => self.pattern(pattern, text),
+            ("format" | "contentEncoding" | "contentMediaType", _, Value::String(text)) => {
+                self.spend_text(text, 8)
+            }
+            ("minLength" | "maxLength", _, Value::String(text)) => self.spend_text(text, 1),
+            ("multipleOf", _, Value::Number(_)) => self.left.spend(DIVISION),
             _ => Some(()),
         }
     }
 
-    fn text(&mut self, keyword: &str, operand: &'v Value, text: &str) -> Option<()> {
-        match (keyword, operand) {
-            ("pattern", Value::String(pattern)) => self.pattern(pattern, text),
-            ("format" | "contentEncoding" | "contentMediaType", _) => self.spend_text(text, 8),
-            ("minLength" | "maxLength", _) => self.spend_text(text, 1),
-            _ => Some(()),
-        }
-    }
-
-    fn pattern(&mut self, pattern: &str, text: &str) -> Option<()> {
-        let states = self.patterns.get(pattern).copied().unwrap_or(u64::MAX);
-        self.spend((states.saturating_mul(count(text.len())) / STEPS).saturating_add(1))
+    fn pattern(&self, pattern: &str, text: &str) -> Option<()> {
+        let states = self.patterns.get(pattern).copied().unwrap_or(usize::MAX);
+        self.left
+            .spend((states.saturating_mul(text.len()) / STEPS).saturating_add(1))
     }
 
     /// A value gone through whole, so many times.
-    fn whole(&mut self, value: &Value, times: usize) -> Option<()> {
-        let mut to_see = vec![value];
-        while let Some(value) = to_see.pop() {
-            self.spend(count(times))?;
-            match value {
-                Value::String(text) => self.spend_text(text, times)?,
-                Value::Array(items) => to_see.extend(items),
-                Value::Object(members) => {
-                    for (name, member) in members {
-                        self.spend_text(name, times)?;
-                        to_see.push(member);
-                    }
-                }
-                _ => {}
-            }
-        }
-        Some(())
+    fn whole(&self, value: &Value, times: usize) -> Option<()> {
+        walk::values(value, 0, |value, name, _| {
+            self.left.spend(times)?;
+            let mut texts = name.into_iter().chain(value.as_str());
+            texts.try_for_each(|text| self.spend_text(text, times))
+        })
     }
-}
-
-fn count(number: usize) -> u64 {
-    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -247,7 +220,7 @@ mod tests {
     use super::*;
     use crate::schema::cost::examine;
 
-    fn cost(schema: &Value, value: &Value) -> Option<u64> {
+    fn cost(schema: &Value, value: &Value) -> Option<usize> {
         let examined = examine(schema).unwrap();
         work(schema, &examined, value, 1_000_000)
     }
