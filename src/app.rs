@@ -27,11 +27,12 @@ use crate::caller_connection::{CallerConnection, HEAD};
 use crate::config::servers::Servers;
 use crate::config::settings::Settings;
 use crate::logging;
-use crate::mcp::client::pool::{Pool, Shared};
+use crate::mcp::client::pool::Pool;
 use crate::mcp::concurrency_limit::Queue;
 use crate::mcp::http::connections::tls;
 use crate::mcp::http::transport::Transport;
 use crate::mcp::limits::Budget;
+use crate::mcp::server_state::Upstreams;
 use crate::mcp::sessions::{Keeper, Sessions};
 use crate::schema::validate::Validators;
 use crate::shutdown::{Port, Shutdown};
@@ -69,14 +70,13 @@ impl Application {
         let common = Arc::new(Common::of(&serde_json::from_slice(&openapi)?));
         let budget = Budget::new(settings.limits.buffered_bytes);
         let transport = Transport::new(Arc::clone(&tls), settings.limits, budget.clone());
-        let (sessions, keeper) = Sessions::start(transport, &servers);
+        let (sessions, keeper) = Sessions::start(transport);
         let queue = Queue {
             length: settings.limits.queued,
             timeout: settings.queue,
         };
-        let shared = Arc::new(Shared::new(&servers, queue, sessions));
         let settings = Arc::new(settings);
-        let servers = Arc::new(servers);
+        let servers = Arc::new(Upstreams::new(&servers, queue));
         let shutdown = Arc::new(Shutdown::default());
         let validators = Arc::new(Validators::default());
         let workers = settings.workers;
@@ -92,7 +92,7 @@ impl Application {
             let state = Rc::new(State {
                 settings: Arc::clone(&settings),
                 servers: Arc::clone(&servers),
-                pool: Pool::new(transport, Arc::clone(&shared)),
+                pool: Pool::new(transport, sessions.clone()),
                 openapi: openapi.clone(),
                 common: Arc::clone(&common),
                 validators: Arc::clone(&validators),

@@ -13,7 +13,8 @@ use crate::api::request::context::Context;
 use crate::config::servers::Server;
 use crate::mcp::client::options::CallOptions;
 use crate::mcp::protocol::error::{Cap, Error as Cause, Failure};
-use crate::mcp::tools_cache::{MOST_TOOLS, Tools};
+use crate::mcp::server_state::Upstream;
+use crate::mcp::tools::{MOST_TOOLS, Tools};
 
 /// How long a server may take, unless the caller or the server's own deadline says less.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -96,7 +97,7 @@ impl<'a> Survey<'a> {
 /// Asks the servers for their tools. `remembered` lists will do where `fresh` is false.
 pub(crate) async fn tools<'a>(
     context: &Context<'a>,
-    servers: impl Iterator<Item = &'a Arc<Server>>,
+    servers: impl Iterator<Item = &'a Upstream>,
     timeout: Option<Duration>,
     fresh: bool,
 ) -> Survey<'a> {

@@ -4,7 +4,6 @@
 //! theirs.
 
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
@@ -12,7 +11,7 @@ use serde_json::value::RawValue;
 use crate::api::argument_check;
 use crate::api::error::kinds::{Error, Task};
 use crate::api::state::State;
-use crate::config::servers::{ArgumentChecks, Server, ToolErrors};
+use crate::config::servers::{ArgumentChecks, ToolErrors};
 use crate::json::Members;
 use crate::mcp::client::operation::ToolCall;
 use crate::mcp::client::options::CallOptions;
@@ -20,6 +19,7 @@ use crate::mcp::client::pool::Client;
 use crate::mcp::client::session_guard::SessionGuard;
 use crate::mcp::client::tools::ToolResult;
 use crate::mcp::protocol::header::SessionId;
+use crate::mcp::server_state::Upstream;
 use crate::mcp::stream::notifications::Watch;
 
 /// Where a request goes, and how the caller wants it made.
@@ -27,7 +27,7 @@ pub(crate) struct Invocation<'a> {
     /// What the worker shares.
     pub(crate) state: &'a Rc<State>,
     /// The server.
-    pub(crate) server: &'a Arc<Server>,
+    pub(crate) server: &'a Upstream,
     /// Session, handshake and deadline.
     pub(crate) options: CallOptions,
     /// Whether an error of the tool itself is a result.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::api::tool_docs::common::Common;
-use crate::config::servers::Servers;
 use crate::config::settings::Settings;
 use crate::mcp::client::pool::Pool;
+use crate::mcp::server_state::Upstreams;
 use crate::schema::validate::Validators;
 use crate::shutdown::Shutdown;
 
@@ -16,7 +16,7 @@ pub(crate) struct State {
     /// How this process runs.
     pub settings: Arc<Settings>,
     /// Which servers there are.
-    pub servers: Arc<Servers>,
+    pub servers: Arc<Upstreams>,
     /// The way to them.
     pub pool: Pool,
     /// Our own OpenAPI document, as it is served.

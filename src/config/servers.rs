@@ -4,13 +4,7 @@
 
 pub(crate) mod read;
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    fmt,
-    hash::{BuildHasherDefault, Hash, Hasher},
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use awc::http::{
     Uri,
@@ -20,45 +14,38 @@ use ring::digest::{SHA256, digest};
 
 use crate::logging::redact_url;
 
-/// The configured servers, in file order, found by their exact name.
+/// The configured servers, in file order.
 #[derive(Debug, Default, Clone)]
-pub struct Servers {
-    in_order: Vec<Arc<Server>>,
-    // Looked into by every call: comparing a few names costs less than hashing one.
-    by_name: BTreeMap<String, Arc<Server>>,
-}
+pub struct Servers(Vec<Arc<Server>>);
 
 impl Servers {
     /// The server of that name; upper and lower case differ.
     pub fn get(&self, name: &str) -> Option<&Arc<Server>> {
-        self.by_name.get(name)
+        self.iter().find(|server| server.name == name)
     }
 
     /// All servers, in file order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Server>> {
-        self.in_order.iter()
+        self.0.iter()
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.in_order.len()
+        self.0.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.in_order.is_empty()
+        self.0.is_empty()
     }
 
     /// Adds a server at the end. One whose name is taken is left out, and the answer is `false`.
     pub fn push(&mut self, server: Server) -> bool {
-        if self.by_name.contains_key(&server.name) {
-            return false;
+        let is_new = self.get(&server.name).is_none();
+        if is_new {
+            self.0.push(Arc::new(server));
         }
-        let server = Arc::new(server);
-        self.by_name
-            .insert(server.name.clone(), Arc::clone(&server));
-        self.in_order.push(server);
-        true
+        is_new
     }
 }
 
@@ -92,8 +79,6 @@ pub struct Server {
     pub retry_idempotent: bool,
     /// Whether a session's own stream is opened beside a call.
     pub listen: Listen,
-    /// What a memory about this server is keyed by.
-    pub identity: Identity,
 }
 
 impl Server {
@@ -113,7 +98,6 @@ impl Server {
             retries: 0,
             retry_idempotent: false,
             listen: Listen::Auto,
-            identity: Identity::of(name, &url, &[]),
             host: host_header(&url),
             url,
         }
@@ -205,63 +189,6 @@ pub enum Listen {
     Auto,
     /// Never.
     Never,
-}
-
-/// This server with this credential: a SHA-256 over name, URL and headers.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Identity([u8; 32]);
-
-impl Identity {
-    fn of(name: &str, url: &Uri, headers: &[(HeaderName, HeaderValue)]) -> Self {
-        let url = url.to_string();
-        let headers = headers
-            .iter()
-            .flat_map(|(name, value)| [name.as_str().as_bytes(), value.as_bytes()]);
-        let mut bytes = Vec::new();
-        for part in [name.as_bytes(), url.as_bytes()].into_iter().chain(headers) {
-            // Lengths keep `ab` + `c` apart from `a` + `bc`.
-            bytes.extend_from_slice(&part.len().to_be_bytes());
-            bytes.extend_from_slice(part);
-        }
-        Self(sha256(&bytes))
-    }
-}
-
-impl Hash for Identity {
-    /// A digest is a hash already: eight of its bytes will do.
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let head = self.0.first_chunk().copied().unwrap_or_default();
-        state.write_u64(u64::from_ne_bytes(head));
-    }
-}
-
-/// A map by identity, which need not be hashed again: every call looks into several of them.
-pub type ByIdentity<V> = HashMap<Identity, V, BuildHasherDefault<AsItIs>>;
-
-/// Takes a number for its own hash.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct AsItIs(u64);
-
-impl Hasher for AsItIs {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0 = number;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
-impl fmt::Debug for Identity {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("Identity(..)")
-    }
 }
 
 pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {

@@ -1,4 +1,4 @@
-//! The concurrency limit of one server: how many requests to it may be in flight, and a short queue for a permit.
+//! A concurrency limit of one server: how many requests of a kind may be in flight, and a short queue for a permit.
 //!
 //! A server that hangs holds its own callers and no others: the queue is bounded in number and in time, and a request that finds
 //! no room in it is refused at once.
@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::mcp::protocol::error::Error;
 
-/// The limit of one server. Shared by all workers.
+/// One limit of one server. Shared by all workers.
 #[derive(Debug)]
 pub(crate) struct ConcurrencyLimit {
     permits: Semaphore,
@@ -47,22 +47,59 @@ impl ConcurrencyLimit {
             return Ok(permit);
         }
         log::debug!("a call waits for a permit");
-        let _waiting = self.join_queue().ok_or(Error::Overloaded)?;
+        if !self.join_queue() {
+            return Err(Error::Overloaded);
+        }
         let left = deadline.saturating_duration_since(Instant::now());
-        let acquired = timeout(self.queue.timeout.min(left), self.permits.acquire()).await;
-        // The semaphore is never closed, so that the only failure is the timeout.
-        acquired.ok().and_then(Result::ok).ok_or(Error::Overloaded)
+        let acquired = timeout(self.queue.timeout.min(left), self.acquire_queued()).await;
+        acquired.ok().flatten().ok_or(Error::Overloaded)
     }
 
-    fn join_queue(&self) -> Option<Waiting<'_>> {
-        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
-        let waiting = Waiting(&self.waiting);
-        (before < self.queue.length).then_some(waiting)
+    /// Takes a place in the queue, unless it is full. Every place must be given back by `acquire_queued`.
+    pub(crate) fn join_queue(&self) -> bool {
+        let has_room = self.waiting.fetch_add(1, Ordering::Relaxed) < self.queue.length;
+        if !has_room {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+        }
+        has_room
+    }
+
+    /// The permit of a request that has joined the queue, which it leaves when it has the permit or stops waiting.
+    pub(crate) async fn acquire_queued(&self) -> Option<SemaphorePermit<'_>> {
+        let _waiting = Waiting(&self.waiting);
+        // The semaphore is never closed.
+        self.permits.acquire().await.ok()
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures::FutureExt;
+
+    use crate::mcp::concurrency_limit::{ConcurrencyLimit, Queue};
+
+    #[test]
+    fn permits_and_the_queue_are_bounded() {
+        let queue = Queue {
+            length: 2,
+            timeout: Duration::MAX,
+        };
+        let limit = ConcurrencyLimit::new(1, queue);
+        let acquire = || limit.acquire_queued().now_or_never().flatten();
+        assert!(limit.join_queue() && limit.join_queue() && !limit.join_queue());
+        // Who has a permit has left the queue, and so has who waits no longer.
+        let permit = acquire();
+        assert!(permit.is_some() && limit.join_queue() && !limit.join_queue());
+        assert!(acquire().is_none() && limit.join_queue());
+        drop(permit);
+        assert!(acquire().is_some());
     }
 }

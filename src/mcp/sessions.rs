@@ -5,8 +5,6 @@
 //! What this service has opened is an [`Opened`] from the moment its id is known. Whoever drops it ends it, be it because
 //! the work is done, an error, a deadline or a caller that went away; only [`Opened::release`] makes it the caller's.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use actix_rt::task::JoinHandle;
@@ -17,46 +15,23 @@ use futures::channel::{mpsc, oneshot};
 use futures::future::LocalBoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, select};
-use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::config::servers::{ByIdentity, Server, Servers};
+use crate::config::servers::Server;
+use crate::mcp::concurrency_limit::ConcurrencyLimit;
 use crate::mcp::http::transport::{Post, Transport};
 use crate::mcp::protocol::error::Error;
 use crate::mcp::protocol::header::SessionId;
 use crate::mcp::protocol::id::Id;
 use crate::mcp::protocol::request;
 use crate::mcp::protocol::request::Params;
+use crate::mcp::server_state::Upstream;
 
 /// A server that takes longer to end a session or to take a cancellation is left to itself.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Ends and cancellations sent to one server at the same time. A call takes three requests with a session of its own, and one
-/// after it; what these hold is less than what the calls hold that they come after.
-const LEAVING: usize = 64;
-/// What may wait for that, and for a handshake, at one server.
-const WAITING: usize = 1024;
-
 /// The way to the task that opens and ends sessions. Shared by all workers; the task ends when nobody has it any more.
 #[derive(Debug, Clone)]
 pub struct Sessions {
     jobs: mpsc::UnboundedSender<Job>,
-    lanes: Lanes,
-}
-
-type Lanes = Arc<ByIdentity<Lane>>;
-
-/// What is done at one server at the same time: so many sockets it can hold that hangs.
-#[derive(Debug)]
-struct Lane {
-    opening: Turns,
-    leaving: Turns,
-    /// Sessions and cancellations that were given up for there were too many.
-    dropped: AtomicU64,
-}
-
-#[derive(Debug)]
-struct Turns {
-    free: Semaphore,
-    waiting: AtomicUsize,
 }
 
 /// The task itself.
@@ -66,7 +41,7 @@ pub struct Keeper(JoinHandle<()>);
 /// A session this service has opened and not handed out.
 #[derive(Debug)]
 pub struct Opened {
-    server: Arc<Server>,
+    server: Upstream,
     id: Option<SessionId>,
     sessions: Sessions,
 }
@@ -86,7 +61,7 @@ type Opening = Result<(Option<Opened>, Bytes), Error>;
 #[derive(Debug)]
 enum Job {
     Open {
-        server: Arc<Server>,
+        server: Upstream,
         offered: &'static str,
         patience: Duration,
         sessions: Sessions,
@@ -94,7 +69,7 @@ enum Job {
     },
     /// First what still runs is cancelled, then its session is ended.
     Leave {
-        server: Arc<Server>,
+        server: Upstream,
         abandoned: Option<Abandoned>,
         session: Option<SessionId>,
     },
@@ -104,29 +79,17 @@ enum Job {
 
 impl Sessions {
     /// Starts the task on the runtime of the calling thread.
-    pub fn start(transport: Transport, servers: &Servers) -> (Self, Keeper) {
-        let (sender, queue) = mpsc::unbounded();
-        let lane = |server: &Arc<Server>| (server.identity, Lane::to(server));
-        let lanes: Lanes = Arc::new(servers.iter().map(lane).collect());
-        let task = actix_rt::spawn(run(queue, Arc::clone(&lanes), transport));
-        let sessions = Self {
-            jobs: sender,
-            lanes,
-        };
-        (sessions, Keeper(task))
-    }
-
-    /// How many sessions and running requests were left to their servers, for there were too many to end.
-    pub fn dropped(&self) -> u64 {
-        let dropped = |lane: &Lane| lane.dropped.load(Ordering::Relaxed);
-        self.lanes.values().map(dropped).sum()
+    pub fn start(transport: Transport) -> (Self, Keeper) {
+        let (jobs, queue) = mpsc::unbounded();
+        let task = actix_rt::spawn(run(queue, transport));
+        (Self { jobs }, Keeper(task))
     }
 
     /// `initialize`, offering the revision `offered`. It is carried through even if the caller of this does not wait, for
     /// at most `patience`; a session that nobody takes is ended.
     pub async fn open(
         &self,
-        server: Arc<Server>,
+        server: Upstream,
         offered: &'static str,
         patience: Duration,
     ) -> Opening {
@@ -146,7 +109,7 @@ impl Sessions {
     }
 
     /// Ends a session some time soon.
-    pub fn end(&self, server: Arc<Server>, session: SessionId) {
+    pub fn end(&self, server: Upstream, session: SessionId) {
         self.send(Job::Leave {
             server,
             abandoned: None,
@@ -155,7 +118,7 @@ impl Sessions {
     }
 
     /// Tells the server some time soon that nobody waits for an answer.
-    pub fn cancel(&self, server: Arc<Server>, abandoned: Abandoned) {
+    pub fn cancel(&self, server: Upstream, abandoned: Abandoned) {
         self.send(Job::Leave {
             server,
             abandoned: Some(abandoned),
@@ -165,8 +128,7 @@ impl Sessions {
 
     /// Hands a job on, unless too many wait at its server.
     fn send(&self, job: Job) -> bool {
-        let lane = self.lanes.get(&job.server().identity);
-        if lane.is_some_and(|lane| !lane.admits(&job)) {
+        if !job.join_queue() {
             return false;
         }
         let is_taken = self.jobs.unbounded_send(job).is_ok();
@@ -174,68 +136,6 @@ impl Sessions {
             log::warn!("a session is left to its server: the task that ends sessions is gone");
         }
         is_taken
-    }
-}
-
-// === impl Lane ===
-
-impl Lane {
-    fn to(server: &Server) -> Self {
-        Self {
-            // What callers wait for is bounded by their places; what they have gone from is by the same.
-            opening: Turns::of(server.in_flight),
-            leaving: Turns::of(LEAVING),
-            dropped: AtomicU64::new(0),
-        }
-    }
-
-    fn turns(&self, job: &Job) -> &Turns {
-        match job {
-            Job::Open { .. } => &self.opening,
-            Job::Leave { .. } => &self.leaving,
-        }
-    }
-
-    /// Whether there is room for a job to wait. What is refused is counted, and told of ever more rarely.
-    fn admits(&self, job: &Job) -> bool {
-        let admits = self.turns(job).queue_up();
-        if let (false, Job::Leave { server, .. }) = (admits, job) {
-            let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
-            if dropped.is_power_of_two() {
-                log::warn!(
-                    server = server.name, dropped = dropped;
-                    "sessions or calls are left to their server: it does not take ends and cancellations as fast as they come"
-                );
-            }
-        }
-        admits
-    }
-}
-
-// === impl Turns ===
-
-impl Turns {
-    fn of(at_a_time: usize) -> Self {
-        Self {
-            free: Semaphore::new(at_a_time.min(Semaphore::MAX_PERMITS)),
-            waiting: AtomicUsize::new(0),
-        }
-    }
-
-    fn queue_up(&self) -> bool {
-        let has_room = self.waiting.fetch_add(1, Ordering::Relaxed) < WAITING;
-        if !has_room {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
-        }
-        has_room
-    }
-
-    /// The turn of one that has queued up.
-    async fn come(&self) -> Option<SemaphorePermit<'_>> {
-        // The semaphore is never closed.
-        let turn = self.free.acquire().await.ok();
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
-        turn
     }
 }
 
@@ -252,12 +152,12 @@ impl Keeper {
     }
 }
 
-async fn run(mut jobs: mpsc::UnboundedReceiver<Job>, lanes: Lanes, transport: Transport) {
+async fn run(mut jobs: mpsc::UnboundedReceiver<Job>, transport: Transport) {
     let mut under_way = FuturesUnordered::new();
     loop {
         select! {
             job = jobs.next() => match job {
-                Some(job) => under_way.push(job.in_turn(&lanes, &transport)),
+                Some(job) => under_way.push(job.in_turn(&transport)),
                 None => break,
             },
             () = under_way.select_next_some() => {}
@@ -267,17 +167,42 @@ async fn run(mut jobs: mpsc::UnboundedReceiver<Job>, lanes: Lanes, transport: Tr
 }
 
 impl Job {
-    fn server(&self) -> &Arc<Server> {
+    fn server(&self) -> &Upstream {
         match self {
             Self::Open { server, .. } | Self::Leave { server, .. } => server,
         }
     }
 
-    async fn in_turn(self, lanes: &ByIdentity<Lane>, transport: &Transport) {
-        let lane = lanes.get(&self.server().identity);
-        let _turn = match lane {
-            Some(lane) => lane.turns(&self).come().await,
-            None => None,
+    /// How many of its kind may be under way at its server.
+    fn limit(&self) -> &ConcurrencyLimit {
+        let state = &self.server().state;
+        match self {
+            Self::Open { .. } => &state.handshakes,
+            Self::Leave { .. } => &state.endings,
+        }
+    }
+
+    /// Whether there is room for it to wait. What is refused is counted, and told of ever more rarely.
+    fn join_queue(&self) -> bool {
+        let has_room = self.limit().join_queue();
+        if let (false, Self::Leave { server, .. }) = (has_room, self) {
+            let dropped = server.state.count_dropped();
+            if dropped.is_power_of_two() {
+                log::warn!(
+                    server = server.name, dropped = dropped;
+                    "sessions or calls are left to their server: it does not take ends and cancellations as fast as they come"
+                );
+            }
+        }
+        has_room
+    }
+
+    async fn in_turn(self, transport: &Transport) {
+        // Held through a handle of its own, for the job is consumed.
+        let server = self.server().clone();
+        let _permit = match &self {
+            Self::Open { .. } => server.state.handshakes.acquire_queued().await,
+            Self::Leave { .. } => server.state.endings.acquire_queued().await,
         };
         match &self {
             Self::Open { done, .. } if done.is_canceled() => {}
@@ -319,7 +244,7 @@ impl Job {
 
 async fn open(
     transport: &Transport,
-    server: Arc<Server>,
+    server: Upstream,
     offered: &str,
     sessions: Sessions,
 ) -> Opening {
@@ -384,7 +309,7 @@ impl Opened {
     /// Ends the session after cancelling what still runs in it.
     pub fn abandon(mut self, abandoned: Abandoned) {
         self.sessions.send(Job::Leave {
-            server: Arc::clone(&self.server),
+            server: self.server.clone(),
             abandoned: Some(abandoned),
             session: self.id.take(),
         });
@@ -394,43 +319,7 @@ impl Opened {
 impl Drop for Opened {
     fn drop(&mut self) {
         if let Some(id) = self.id.take() {
-            self.sessions.end(Arc::clone(&self.server), id);
+            self.sessions.end(self.server.clone(), id);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_too_much_to_end_is_dropped_and_counted() {
-        let server = Arc::new(Server::http("s", "http://127.0.0.1/mcp".parse().unwrap()));
-        let lane = Lane::to(&server);
-        let leave = || Job::Leave {
-            server: Arc::clone(&server),
-            abandoned: None,
-            session: None,
-        };
-        for _ in 0..WAITING {
-            assert!(lane.admits(&leave()));
-        }
-        assert!(!lane.admits(&leave()));
-        assert!(!lane.admits(&leave()));
-        assert_eq!(lane.dropped.load(Ordering::Relaxed), 2);
-        // Room is made when a turn comes.
-        let turn = lane.leaving.come().now_or_never().flatten();
-        assert!(turn.is_some() && lane.admits(&leave()) && !lane.admits(&leave()));
-    }
-
-    #[test]
-    fn so_many_have_their_turn_at_the_same_time() {
-        let turns = Turns::of(LEAVING);
-        let held: Vec<_> = (0..LEAVING)
-            .map(|_| turns.queue_up().then(|| turns.come().now_or_never()))
-            .collect();
-        assert!(turns.queue_up() && turns.come().now_or_never().is_none());
-        drop(held);
-        assert!(turns.queue_up() && turns.come().now_or_never().is_some());
     }
 }

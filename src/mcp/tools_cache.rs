@@ -1,225 +1,114 @@
-//! What a client must know of a server's tools before it calls one: their names and definitions, which arguments are
-//! mirrored into headers (`mirrors`), and whether running one does harm, or running it twice.
-//!
-//! Lists themselves are never served from here: `GET .../tools` always asks the server. A search looks here. How lists are fetched is
-//! `client`'s part; how their bytes are cut and joined is `lists`'s.
+//! The cache of tool lists: one list a server, and a limit in bytes on all of them together. Losing a list costs a request.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use bytes::Bytes;
-use serde_json::value::RawValue;
+use crate::mcp::tools::Tools;
 
-use crate::json::text_member;
-use crate::mcp::protocol::error::Error;
-use crate::mcp::protocol::lists::{Freshness, Listing, Page};
-use crate::mcp::protocol::tool::Tool;
-use crate::mcp::similar::similar;
-use crate::mcp::words::Words;
+/// Bytes of all lists together. More only where one list alone takes more.
+const MOST_BYTES: usize = 128 * 1024 * 1024;
 
-/// A list is trusted at least this long, so that a server that says nothing, or 0, is not listed on every call. What
-/// it may miss is put right by the server: a header that is missing is refused with -32020, and an unknown tool is
-/// looked for in a fresh list.
-const FLOOR: Duration = Duration::from_secs(30);
-/// And at most this long, whatever `ttlMs` says.
-const CEILING: Duration = Duration::from_secs(3600);
-/// Two lists asked for within this time are taken for the same.
-const JUST_NOW: Duration = Duration::from_secs(2);
-/// Tools of one server that are remembered.
-pub const MOST_TOOLS: usize = 20_000;
-/// What a tool takes beside its definition, its name, and what is mirrored.
-const OVERHEAD: usize = 256;
+/// What all cached lists weigh. Shared by all servers.
+#[derive(Debug, Default)]
+pub(crate) struct ToolsCache {
+    /// Oldest first. Locked before any single list.
+    lists: Mutex<Vec<Entry>>,
+}
 
-/// What is known of one server's tools.
 #[derive(Debug)]
-pub struct Tools {
-    by_name: BTreeMap<String, Tool>,
-    in_order: Vec<String>,
-    /// Every tool of the server is in `by_name`.
-    complete: bool,
-    fetched: Instant,
-    lifetime: Duration,
-    /// What the server says of keeping the list, all pages considered.
-    freshness: Option<Freshness>,
-    /// Bytes of all definitions.
-    definition_bytes: usize,
-    /// Bytes that all of this takes, about, with `words`.
+struct Entry {
+    place: Weak<Place>,
     bytes: usize,
-    /// Of each tool that may be used, in order; taken apart by the first search.
-    words: OnceLock<Vec<ToolWords>>,
 }
 
-/// The words by which a tool is found.
+/// The list of one server.
 #[derive(Debug)]
-pub struct ToolWords {
-    /// Of its name.
-    pub name: Words,
-    /// Of its title.
-    pub title: Words,
-    /// Of its description.
-    pub description: Words,
+pub(crate) struct CachedTools {
+    place: Arc<Place>,
+    cache: Arc<ToolsCache>,
 }
 
-// === impl Tools ===
+type Place = Mutex<Option<Arc<Tools>>>;
 
-impl Tools {
-    /// Nothing yet.
-    fn new() -> Self {
+impl CachedTools {
+    /// No list yet.
+    pub(crate) fn new(cache: &Arc<ToolsCache>) -> Self {
         Self {
-            by_name: BTreeMap::new(),
-            in_order: Vec::new(),
-            complete: true,
-            fetched: Instant::now(),
-            lifetime: CEILING,
-            freshness: None,
-            definition_bytes: 0,
-            bytes: 0,
-            words: OnceLock::new(),
+            place: Arc::default(),
+            cache: Arc::clone(cache),
         }
     }
 
-    /// Those on these pages. It takes a while for many bytes.
-    pub(crate) fn of(pages: &[Bytes]) -> Result<Self, Error> {
-        let mut tools = Self::new();
-        for page in pages {
-            let page = Page::read(Listing::Tools, page)?;
-            tools.add(&page.items, page.freshness);
-        }
-        Ok(tools)
+    /// The list, fresh or not.
+    pub(crate) fn get(&self) -> Option<Arc<Tools>> {
+        lock(&self.place).clone()
     }
 
-    /// Those of a server that cannot list its tools: nothing is known of any.
-    pub(crate) fn unlistable() -> Self {
-        Self {
-            complete: false,
-            lifetime: FLOOR,
-            ..Self::new()
+    /// Puts a list into the place of the one before. The oldest lists of other servers give way to it.
+    pub(crate) fn put(&self, tools: Tools) -> Arc<Tools> {
+        let (bytes, tools) = (tools.bytes(), Arc::new(tools));
+        let mut lists = lock(&self.cache.lists);
+        // Lists are large: they are dropped when no other thread waits for the lock any more.
+        let mut dropped = vec![self.take(&mut lists)];
+        let mut total = bytes + lists.iter().map(|list| list.bytes).sum::<usize>();
+        while total > MOST_BYTES && !lists.is_empty() {
+            let oldest = lists.remove(0);
+            total -= oldest.bytes;
+            let place = oldest.place.upgrade();
+            dropped.push(place.and_then(|place| lock(&place).take()));
         }
-    }
-
-    /// Adds the definitions of one page. The page that lives shortest counts for the whole list; no `ttlMs` means 0.
-    fn add(&mut self, definitions: &[&RawValue], freshness: Freshness) {
-        let said = freshness.ttl.unwrap_or_default();
-        self.freshness = Some(match self.freshness {
-            Some(others) => others.and(freshness),
-            None => freshness,
+        lists.push(Entry {
+            place: Arc::downgrade(&self.place),
+            bytes,
         });
-        self.lifetime = self.lifetime.min(said.clamp(FLOOR, CEILING));
-        for definition in definitions {
-            if self.by_name.len() >= MOST_TOOLS {
-                self.complete = false;
-                return;
-            }
-            let Some((name, tool)) = Tool::read(definition) else {
-                continue;
-            };
-            // Of several tools of one name the first counts.
-            if let Entry::Vacant(place) = self.by_name.entry(name) {
-                let name = place.key().clone();
-                let definition = definition.get().len();
-                self.definition_bytes += definition;
-                // Once for what it is, and up to twice for its words, each with its line end.
-                self.bytes += 3 * definition + 2 * name.len() + tool.mirrored_bytes() + OVERHEAD;
-                place.insert(tool);
-                self.in_order.push(name);
-            }
-        }
+        *lock(&self.place) = Some(Arc::clone(&tools));
+        drop(lists);
+        drop(dropped);
+        tools
     }
 
-    /// For how long and by whom the list may be kept, as the server says.
-    pub fn freshness(&self) -> Freshness {
-        self.freshness.unwrap_or_default()
+    /// Forgets the list.
+    pub(crate) fn forget(&self) {
+        let dropped = self.take(&mut lock(&self.cache.lists));
+        drop(dropped);
     }
 
-    /// How many are remembered.
-    pub fn len(&self) -> usize {
-        self.in_order.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.in_order.is_empty()
-    }
-
-    /// Whether a tool that is not here is not on the server.
-    pub fn is_complete(&self) -> bool {
-        self.complete
-    }
-
-    /// Whether what is known may still be used.
-    pub(crate) fn is_fresh(&self) -> bool {
-        self.fetched.elapsed() < self.lifetime
-    }
-
-    /// Whether the server was asked only a moment ago, so that asking again would bring nothing new.
-    pub(crate) fn is_new(&self) -> bool {
-        self.fetched.elapsed() < JUST_NOW
-    }
-
-    /// The tool of that name.
-    pub fn get(&self, name: &str) -> Option<&Tool> {
-        self.by_name.get(name)
-    }
-
-    /// The tools that may be used, with their names, in the order of the list.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Tool)> {
-        self.in_order
-            .iter()
-            .filter_map(move |name| self.by_name.get_key_value(name))
-            .filter(|(_, tool)| tool.is_usable())
-            .map(|(name, tool)| (name.as_str(), tool))
-    }
-
-    /// The same with the words by which they are found. It takes a while for many bytes, the first time most of all.
-    pub fn with_words(&self) -> impl Iterator<Item = (&str, &Tool, &ToolWords)> {
-        let words = self.words.get_or_init(|| {
-            let tools = self.iter();
-            tools
-                .map(|(name, tool)| ToolWords::of(name, tool))
-                .collect()
-        });
-        let tools = self.iter().zip(words);
-        tools.map(|((name, tool), words)| (name, tool, words))
-    }
-
-    /// Bytes of all definitions: what it takes to look through them.
-    pub fn definition_bytes(&self) -> usize {
-        self.definition_bytes
-    }
-
-    /// Bytes of memory that it takes to remember them, about.
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    /// Whether the list has a tool of that name that may be used.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.get(name).is_some_and(Tool::is_usable)
-    }
-
-    /// The names closest to `name`: those that a slip of the hand or a wrong case leads away from. It takes a while for many.
-    pub(crate) fn similar_to(&self, name: &str) -> Vec<String> {
-        similar(
-            self.by_name
-                .iter()
-                .filter(|(_, tool)| tool.is_usable())
-                .map(|(name, _)| name.as_str()),
-            name,
-        )
+    fn take(&self, lists: &mut Vec<Entry>) -> Option<Arc<Tools>> {
+        let own = Arc::as_ptr(&self.place);
+        // Those of servers that are gone go as well.
+        lists.retain(|list| list.place.as_ptr() != own && list.place.strong_count() > 0);
+        lock(&self.place).take()
     }
 }
 
-// === impl ToolWords ===
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is behind the locks is whole at every moment: a panic elsewhere leaves nothing half done.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
-impl ToolWords {
-    fn of(name: &str, tool: &Tool) -> Self {
-        let member = |member| text_member(&tool.definition, member).unwrap_or_default();
-        Self {
-            name: Words::of(name),
-            title: Words::of(&member("title")),
-            description: Words::of(&member("description")),
-        }
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::mcp::tools::Tools;
+    use crate::mcp::tools_cache::{CachedTools, MOST_BYTES, ToolsCache};
+
+    #[test]
+    fn the_oldest_lists_give_way() {
+        let cache = Arc::new(ToolsCache::default());
+        let [one, two, three] = std::array::from_fn(|_| CachedTools::new(&cache));
+        let cached = || [&one, &two, &three].map(|list| list.get().is_some());
+        one.put(Tools::of_bytes(MOST_BYTES / 2));
+        two.put(Tools::of_bytes(MOST_BYTES / 2));
+        one.put(Tools::of_bytes(MOST_BYTES / 2));
+        three.put(Tools::of_bytes(MOST_BYTES / 2));
+        assert_eq!(cached(), [true, false, true]);
+        two.put(Tools::of_bytes(2 * MOST_BYTES));
+        assert_eq!(cached(), [false, true, false]);
+        two.forget();
+        one.put(Tools::of_bytes(1));
+        assert_eq!(cached(), [true, false, false]);
+        drop(one);
+        three.put(Tools::of_bytes(MOST_BYTES));
+        assert!(three.get().is_some());
     }
 }

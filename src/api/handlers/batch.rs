@@ -6,7 +6,6 @@ use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task;
 use std::task::{Poll, ready};
 use std::time::Instant;
@@ -29,7 +28,7 @@ use crate::api::request::body;
 use crate::api::request::context::Context;
 use crate::api::request::options;
 use crate::api::state::State;
-use crate::config::servers::{Server, ToolErrors};
+use crate::config::servers::ToolErrors;
 use crate::mcp::client::operation::ToolCall;
 use crate::mcp::client::options::CallOptions;
 use crate::mcp::client::tools::ToolResult;
@@ -37,6 +36,7 @@ use crate::mcp::http::pieces::{Builder, Pieces};
 use crate::mcp::limits::{NoRoom, SMALL};
 use crate::mcp::protocol::error::{Cap, Error as Cause, Executed, Failure, Stage};
 use crate::mcp::protocol::header::SessionId;
+use crate::mcp::server_state::Upstream;
 
 /// Calls to be made side by side.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -233,7 +233,7 @@ impl Job {
 
     async fn call(&self, item: &BatchCall<'_>) -> Result<ToolResult, Error> {
         let state = &self.state;
-        let server: &Arc<Server> = state
+        let server: &Upstream = state
             .servers
             .get(&item.server)
             .ok_or(Error::ServerNotFound)?;

@@ -25,7 +25,7 @@ use crate::api::response::json;
 use crate::api::tool_docs::document::Source;
 use crate::config::servers::Server;
 use crate::mcp::protocol::lists::Freshness;
-use crate::mcp::tools_cache::Tools;
+use crate::mcp::tools::Tools;
 
 /// The page: `{root}` is the way to the root of this service, `{document}` the document it opens with.
 const PAGE: &str = include_str!("docs/page.html");

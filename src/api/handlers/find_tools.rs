@@ -22,7 +22,8 @@ use crate::api::request::options;
 use crate::api::request::query::execute_path;
 use crate::api::response::json;
 use crate::config::servers::Server;
-use crate::mcp::tools_cache::{ToolWords, Tools};
+use crate::mcp::server_state::Upstream;
+use crate::mcp::tools::{ToolWords, Tools};
 use crate::mcp::words;
 use crate::mcp::words::Words;
 
@@ -83,7 +84,7 @@ pub(crate) async fn find(context: &mut Context<'_>) -> Result<HttpResponse, Erro
     let limit = limit(context.query.get("limit")?)?;
     let timeout = options::asked_timeout(context, None)?;
     let deadline = context.started + timeout.unwrap_or(context.state.settings.timeout);
-    let chosen: Vec<&Arc<Server>> = match context.query.get("server")? {
+    let chosen: Vec<&Upstream> = match context.query.get("server")? {
         None => context.state.servers.iter().collect(),
         Some(name) => {
             context.server_name = Some(name.to_owned());

@@ -5,7 +5,6 @@
 
 use std::borrow::Cow;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -106,7 +105,7 @@ fn streamed(
     request: &Request<'_>,
 ) -> Result<HttpResponse, Error> {
     let state = Rc::clone(context.state);
-    let server = Arc::clone(invocation.server);
+    let server = invocation.server.clone();
     let (options, tool_errors) = (invocation.options, invocation.tool_errors);
     let (id, method) = (request.id.to_owned(), request.method.to_string());
     let params = OwnedMembers::of(&request.params, state.pool.budget())?;

@@ -38,6 +38,7 @@ use crate::mcp::client::tools::ToolResult;
 use crate::mcp::http::pieces::Pieces;
 use crate::mcp::protocol::header::SessionId;
 use crate::mcp::protocol::lists::Listing;
+use crate::mcp::server_state::Upstream;
 use crate::schema::example::Examples;
 use crate::schema::validate::Validators;
 use crate::schema::{example, from_query};
@@ -264,7 +265,7 @@ const CALL_PARAMETERS: &[&str] = &[
 /// The arguments of a tool that changes nothing by its own definition. Any other must not be called by whoever follows a link.
 async fn arguments_in_query(
     context: &Context<'_>,
-    server: &Arc<Server>,
+    server: &Upstream,
 ) -> Result<Box<RawValue>, Error> {
     let wishes = options::of(context, server, None)?;
     // A session that the caller wants opened is for the call.
@@ -339,7 +340,7 @@ pub(crate) async fn call(context: &mut Context<'_>) -> Result<HttpResponse, Erro
 /// Where a tool call goes, and how the caller wants it made. `timeout_ms` is what a body says.
 fn invocation<'a>(
     context: &Context<'a>,
-    server: &'a Arc<Server>,
+    server: &'a Upstream,
     timeout_ms: Option<u64>,
 ) -> Result<Invocation<'a>, Error> {
     Ok(Invocation {
@@ -368,7 +369,7 @@ fn streamed(
     tool_call: &ToolCall<'_>,
 ) -> Result<HttpResponse, Error> {
     let state = Rc::clone(context.state);
-    let server = Arc::clone(invocation.server);
+    let server = invocation.server.clone();
     let (options, tool_errors) = (invocation.options, invocation.tool_errors);
     let name = tool_call.name.to_owned();
     let params = OwnedMembers::of(&invoke::params(tool_call), state.pool.budget())?;

@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::{HttpRequest, web};
@@ -14,8 +13,8 @@ use crate::api::request::query::Query;
 use crate::api::request::request_id;
 use crate::api::state::State;
 use crate::caller_connection::Exchange;
-use crate::config::servers::Server;
 use crate::mcp::client::pool::Client;
+use crate::mcp::server_state::Upstream;
 
 /// One request. Fields that are for the log hold nothing from a header or a query.
 pub(crate) struct Context<'a> {
@@ -99,7 +98,7 @@ impl<'a> Context<'a> {
     }
 
     /// The configured server the path names.
-    pub(crate) fn server(&self) -> Result<&'a Arc<Server>, Error> {
+    pub(crate) fn server(&self) -> Result<&'a Upstream, Error> {
         let name = self.server_name.as_deref().unwrap_or_default();
         self.state.servers.get(name).ok_or(Error::ServerNotFound)
     }

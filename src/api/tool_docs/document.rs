@@ -25,7 +25,7 @@ use crate::json::{Members, text_member};
 use crate::api::fan_out::FailedServer;
 use crate::api::request::query::execute_path;
 use crate::mcp::protocol::tool::Tool;
-use crate::mcp::tools_cache::Tools;
+use crate::mcp::tools::Tools;
 use crate::schema::example::Examples;
 use crate::schema::validate::Validators;
 

@@ -16,8 +16,8 @@ use serde_json::{Map, Value};
 use crate::config::errors::{ConfigErrors, kind, member};
 use crate::config::expand::{Environment, expand};
 use crate::config::servers::{
-    ArgumentChecks, Identity, Listen, Protocol, Server, Servers, ToolErrors, Transport,
-    host_header, is_client_header,
+    ArgumentChecks, Listen, Protocol, Server, Servers, ToolErrors, Transport, host_header,
+    is_client_header,
 };
 use crate::logging::{origin_only, redact_url};
 
@@ -185,7 +185,6 @@ impl<'a> Entry<'a> {
             } else {
                 redact_url(written_url)
             },
-            identity: Identity::of(name, &url, &headers),
             host: host_header(&url),
             url,
             headers,

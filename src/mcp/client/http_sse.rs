@@ -3,7 +3,6 @@
 //!
 //! The stream is the session: it lasts as long as the client that opened it, and nobody else can use it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_rt::time::timeout;
@@ -17,6 +16,7 @@ use crate::mcp::protocol::error::Error;
 use crate::mcp::protocol::id::Id;
 use crate::mcp::protocol::outcome::Head;
 use crate::mcp::protocol::request;
+use crate::mcp::server_state::Upstream;
 use crate::mcp::stream::collapse::Step;
 
 /// How long the first event may take.
@@ -70,7 +70,7 @@ impl Channel {
     }
 
     /// Cancels what still runs, and closes the stream after that.
-    pub(crate) fn abandon(self, transport: Transport, server: Arc<Server>, id: &Id) {
+    pub(crate) fn abandon(self, transport: Transport, server: Upstream, id: &Id) {
         let body = request::cancelled(id).into();
         actix_rt::spawn(async move {
             let post = Post {

@@ -19,7 +19,7 @@ use crate::mcp::protocol::id::Id;
 use crate::mcp::protocol::request::{Meta, Params};
 use crate::mcp::protocol::versions;
 use crate::mcp::stream::notifications::Watch;
-use crate::mcp::tools_cache::Tools;
+use crate::mcp::tools::Tools;
 
 impl Client<'_> {
     /// One request to a modern server; a tool call with its annotated arguments mirrored into headers. Once more with
@@ -32,7 +32,7 @@ impl Client<'_> {
             Err(error) if era::headers_mismatch(error) && operation.params.name.is_some() => {}
             _ => return outcome,
         }
-        self.pool.shared.tools.forget(&self.server.identity);
+        self.server.state.tools.forget();
         let mirrored = self.mirrored(operation).await;
         self.clock.enter(Stage::Operation);
         match mirrored? {

@@ -1,7 +1,6 @@
 //! Negotiation: which era a server speaks, which version is settled on in the handshake, and noticing that what is cached of that
 //! is wrong.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -140,12 +139,12 @@ impl Client<'_> {
     }
 
     pub(crate) fn remembered(&self) -> Option<Era> {
-        self.pool.shared.eras.get(&self.server.identity)
+        self.server.state.era()
     }
 
     pub(crate) fn remember(&self, era: Era) {
         if self.remembered() != Some(era) {
-            self.pool.shared.eras.put(self.server.identity, era);
+            self.server.state.set_era(Some(era));
         }
     }
 }
@@ -180,13 +179,13 @@ impl Client<'_> {
                 return Ok(result);
             }
             // It may have learnt more since.
-            self.pool.shared.eras.forget(&self.server.identity);
+            self.server.state.set_era(None);
             return Err(Error::NoAnswer);
         }
         let offered = self.offered();
         let left = self.deadline.saturating_duration_since(Instant::now());
-        let sessions = &self.pool.shared.sessions;
-        let opening = sessions.open(Arc::clone(self.server), offered, left + GRACE);
+        let sessions = &self.pool.sessions;
+        let opening = sessions.open(self.server.clone(), offered, left + GRACE);
         let refusal = match opening.await {
             Ok((opened, result)) => {
                 self.session = opened.map_or(Session::None, Session::Opened);

@@ -1,54 +1,38 @@
 //! The clients of one worker: what they share, and one client for each request.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_rt::time::timeout;
 use bytes::Bytes;
 
-use crate::config::servers::{ByIdentity, Identity, Server, Servers};
 use crate::json::Members;
 use crate::mcp::client::clock::Clock;
 use crate::mcp::client::operation::Operation;
 use crate::mcp::client::options::{CallOptions, Init};
 use crate::mcp::client::session_guard::{Session, SessionGuard};
-use crate::mcp::concurrency_limit::{ConcurrencyLimit, Queue};
 use crate::mcp::http::transport::Transport;
 use crate::mcp::limits::Budget;
-use crate::mcp::memory::Memory;
 use crate::mcp::protocol::era::Era;
 use crate::mcp::protocol::error::{Error, Executed, Failure, Stage};
 use crate::mcp::protocol::header::SessionId;
 use crate::mcp::protocol::id::Id;
 use crate::mcp::protocol::request;
 use crate::mcp::protocol::request::Params;
+use crate::mcp::server_state::Upstream;
 use crate::mcp::sessions::{Abandoned, Sessions};
 use crate::mcp::stream::notifications::Watch;
-use crate::mcp::tools_cache::Tools;
 
-/// What the clients of all workers have in common. Nothing that is remembered is needed to serve a call right, only to
-/// serve it with fewer requests.
-#[derive(Debug)]
-pub struct Shared {
-    pub(super) eras: Memory<Era>,
-    pub(super) tools: Memory<Arc<Tools>>,
-    /// Since when a server is known to have no stream but those that answer requests.
-    pub(super) without_stream: Memory<Instant>,
-    pub(super) limits: ByIdentity<ConcurrencyLimit>,
-    pub(super) sessions: Sessions,
-}
-
-/// What the clients of one worker share: connections, and what is known of the servers.
+/// What the clients of one worker share: connections, and the way to the task that opens and ends sessions.
 #[derive(Clone)]
 pub struct Pool {
     pub(super) transport: Transport,
-    pub(super) shared: Arc<Shared>,
+    pub(super) sessions: Sessions,
 }
 
 /// A client for one request.
 pub struct Client<'a> {
     pub(super) pool: &'a Pool,
-    pub(super) server: &'a Arc<Server>,
+    pub(super) server: &'a Upstream,
     pub(super) init: Init,
     pub(super) close: bool,
     pub(super) deadline: Instant,
@@ -73,35 +57,13 @@ pub struct Client<'a> {
 
 // === impl Pool ===
 
-impl Shared {
-    /// Nothing known yet.
-    pub fn new(servers: &Servers, queue: Queue, sessions: Sessions) -> Self {
-        let limit = |server: &Arc<Server>| {
-            (
-                server.identity,
-                ConcurrencyLimit::new(server.in_flight, queue),
-            )
-        };
-        Self {
-            eras: Memory::new(),
-            tools: Memory::new(),
-            without_stream: Memory::new(),
-            limits: servers.iter().map(limit).collect(),
-            sessions,
-        }
-    }
-
-    pub(super) fn remember(&self, server: Identity, tools: Tools) -> Arc<Tools> {
-        let (bytes, tools) = (tools.bytes(), Arc::new(tools));
-        self.tools.put_large(server, Arc::clone(&tools), bytes);
-        tools
-    }
-}
-
 impl Pool {
     /// The pool of one worker.
-    pub fn new(transport: Transport, shared: Arc<Shared>) -> Self {
-        Self { transport, shared }
+    pub fn new(transport: Transport, sessions: Sessions) -> Self {
+        Self {
+            transport,
+            sessions,
+        }
     }
 
     /// What bodies share.
@@ -110,7 +72,7 @@ impl Pool {
     }
 
     /// A client for one request to `server`.
-    pub fn client<'a>(&'a self, server: &'a Arc<Server>, options: CallOptions) -> Client<'a> {
+    pub fn client<'a>(&'a self, server: &'a Upstream, options: CallOptions) -> Client<'a> {
         let session = match options.session {
             // A handshake is never made in a live session: who asks for one gets a new session.
             Some(session) if options.init != Init::Always => Session::Callers(session),
@@ -143,12 +105,9 @@ impl Client<'_> {
         &mut self,
         operation: impl AsyncFnOnce(&mut Self) -> Result<T, Error>,
     ) -> Result<T, Failure> {
-        let _permit = match self.pool.shared.limits.get(&self.server.identity) {
-            Some(limit) => match limit.acquire(self.deadline).await {
-                Ok(permit) => Some(permit),
-                Err(error) => return Err(self.failure(error)),
-            },
-            None => None,
+        let _permit = match self.server.state.calls.acquire(self.deadline).await {
+            Ok(permit) => permit,
+            Err(error) => return Err(self.failure(error)),
         };
         self.in_time(operation).await
     }
@@ -252,8 +211,8 @@ impl Client<'_> {
     }
 
     fn end(&self, session: SessionId) {
-        let sessions = &self.pool.shared.sessions;
-        sessions.end(Arc::clone(self.server), session);
+        let sessions = &self.pool.sessions;
+        sessions.end(self.server.clone(), session);
     }
 
     /// Tells a legacy server that nobody waits for the request it may be at work on.
@@ -261,9 +220,9 @@ impl Client<'_> {
         let Some(id) = self.running.take() else {
             return;
         };
-        let server = Arc::clone(self.server);
+        let server = self.server.clone();
         let headers = self.legacy_headers();
-        let sessions = &self.pool.shared.sessions;
+        let sessions = &self.pool.sessions;
         sessions.cancel(server, Abandoned { id, headers });
     }
 }
@@ -278,7 +237,7 @@ impl Drop for Client<'_> {
         });
         let session = std::mem::replace(&mut self.session, Session::None);
         if let Some(abandoned) = abandoned {
-            let server = Arc::clone(self.server);
+            let server = self.server.clone();
             match session {
                 Session::Opened(opened) => return opened.abandon(abandoned),
                 Session::Channel(channel) => {
@@ -286,7 +245,7 @@ impl Drop for Client<'_> {
                     return channel.abandon(transport, server, &abandoned.id);
                 }
                 Session::Callers(_) | Session::None => {
-                    self.pool.shared.sessions.cancel(server, abandoned);
+                    self.pool.sessions.cancel(server, abandoned);
                 }
             }
         }

@@ -18,7 +18,7 @@ use crate::mcp::protocol::era::Era;
 use crate::mcp::protocol::error::{Error, Executed, Failure, Stage};
 use crate::mcp::protocol::lists::{Freshness, Listing};
 use crate::mcp::stream::notifications::Watch;
-use crate::mcp::tools_cache::Tools;
+use crate::mcp::tools::Tools;
 
 impl Client<'_> {
     /// `initialize`, or `server/discover` where there is no handshake: the result.
@@ -82,7 +82,7 @@ impl Client<'_> {
         }
         match self.ask_for_tools().await {
             Err(failure) if failure.error.rpc_code() == Some(codes::METHOD_NOT_FOUND) => {
-                Ok(self.store(Tools::unlistable()))
+                Ok(self.server.state.tools.put(Tools::unlistable()))
             }
             outcome => outcome,
         }

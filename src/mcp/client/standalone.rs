@@ -5,7 +5,7 @@
 //! opened before a request that may come to that, for as long as the request lasts. Nothing that can be seen from
 //! outside tells these servers from others; a server that has no such stream is asked for it only now and then.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix_rt::time::timeout;
 use awc::http::StatusCode;
@@ -25,10 +25,9 @@ impl Client<'_> {
     /// Whether there may be such a stream: in a session, and unless it is known or said that there is none.
     pub(crate) fn may_have_standalone_stream(&self) -> bool {
         let in_session = matches!(self.session, Session::Callers(_) | Session::Opened(_));
-        in_session && self.server.listen == Listen::Auto && {
-            let known = self.pool.shared.without_stream.get(&self.server.identity);
-            known.is_none_or(|since| since.elapsed() > KNOWN)
-        }
+        in_session
+            && self.server.listen == Listen::Auto
+            && !self.server.state.had_no_stream_within(KNOWN)
     }
 
     /// Opens it, if the server has one.
@@ -54,8 +53,7 @@ impl Client<'_> {
 
     /// Notes that it has none. Only to be said once a request went well without: a refusal may be about the session.
     pub(crate) fn remember_no_standalone_stream(&self) {
-        let known = &self.pool.shared.without_stream;
-        known.put(self.server.identity, Instant::now());
+        self.server.state.set_no_stream();
     }
 }
 

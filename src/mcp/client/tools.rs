@@ -14,7 +14,7 @@ use crate::mcp::protocol::lists;
 use crate::mcp::protocol::lists::{Freshness, Listing};
 use crate::mcp::protocol::message::Marks;
 use crate::mcp::protocol::tool::Tool;
-use crate::mcp::tools_cache::Tools;
+use crate::mcp::tools::Tools;
 use crate::offload;
 
 /// Pages followed for one list.
@@ -100,7 +100,7 @@ impl Client<'_> {
     }
 
     pub(crate) fn known_tools(&self) -> Option<Arc<Tools>> {
-        let tools = self.pool.shared.tools.get(&self.server.identity)?;
+        let tools = self.server.state.tools.get()?;
         tools.is_fresh().then_some(tools)
     }
 
@@ -114,7 +114,7 @@ impl Client<'_> {
         self.clock.enter(Stage::Preparing);
         let first = match self.list_page(Listing::Tools, None).await {
             Err(Error::Rpc { error, .. }) if error.code == codes::METHOD_NOT_FOUND => {
-                return Ok(self.store(Tools::unlistable()));
+                return Ok(self.server.state.tools.put(Tools::unlistable()));
             }
             outcome => outcome?,
         };
@@ -178,8 +178,8 @@ impl Client<'_> {
     pub(crate) async fn learn(&self, pages: &[Bytes]) -> Result<Arc<Tools>, Error> {
         let pages = pages.to_vec();
         let bytes = bytes_of(&pages);
-        let (shared, server) = (Arc::clone(&self.pool.shared), self.server.identity);
-        let learn = move || Tools::of(&pages).map(|tools| shared.remember(server, tools));
+        let state = Arc::clone(&self.server.state);
+        let learn = move || Tools::of(&pages).map(|tools| state.tools.put(tools));
         aside(bytes, learn).await?
     }
 
@@ -217,10 +217,6 @@ impl Client<'_> {
         let budget = self.pool.transport.budget().clone();
         let join = move || lists::joined(listing, &pages, &budget);
         aside(bytes, join).await?
-    }
-
-    pub(crate) fn store(&self, tools: Tools) -> Arc<Tools> {
-        self.pool.shared.remember(self.server.identity, tools)
     }
 
     /// A list as a caller may see it.

@@ -117,7 +117,7 @@ fn variables_are_filled_in_but_not_shown() {
         (name.as_str(), value.to_str().unwrap()),
         ("authorization", "Bearer sEcReT")
     );
-    let shown = format!("{server:?} {:?} {:?}", server.headers, server.identity);
+    let shown = format!("{server:?} {:?}", server.headers);
     assert!(!shown.contains("sEcReT"), "{shown}");
 }
 
@@ -139,25 +139,6 @@ fn the_path_of_a_url_can_be_hidden() {
         &mut warnings,
     );
     assert_eq!(servers.get("s").unwrap().shown_url, "https://h");
-}
-
-#[test]
-fn an_identity_is_this_server_with_this_credential() {
-    let url = Uri::from_static("https://h/");
-    let header = |value| {
-        (
-            HeaderName::from_static("a"),
-            HeaderValue::from_static(value),
-        )
-    };
-    let identity = Identity::of("s", &url, &[header("1")]);
-    assert_eq!(identity, Identity::of("s", &url, &[header("1")]));
-    assert_ne!(identity, Identity::of("s", &url, &[header("2")]));
-    assert_ne!(identity, Identity::of("t", &url, &[header("1")]));
-    assert_ne!(
-        identity,
-        Identity::of("s", &Uri::from_static("https://i/"), &[header("1")])
-    );
 }
 
 #[test]
