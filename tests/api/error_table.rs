@@ -568,7 +568,7 @@ fn overloaded_for_want_of_room() {
 }
 
 #[test]
-fn a_place_is_waited_for() {
+fn a_permit_is_waited_for() {
     let upstream = answering(|request, state| servers::ts_v1_stateless(request, state).stalled());
     let app = TestApp::spawn_with(
         &config(&upstream, json!({"protocol": "legacy", "inFlight": 1})),
