@@ -122,22 +122,47 @@ pub(crate) fn is_array(json: &[u8]) -> bool {
 /// anywhere is an error before the first visit.
 pub fn for_each_element<'a>(
     array: &'a [u8],
-    visit: impl FnMut(&'a RawValue),
+    mut visit: impl FnMut(&'a RawValue),
+) -> Result<(), serde_json::Error> {
+    serde_json::from_slice::<&RawValue>(array)?;
+    visit_while(array, |element| {
+        visit(element);
+        true
+    })
+}
+
+/// The first elements of a JSON array, `most` of them if there are so many; `None` for any other value. What comes after them is not
+/// read.
+pub fn first_elements(array: &RawValue, most: usize) -> Option<Vec<&RawValue>> {
+    let mut first = Vec::new();
+    let visited = visit_while(array.get().as_bytes(), |element| {
+        first.push(element);
+        first.len() < most
+    });
+    // To stop early is an error as well.
+    (visited.is_ok() || first.len() == most).then_some(first)
+}
+
+/// Visits the elements of a JSON array for as long as `visit` wants more; an error if it does not want all of them.
+fn visit_while<'a>(
+    array: &'a [u8],
+    visit: impl FnMut(&'a RawValue) -> bool,
 ) -> Result<(), serde_json::Error> {
     struct Each<F>(F);
-    impl<'de, F: FnMut(&'de RawValue)> Visitor<'de> for Each<F> {
+    impl<'de, F: FnMut(&'de RawValue) -> bool> Visitor<'de> for Each<F> {
         type Value = ();
         fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
             f.write_str("an array")
         }
         fn visit_seq<A: SeqAccess<'de>>(mut self, mut elements: A) -> Result<(), A::Error> {
             while let Some(element) = elements.next_element()? {
-                (self.0)(element);
+                if !(self.0)(element) {
+                    break;
+                }
             }
             Ok(())
         }
     }
-    serde_json::from_slice::<&RawValue>(array)?;
     serde_json::Deserializer::from_slice(array).deserialize_seq(Each(visit))
 }
 
@@ -184,6 +209,21 @@ pub(crate) fn kind_of(error: &serde_json::Error) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_array_is_read_up_to_the_limit() {
+        let first = |json: &'static str, most| {
+            let array: &RawValue = serde_json::from_str(json).unwrap();
+            let first = first_elements(array, most)?;
+            Some(first.into_iter().map(RawValue::get).collect::<Vec<_>>())
+        };
+        assert_eq!(first("[]", 2), Some(vec![]));
+        assert_eq!(first("[1]", 2), Some(vec!["1"]));
+        assert_eq!(first("[1, {}]", 2), Some(vec!["1", "{}"]));
+        assert_eq!(first("[1, {}, 3]", 2), Some(vec!["1", "{}"]));
+        assert_eq!(first("{}", 2), None);
+        assert_eq!(first("7", 2), None);
+    }
 
     #[test]
     fn depth_is_counted_outside_of_strings() {

@@ -1,5 +1,5 @@
-//! `POST /api/batch`: several calls at once, to any servers, side by side, within one deadline. Each has its own status and body,
-//! and is written as soon as it can be; all together are as large as one answer may be.
+//! `POST /api/batch`: several tool calls at once, to any servers, in parallel, within one deadline. Each has its own status and body,
+//! and is written as soon as those before it are; `limits.responseBytes` is for all of them together.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -29,6 +29,7 @@ use crate::api::request::context::Context;
 use crate::api::request::options;
 use crate::api::state::State;
 use crate::config::servers::ToolErrors;
+use crate::json::first_elements;
 use crate::mcp::client::operation::ToolCall;
 use crate::mcp::client::options::CallOptions;
 use crate::mcp::client::tools::ToolResult;
@@ -38,14 +39,14 @@ use crate::mcp::protocol::error::{Cap, Error as Cause, Executed, Failure, Stage}
 use crate::mcp::protocol::header::SessionId;
 use crate::mcp::server_state::Upstream;
 
-/// Calls to be made side by side.
+/// Calls to be made in parallel.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Batch<'a> {
     /// The calls.
     #[serde(borrow)]
     #[schema(value_type = Vec<BatchCall<'_>>)]
-    calls: Vec<&'a RawValue>,
+    calls: &'a RawValue,
     /// A deadline for all of them, in milliseconds, if it is lower than the configured one.
     #[serde(default, deserialize_with = "options::milliseconds")]
     #[schema(schema_with = parameters::milliseconds)]
@@ -73,15 +74,18 @@ pub(crate) struct BatchCall<'a> {
     session_id: Option<String>,
 }
 
-/// What the calls came to.
+/// The results of the calls.
 #[derive(Debug, ToSchema)]
-#[expect(dead_code, reason = "it describes what is written piece by piece")]
+#[expect(
+    dead_code,
+    reason = "it documents a body that is written piece by piece"
+)]
 pub(crate) struct BatchResults<'a> {
     /// In the order of the calls.
     results: Vec<BatchResult<'a>>,
 }
 
-/// What one call came to.
+/// The result of one call.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BatchResult<'a> {
@@ -98,7 +102,7 @@ pub(crate) struct BatchResult<'a> {
 
 /// Call several tools at once
 ///
-/// The calls run side by side. Whatever becomes of one of them, the others are made and the answer is 200.
+/// The calls run in parallel. Whether one of them fails or not, the others are made and the response is 200.
 #[utoipa::path(
     post,
     path = "/api/batch",
@@ -107,7 +111,7 @@ pub(crate) struct BatchResult<'a> {
     params(OnToolError, Deadline),
     request_body(content = Batch<'_>, description = "The calls"),
     responses(
-        (status = 200, description = "What the calls came to, in their order", body = BatchResults<'_>),
+        (status = 200, description = "The results, in the order of the calls", body = BatchResults<'_>),
         GatewayProblems,
         BodyProblems,
     ),
@@ -119,16 +123,17 @@ pub(crate) async fn batch(context: &mut Context<'_>) -> Result<HttpResponse, Err
         .map_err(|error| Error::invalid(format!("The body is no batch: {error}")))?;
     let limits = context.state.settings.limits;
     let most = limits.batch;
-    if batch.calls.len() > most {
+    let calls = first_elements(batch.calls, most.saturating_add(1))
+        .ok_or_else(|| Error::invalid("'calls' must be an array"))?;
+    if calls.len() > most {
         return Err(Error::invalid(format!(
-            "A batch holds {most} calls at most, this one {}",
-            batch.calls.len()
+            "A batch holds {most} calls at most, this one has more"
         )));
     }
     let tool_errors = options::tool_errors_asked(context)?;
     let configured = context.state.settings.timeout;
     let asked = options::asked_timeout(context, batch.timeout_ms)?;
-    let job = Rc::new(Job {
+    let shared = Rc::new(Shared {
         state: Rc::clone(context.state),
         request_id: context.id.clone(),
         route: context.route,
@@ -137,44 +142,43 @@ pub(crate) async fn batch(context: &mut Context<'_>) -> Result<HttpResponse, Err
         tool_errors,
         bytes_left: Cell::new(limits.response_bytes),
     });
-    let calls = batch.calls.iter().map(|written| {
+    let calls = calls.into_iter().map(|written| {
         let written = body.slice_ref(written.get().as_bytes());
-        actix_rt::spawn(Rc::clone(&job).run(written))
+        actix_rt::spawn(Rc::clone(&shared).run(written))
     });
     let results = Results {
         calls: calls.collect(),
         current: Pieces::of(Bytes::from_static(b"{\"results\":[")),
         is_first: true,
         is_done: false,
-        job,
+        shared,
     };
     Ok(HttpResponse::Ok()
         .content_type("application/json")
         .streaming(results.map(Ok::<_, actix_web::Error>)))
 }
 
-/// What the calls have in common.
-struct Job {
+/// What the calls have in common, for tasks that outlive the handler.
+struct Shared {
     state: Rc<State>,
     request_id: String,
     route: &'static str,
     started: Instant,
     deadline: Instant,
     tool_errors: Option<ToolErrors>,
-    /// How large all results that are still to come may be together.
+    /// Bytes that the results still to come may have together.
     bytes_left: Cell<usize>,
 }
 
-/// The answer: each result is written as soon as it and those before it are there. Dropping it, as actix does when the caller has
-/// gone, cancels the calls.
+/// The body of the response. Dropping it, as actix does when the caller has gone, cancels the calls.
 struct Results {
-    /// Tasks of their own, which come to their deadlines also while the caller does not read.
+    /// Tasks, which meet their deadlines also while the caller does not read.
     calls: VecDeque<JoinHandle<Pieces>>,
     /// What is being written.
     current: Pieces,
     is_first: bool,
     is_done: bool,
-    job: Rc<Job>,
+    shared: Rc<Shared>,
 }
 
 impl Stream for Results {
@@ -186,8 +190,8 @@ impl Stream for Results {
                 return Poll::Ready(Some(piece));
             }
             if let Some(call) = self.calls.front_mut() {
-                // It ends without a word only where it panicked, and the panic hook has written why.
-                let result = ready!(call.poll_unpin(context)).unwrap_or_else(|_| nothing());
+                // It fails only by a panic, which the panic hook has logged.
+                let result = ready!(call.poll_unpin(context)).unwrap_or_else(|_| null());
                 self.calls.pop_front();
                 if !std::mem::take(&mut self.is_first) {
                     self.current.push(Bytes::from_static(b","));
@@ -196,7 +200,7 @@ impl Stream for Results {
             } else if std::mem::replace(&mut self.is_done, true) {
                 return Poll::Ready(None);
             } else {
-                self.job.log_end();
+                self.shared.log_end();
                 self.current.push(Bytes::from_static(b"]}"));
             }
         }
@@ -211,13 +215,13 @@ impl Drop for Results {
     }
 }
 
-/// What still makes an answer of valid JSON.
-fn nothing() -> Pieces {
+/// Keeps the body valid JSON where there is not even room for a problem.
+fn null() -> Pieces {
     Pieces::of(Bytes::from_static(b"null"))
 }
 
-impl Job {
-    /// Makes one call, and writes what it comes to.
+impl Shared {
+    /// Makes one call and writes its result.
     async fn run(self: Rc<Self>, written: Bytes) -> Pieces {
         let item = match read(&written) {
             Ok(item) => item,
@@ -238,9 +242,9 @@ impl Job {
             .get(&item.server)
             .ok_or(Error::ServerNotFound)?;
         let own = server.timeout.map(|timeout| self.started + timeout);
-        let mut wishes =
+        let mut options =
             CallOptions::within(own.map_or(self.deadline, |own| own.min(self.deadline)));
-        wishes.session = session(item.session_id.as_deref())?;
+        options.session = session(item.session_id.as_deref())?;
         let nothing = body::object(b"{}")?;
         let tool_call = ToolCall {
             meta: item.meta,
@@ -249,7 +253,7 @@ impl Job {
         let invocation = Invocation {
             state,
             server,
-            options: wishes,
+            options,
             tool_errors: self.tool_errors.unwrap_or(server.tool_errors),
             watch: None,
         };
@@ -277,7 +281,7 @@ impl Job {
         written.finish()
     }
 
-    /// What went wrong. What the call is about goes into it, as far as that is known.
+    /// The problem as a result. It names the server and the tool as far as they are known.
     fn problem(&self, error: &Error, item: Option<&BatchCall<'_>>) -> Pieces {
         let about = About {
             request_id: &self.request_id,
@@ -287,7 +291,7 @@ impl Job {
         };
         let budget = self.state.pool.budget();
         let (summary, problem) = error.problem(about, budget);
-        // That it is too large can always be said.
+        // A problem that says so is small.
         if problem.len() > SMALL
             && let Err(too_large) = self.take(problem.len(), error.executed())
         {
@@ -295,10 +299,10 @@ impl Job {
         }
         let is_tools = matches!(error, Error::Tool { .. });
         self.item(summary.code.status().as_u16(), is_tools, problem)
-            .unwrap_or_else(|NoRoom| nothing())
+            .unwrap_or_else(|NoRoom| null())
     }
 
-    /// Takes so much of what all results may have together.
+    /// Takes a result's bytes from those that all results may have together.
     fn take(&self, bytes: usize, executed: Executed) -> Result<(), Error> {
         let Some(left) = self.bytes_left.get().checked_sub(bytes) else {
             let failure = Failure {
