@@ -24,7 +24,7 @@ use crate::api::request::context::Context;
 use crate::api::request::options;
 use crate::api::request::owned::OwnedMembers;
 use crate::api::response::json;
-use crate::api::response::negotiate::Wanted;
+use crate::api::response::negotiate::Representation;
 use crate::api::response::stream;
 use crate::api::response::stream::{Ending, Frame};
 use crate::config::servers::ToolErrors;
@@ -71,7 +71,7 @@ async fn respond(context: &mut Context<'_>) -> Result<HttpResponse, Refused> {
     let body = body::read(context).await.map_err(Refused::unread)?;
     let request = Request::read(&body)?;
     let refuse = |error| Refused::new(INVALID_REQUEST, error, Some(request.id));
-    let frame = Wanted::frame(context).map_err(refuse)?;
+    let frame = Representation::frame(context).map_err(refuse)?;
     if request.method == "tools/call" {
         context.tool = request.name();
     }

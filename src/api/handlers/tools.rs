@@ -26,7 +26,7 @@ use crate::api::request::options;
 use crate::api::request::owned::OwnedMembers;
 use crate::api::request::query::execute_path;
 use crate::api::response::json;
-use crate::api::response::negotiate::Wanted;
+use crate::api::response::negotiate::Representation;
 use crate::api::response::stream;
 use crate::api::response::stream::{Ending, Frame};
 use crate::config::servers::Server;
@@ -200,17 +200,17 @@ fn with_example(definition: Bytes, target: &Target, validators: &Validators) -> 
 pub(crate) async fn execute(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     // Before the body is read: a request that cannot be served is refused at once.
     let server = context.server()?;
-    let wanted = Wanted::of(context)?;
+    let representation = Representation::of(context)?;
     let body = body::read(context).await?;
     let arguments = body::object(&body)?;
     let tool_call = ToolCall::of(context.tool(), arguments);
     let invocation = invocation(context, server, None)?;
-    if let Wanted::Live(frame) = wanted {
+    if let Representation::Stream(frame) = representation {
         return streamed(context, frame, invocation, &tool_call);
     }
     let invoked = invoke(invocation, &tool_call).await;
     let (result, session) = released(context, invoked)?;
-    wanted.represent(&result, session.as_ref()).await
+    representation.response(&result, session.as_ref()).await
 }
 
 /// Call a tool that changes nothing: its arguments are in the query
@@ -237,17 +237,17 @@ pub(crate) async fn execute(context: &mut Context<'_>) -> Result<HttpResponse, E
 )]
 pub(crate) async fn execute_by_query(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     let server = context.server()?;
-    let wanted = Wanted::of(context)?;
+    let representation = Representation::of(context)?;
     let arguments = arguments_in_query(context, server).await?;
     let tool_call = ToolCall::of(context.tool(), &arguments);
     let invocation = invocation(context, server, None)?;
-    if let Wanted::Live(frame) = wanted {
+    if let Representation::Stream(frame) = representation {
         return streamed(context, frame, invocation, &tool_call).map(json::not_stored);
     }
     let invoked = invoke(invocation, &tool_call).await;
     let (result, session) = released(context, invoked)?;
-    wanted
-        .represent(&result, session.as_ref())
+    representation
+        .response(&result, session.as_ref())
         .await
         .map(json::not_stored)
 }
@@ -322,19 +322,19 @@ async fn arguments_in_query(
 )]
 pub(crate) async fn call(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     let server = context.server()?;
-    let wanted = Wanted::of(context)?;
+    let representation = Representation::of(context)?;
     let body = body::read(context).await?;
     let envelope = body::envelope(&body)?;
     context.tool = Some(envelope.name.clone());
     let nothing: &RawValue = body::object(b"{}")?;
     let tool_call = envelope.tool_call(nothing);
     let invocation = invocation(context, server, envelope.timeout_ms)?;
-    if let Wanted::Live(frame) = wanted {
+    if let Representation::Stream(frame) = representation {
         return streamed(context, frame, invocation, &tool_call);
     }
     let invoked = invoke(invocation, &tool_call).await;
     let (result, session) = released(context, invoked)?;
-    wanted.represent(&result, session.as_ref()).await
+    representation.response(&result, session.as_ref()).await
 }
 
 /// Where a tool call goes, and how the caller wants it made. `timeout_ms` is what a body says.

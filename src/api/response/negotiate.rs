@@ -1,6 +1,6 @@
-//! What of a tool's result goes out, and in which form: by `Accept`, or by `result` in the query.
+//! The representation of a tool's result, negotiated by `Accept` or chosen by `result` in the query.
 //!
-//! Without either, it is the result as it is. Errors are problems whatever is accepted.
+//! Without either, it is the whole result. Errors are problems, whatever is accepted. How streams are written is `stream`'s.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{ACCEPT, HeaderValue};
@@ -22,31 +22,31 @@ use crate::offload;
 
 const EVENTS: &str = Frame::Events.media_type();
 const LINES: &str = Frame::Lines.media_type();
-const MCP: &str = "application/json";
+const WHOLE: &str = "application/json";
 const STRUCTURED: &str = "application/vnd.mcp.structured+json";
 const TEXT: &str = "text/plain";
 
-/// What a caller wants of a result.
+/// The representation a caller asks for.
 #[derive(Debug, Clone)]
-pub(crate) enum Wanted {
-    /// All of it, as it is.
-    Mcp,
+pub(crate) enum Representation {
+    /// The whole result, byte for byte.
+    Whole,
     /// Only `structuredContent`.
     Structured,
     /// Only the text blocks.
     Text,
-    /// What fits best, once it is known what there is.
-    Best(Accept),
-    /// What happens on the way as well.
-    Live(Frame),
+    /// The best match of `Accept`, which is known once the result is.
+    Negotiated(Accept),
+    /// A stream: notifications, then the whole result.
+    Stream(Frame),
 }
 
-impl Wanted {
-    /// What the query and the headers say. An error if nothing there can be fits.
+impl Representation {
+    /// As the query and the headers say; an error if no result can match `Accept`.
     pub(crate) fn of(context: &Context<'_>) -> Result<Self, Error> {
         match context.query.get("result")? {
             None => {}
-            Some("mcp") => return Ok(Self::Mcp),
+            Some("mcp") => return Ok(Self::Whole),
             Some("structured") => return Ok(Self::Structured),
             Some("text") => return Ok(Self::Text),
             Some(_) => {
@@ -61,14 +61,14 @@ impl Wanted {
             .get(ACCEPT)
             .map(HeaderValue::as_bytes)
         {
-            None | Some(b"*/*" | b"application/json") => Ok(Self::Mcp),
+            None | Some(b"*/*" | b"application/json") => Ok(Self::Whole),
             Some(_) => Self::by_accept(Accept::of(context.request.headers())),
         }
     }
 
     fn by_accept(accept: Accept) -> Result<Self, Error> {
         let offers = [
-            (MCP, accept.quality(MCP)),
+            (WHOLE, accept.quality(WHOLE)),
             (STRUCTURED, accept.quality(STRUCTURED)),
             (TEXT, accept.quality(TEXT)),
             ("image/*", accept.quality_of_kind("image")),
@@ -76,22 +76,23 @@ impl Wanted {
             (EVENTS, accept.quality(EVENTS)),
             (LINES, accept.quality(LINES)),
         ];
-        // The first of equals.
+        // `max_by_key` takes the last of equals.
         let best = offers.iter().rev().max_by_key(|(_, quality)| *quality);
         match best {
             Some((_, 0)) | None => Err(unacceptable(&offers.map(|(offer, _)| offer))),
             Some((offer, _)) => Ok(match *offer {
-                MCP => Self::Mcp,
-                EVENTS => Self::Live(Frame::Events),
-                LINES => Self::Live(Frame::Lines),
-                _ => Self::Best(accept),
+                WHOLE => Self::Whole,
+                EVENTS => Self::Stream(Frame::Events),
+                LINES => Self::Stream(Frame::Lines),
+                _ => Self::Negotiated(accept),
             }),
         }
     }
 
-    /// The frame of a streaming response, where only the whole result can be negotiated besides; an error if neither is acceptable.
+    /// How to frame a stream, or `None` for the whole result, where there is nothing else to negotiate; an error if neither matches
+    /// `Accept`.
     pub(crate) fn frame(context: &Context<'_>) -> Result<Option<Frame>, Error> {
-        let offers = [MCP, EVENTS, LINES];
+        let offers = [WHOLE, EVENTS, LINES];
         match Accept::of(context.request.headers()).best(offers.into_iter()) {
             Some(EVENTS) => Ok(Some(Frame::Events)),
             Some(LINES) => Ok(Some(Frame::Lines)),
@@ -100,24 +101,24 @@ impl Wanted {
         }
     }
 
-    /// The response to a result.
-    pub(crate) async fn represent(
+    /// The response with a result.
+    pub(crate) async fn response(
         &self,
         result: &ToolResult,
         session: Option<&SessionId>,
     ) -> Result<HttpResponse, Error> {
-        let form = match self {
-            Self::Mcp | Self::Live(_) => Ok(Form::Whole),
+        let body = match self {
+            Self::Whole | Self::Stream(_) => Ok(Body::Whole),
             other => {
-                let (wanted, bytes) = (other.clone(), result.bytes.clone());
+                let (representation, bytes) = (other.clone(), result.bytes.clone());
                 // A result is not withheld once the tool has run, so this may take longer than the deadline.
-                let form = offload::run(bytes.len(), move || wanted.form(&bytes));
-                form.await.ok_or(Error::Internal)?
+                let body = offload::run(bytes.len(), move || representation.body(&bytes));
+                body.await.ok_or(Error::Internal)?
             }
         };
-        let response = match form {
-            Ok(form) => json::with_session(form.into_response(&result.bytes), session),
-            // What the tool has to say of its failure is no structure and no image: the problem holds it.
+        let response = match body {
+            Ok(body) => json::with_session(body.into_response(&result.bytes), session),
+            // A tool describes its failure in neither structured content nor images: the problem holds the result.
             Err(_) if result.is_error => {
                 return Err(Error::Tool {
                     result: result.bytes.clone(),
@@ -140,23 +141,23 @@ impl Wanted {
         Ok(response)
     }
 
-    /// The form that is wanted; if there is none, the media types that there are.
-    fn form(&self, bytes: &Bytes) -> Result<Form, Vec<String>> {
+    /// The body in this representation; if the result has none, the media types it can be represented in.
+    fn body(&self, bytes: &Bytes) -> Result<Body, Vec<String>> {
         let parts = Parts::of(bytes);
         let offers = parts.offers();
-        let form = match self {
-            Self::Mcp | Self::Live(_) => Some(Form::Whole),
+        let body = match self {
+            Self::Whole | Self::Stream(_) => Some(Body::Whole),
             Self::Structured => parts.structured_content(),
             Self::Text => parts.text(),
-            Self::Best(accept) => match accept.best(offers.iter().map(String::as_str)) {
+            Self::Negotiated(accept) => match accept.best(offers.iter().map(String::as_str)) {
                 None => None,
-                Some(MCP) => Some(Form::Whole),
+                Some(WHOLE) => Some(Body::Whole),
                 Some(STRUCTURED) => parts.structured_content(),
                 Some(TEXT) => parts.text(),
                 Some(media_type) => parts.media(media_type),
             },
         };
-        form.ok_or(offers)
+        body.ok_or(offers)
     }
 }
 
@@ -170,27 +171,27 @@ fn unacceptable(available: &[&str]) -> Error {
     }
 }
 
-/// A form in which a result goes out.
-enum Form {
-    /// As it is.
+/// The body of a response with a result.
+enum Body {
+    /// The whole result.
     Whole,
-    /// `structuredContent`, as the slice of the result that it is.
+    /// `structuredContent`, a slice of the result.
     Structured(Bytes),
-    /// Something made from it, and its media type.
-    Made(Bytes, String),
+    /// Content decoded from the result, and its media type.
+    Decoded(Bytes, String),
 }
 
-impl Form {
+impl Body {
     fn into_response(self, whole: &Bytes) -> HttpResponse {
         match self {
             Self::Whole => json::passed_on(whole.clone()),
             Self::Structured(slice) => json::in_sandbox(json::passed_on(slice), STRUCTURED),
-            Self::Made(bytes, media_type) => json::in_sandbox(json::json(bytes), &media_type),
+            Self::Decoded(bytes, media_type) => json::in_sandbox(json::json(bytes), &media_type),
         }
     }
 }
 
-/// A result, taken apart.
+/// The parts of a result that have representations of their own.
 struct Parts<'a> {
     whole: &'a Bytes,
     structured: Option<&'a RawValue>,
@@ -213,7 +214,7 @@ impl<'a> Parts<'a> {
         };
         parts.structured = structured;
         let content = content.map_or("", RawValue::get).as_bytes();
-        // What is no array holds nothing.
+        // Content that is not an array has no parts.
         let _ = for_each_element(content, |block| parts.take(block));
         parts
     }
@@ -227,10 +228,11 @@ impl<'a> Parts<'a> {
         match member(kind).as_deref() {
             Some("text") => self.texts.extend(member(text)),
             Some(kind @ ("image" | "audio")) => {
-                // What is no media type, or no Base64, is not there.
-                let is_one = |said: &String| {
-                    let rest = said.strip_prefix(kind);
-                    rest.is_some_and(|rest| rest.starts_with('/')) && json::is_media_type(said)
+                // A block with a broken media type or broken Base64 is ignored.
+                let is_one = |media_type: &String| {
+                    let rest = media_type.strip_prefix(kind);
+                    rest.is_some_and(|rest| rest.starts_with('/'))
+                        && json::is_media_type(media_type)
                 };
                 let media_type = member(media_type).filter(is_one);
                 let data = data.and_then(text_of);
@@ -245,25 +247,28 @@ impl<'a> Parts<'a> {
         let structured = self.structured.map(|_| STRUCTURED.to_owned());
         let text = (!self.texts.is_empty()).then(|| TEXT.to_owned());
         let media = self.media.iter().map(|(media_type, _)| media_type.clone());
-        let whole = std::iter::once(MCP.to_owned());
+        let whole = std::iter::once(WHOLE.to_owned());
         whole.chain(structured).chain(text).chain(media).collect()
     }
 
-    fn structured_content(&self) -> Option<Form> {
+    fn structured_content(&self) -> Option<Body> {
         let slice = self.whole.slice_ref(self.structured?.get().as_bytes());
-        Some(Form::Structured(slice))
+        Some(Body::Structured(slice))
     }
 
-    fn text(&self) -> Option<Form> {
+    fn text(&self) -> Option<Body> {
         if self.texts.is_empty() {
             return None;
         }
         let text = self.texts.join("\n");
-        Some(Form::Made(text.into(), "text/plain; charset=utf-8".into()))
+        Some(Body::Decoded(
+            text.into(),
+            "text/plain; charset=utf-8".into(),
+        ))
     }
 
-    fn media(&self, wanted: &str) -> Option<Form> {
+    fn media(&self, wanted: &str) -> Option<Body> {
         let (media_type, bytes) = self.media.iter().find(|(is, _)| is == wanted)?;
-        Some(Form::Made(bytes.clone(), media_type.clone()))
+        Some(Body::Decoded(bytes.clone(), media_type.clone()))
     }
 }
