@@ -1,13 +1,13 @@
-//! JSON lines on stderr, and the one redaction.
+//! JSON lines on standard error: the format of a line, and the logger.
 //!
-//! Which level is logged is a setting; what is logged is decided where it happens. Lines are handed to a thread that writes
-//! them (`writer`), so that a reader who stops to read stops nobody else.
+//! The level is a setting; what is logged is decided by the caller of `log`. A thread writes the lines (`writer`), so that a reader of
+//! standard error that stalls does not block a request.
 
-mod redact;
 mod writer;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, Write};
+use std::num::NonZeroU8;
 use std::time::{Duration, SystemTime};
 use std::{panic, thread};
 
@@ -15,22 +15,30 @@ use env_logger::Target;
 use log::kv::{self, VisitSource, VisitValue};
 use log::{Level, LevelFilter, Record};
 use serde::Serialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Iso8601;
+use time::format_description::well_known::iso8601::{Config, EncodedConfig, TimePrecision};
 
-pub use crate::logging::redact::{HIDDEN, origin_only, redact_url};
-use crate::logging::writer::{Buffer, Way};
+use crate::logging::writer::{Buffer, BufferWriter};
 
-/// Bytes of a text in a key-value: names come from callers and servers.
-const LONGEST_TEXT: usize = 256;
-/// Bytes of a message, for whatever may stand in one.
-const LONGEST_MESSAGE: usize = 16 * 1024;
-/// How long the end of the process waits for a reader who does not read.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// What actix-http calls an error is what a caller does wrong, or goes away from.
-const OF_CALLERS: &str = "actix_http";
+/// Bytes of a text in a key-value; names come from clients and servers.
+const MAX_TEXT: usize = 256;
+/// Bytes of a message.
+const MAX_MESSAGE: usize = 16 * 1024;
+/// How long the end of the process waits for a reader of standard error that stalls.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+/// RFC 3339 with milliseconds.
+const TIMESTAMP: EncodedConfig = Config::DEFAULT
+    .set_time_precision(TimePrecision::Second {
+        decimal_digits: NonZeroU8::new(3),
+    })
+    .encode();
+/// What actix-http logs as an error is a fault of a client, or its disconnect.
+const HTTP_LIBRARY: &str = "actix_http";
 
 static BUFFER: Buffer = Buffer::new();
 
-/// The log while it is written. Dropping it waits for the lines that are not written yet.
+/// Flushes the log when it is dropped.
 #[derive(Debug)]
 pub struct Log(());
 
@@ -42,40 +50,40 @@ impl Drop for Log {
 
 /// Starts the logger; a second call in one process (tests) changes nothing.
 ///
-/// One line per record: `{"ts","level","target","message"}`, then the record's key-values as members of their own; one
-/// without a value is left out. Dependencies are heard from `warn` up alone: what they log below that may hold headers.
+/// One line per record: `{"ts","level","target","message"}`, then the record's key-values as members of their own; a null
+/// is left out. Of dependencies only `warn` and above is logged: what they log below that may hold headers.
 pub fn init(level: LevelFilter) -> io::Result<Log> {
-    let of_callers = match level {
+    let http_library = match level {
         LevelFilter::Debug | LevelFilter::Trace => LevelFilter::Warn,
         _ => LevelFilter::Off,
     };
     let started = env_logger::Builder::new()
         .filter_level(level.min(LevelFilter::Warn))
-        .filter_module(OF_CALLERS, of_callers)
+        .filter_module(HTTP_LIBRARY, http_library)
         .filter_module(env!("CARGO_CRATE_NAME"), level)
         .format(|out, record| line(out, SystemTime::now(), record))
-        .target(Target::Pipe(Box::new(Way(&BUFFER))))
+        .target(Target::Pipe(Box::new(BufferWriter(&BUFFER))))
         .try_init();
     if started.is_ok() {
-        panic::set_hook(Box::new(note_panic));
+        panic::set_hook(Box::new(log_panic));
         thread::Builder::new()
             .name("log".into())
-            .spawn(|| BUFFER.write_to(&mut io::stderr(), tell_of_dropped))?;
+            .spawn(|| BUFFER.write_to(&mut io::stderr(), write_dropped))?;
     }
     Ok(Log(()))
 }
 
-/// Waits until every line is written, but not long for a reader who does not read. Whether they are.
+/// Waits until every line is written, or for a second where the reader stalls. Returns whether all are written.
 pub fn finish() -> bool {
-    BUFFER.finish(PATIENCE)
+    BUFFER.finish(FLUSH_TIMEOUT)
 }
 
-/// Lines that were dropped because the reader was too slow, or had gone.
+/// Lines that were dropped because the reader was too slow, or had closed standard error.
 pub fn dropped_lines() -> u64 {
     BUFFER.dropped()
 }
 
-fn tell_of_dropped(out: &mut Vec<u8>, lines: u64) {
+fn write_dropped(out: &mut Vec<u8>, lines: u64) {
     let mut record = Record::builder();
     let key_values = [("dropped", lines)];
     record
@@ -94,8 +102,8 @@ fn tell_of_dropped(out: &mut Vec<u8>, lines: u64) {
     );
 }
 
-/// Instead of the standard library's hook, which writes to stderr itself, and would wait for its reader.
-fn note_panic(panic: &panic::PanicHookInfo<'_>) {
+/// Replaces the hook of the standard library, which writes to stderr itself and would wait for its reader.
+fn log_panic(panic: &panic::PanicHookInfo<'_>) {
     let trace = Backtrace::capture();
     if trace.status() == BacktraceStatus::Captured {
         log::error!("{panic}\n{trace}");
@@ -104,16 +112,16 @@ fn note_panic(panic: &panic::PanicHookInfo<'_>) {
     }
 }
 
-/// Writes one record. This runs once per request, and `out` is slow in small pieces: the line is put together first.
+/// Writes one record. This runs once per request, and small writes to `out` are slow: the line is put together first.
 fn line(out: &mut impl Write, now: SystemTime, record: &Record<'_>) -> io::Result<()> {
-    let level = if record.target().starts_with(OF_CALLERS) {
+    let level = if record.target().starts_with(HTTP_LIBRARY) {
         Level::Debug
     } else {
         record.level()
     };
     let mut line = Vec::with_capacity(512);
     line.extend_from_slice(b"{\"ts\":\"");
-    line.extend_from_slice(&digits(now));
+    write_timestamp(&mut line, now)?;
     line.extend_from_slice(b"\",\"level\":\"");
     line.extend_from_slice(level.as_str().as_bytes());
     line.extend_from_slice(b"\",\"target\":");
@@ -121,7 +129,7 @@ fn line(out: &mut impl Write, now: SystemTime, record: &Record<'_>) -> io::Resul
     line.extend_from_slice(b",\"message\":");
     match record.args().as_str() {
         Some(text) => write_text(&mut line, text)?,
-        None => write_text(&mut line, cut(&record.args().to_string(), LONGEST_MESSAGE))?,
+        None => write_text(&mut line, cut(&record.args().to_string(), MAX_MESSAGE))?,
     }
     record
         .key_values()
@@ -143,7 +151,7 @@ fn cut(text: &str, most: usize) -> &str {
 /// Writes key-values as `,"key":value`: numbers and booleans as such, nothing for null, anything else as a string.
 struct Members<'a>(&'a mut Vec<u8>);
 
-/// One key-value on its way into the line.
+/// Writes the value of one key.
 struct Member<'a, 'k>(&'a mut Vec<u8>, kv::Key<'k>);
 
 impl<'kvs> VisitSource<'kvs> for Members<'_> {
@@ -152,8 +160,7 @@ impl<'kvs> VisitSource<'kvs> for Members<'_> {
     }
 }
 
-/// Writes a text as a JSON string. Hardly any needs escapes, and to find that out without stopping is cheaper than to look for them one
-/// by one.
+/// Writes a text as a JSON string. Hardly any text needs escapes, and a scan of all bytes is cheaper than to escape one by one.
 fn write_text(line: &mut Vec<u8>, text: &str) -> serde_json::Result<()> {
     let needs_escape = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
     if text
@@ -209,55 +216,25 @@ impl VisitValue<'_> for Member<'_, '_> {
 
     fn visit_str(&mut self, value: &str) -> Result<(), kv::Error> {
         self.write_key()?;
-        write_text(self.0, cut(value, LONGEST_TEXT)).map_err(kv::Error::boxed)
+        write_text(self.0, cut(value, MAX_TEXT)).map_err(kv::Error::boxed)
     }
 }
 
 /// The time as RFC 3339 in UTC with milliseconds: `2026-11-20T21:40:19.123Z`. A clock before 1970 reads as 1970.
 pub fn timestamp(now: SystemTime) -> String {
-    String::from_utf8_lossy(&digits(now)).into_owned()
+    let mut text = Vec::new();
+    // Writing to a vector cannot fail.
+    let _ = write_timestamp(&mut text, now);
+    String::from_utf8(text).unwrap_or_default()
 }
 
-fn digits(now: SystemTime) -> [u8; 24] {
-    let since_epoch = now
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO);
-    let seconds = since_epoch.as_secs();
-    let (year, month, day) = civil_from_days(seconds / 86_400);
-
-    let mut text = *b"0000-00-00T00:00:00.000Z";
-    put(&mut text[0..4], year);
-    put(&mut text[5..7], month);
-    put(&mut text[8..10], day);
-    put(&mut text[11..13], seconds / 3600 % 24);
-    put(&mut text[14..16], seconds / 60 % 60);
-    put(&mut text[17..19], seconds % 60);
-    put(&mut text[20..23], since_epoch.subsec_millis().into());
-    text
-}
-
-/// Year, month and day of a day counted from 1970-01-01: H. Hinnant's algorithm, whose years begin in March so that
-/// the leap day comes last.
-fn civil_from_days(days: u64) -> (u64, u64, u64) {
-    let from_march_0000 = days + 719_468;
-    let era = from_march_0000 / 146_097;
-    let day_of_era = from_march_0000 % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = (month_from_march + 2) % 12 + 1;
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    (year, month, day)
-}
-
-/// Fills `slots` with the last decimal digits of `value`.
-fn put(slots: &mut [u8], mut value: u64) {
-    for slot in slots.iter_mut().rev() {
-        *slot = u8::try_from(value % 10).map_or(b'0', |digit| b'0' + digit);
-        value /= 10;
-    }
+fn write_timestamp(line: &mut Vec<u8>, now: SystemTime) -> io::Result<()> {
+    let since_epoch = now.duration_since(SystemTime::UNIX_EPOCH);
+    let since_epoch = since_epoch.unwrap_or_default().try_into();
+    let time =
+        OffsetDateTime::UNIX_EPOCH.saturating_add(since_epoch.unwrap_or(time::Duration::MAX));
+    let written = time.format_into(line, &Iso8601::<TIMESTAMP>);
+    written.map(drop).map_err(io::Error::other)
 }
 
 #[cfg(test)]

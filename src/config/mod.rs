@@ -5,6 +5,7 @@ pub mod errors;
 pub mod expand;
 mod file;
 pub mod keys;
+mod redact;
 pub mod servers;
 pub mod settings;
 pub mod start;

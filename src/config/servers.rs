@@ -12,7 +12,7 @@ use awc::http::{
 };
 use ring::digest::{SHA256, digest};
 
-use crate::logging::redact_url;
+use crate::config::redact::redact_url;
 
 /// The configured servers, in file order.
 #[derive(Debug, Default, Clone)]

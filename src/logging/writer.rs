@@ -1,6 +1,6 @@
-//! One thread that writes the log, behind a buffer with a bound: who logs never waits for who reads.
+//! The thread that writes the log, behind a bounded buffer: a log call never waits for the reader of standard error.
 //!
-//! What lines look like is `logging`'s part.
+//! The format of lines is `logging`'s part.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,26 +8,26 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// Bytes of lines that wait to be written. As many more are in the writer's hands.
+/// Bytes of lines that wait to be written. The writer may hold as many more.
 const CAPACITY: usize = 1024 * 1024;
-/// Between two writes. What is logged meanwhile is written at once, and the writer need not be woken for it.
-const GATHERING: Duration = Duration::from_millis(5);
+/// The pause between two writes: what is logged meanwhile becomes one write, and need not wake the writer.
+const BATCH_INTERVAL: Duration = Duration::from_millis(5);
 
-/// The lines between those who log and the one who writes.
+/// The lines that are logged and not yet written.
 pub(crate) struct Buffer {
     state: Mutex<State>,
-    /// For a writer that waits: there are lines.
+    /// Wakes the writer: there are lines.
     filled: Condvar,
-    /// For who waits for the end: every line is written.
+    /// Wakes [`Buffer::finish`]: every line is written.
     emptied: Condvar,
     dropped: AtomicU64,
 }
 
 struct State {
     lines: Vec<u8>,
-    /// Lines dropped since the log has last told of any.
-    untold: u64,
-    /// Every line is written, and the writer has to be woken for the next one.
+    /// Lines dropped since the log has last reported any.
+    unreported: u64,
+    /// Every line is written, and the next one has to wake the writer.
     idle: bool,
 }
 
@@ -36,7 +36,7 @@ impl Buffer {
         Self {
             state: Mutex::new(State {
                 lines: Vec::new(),
-                untold: 0,
+                unreported: 0,
                 idle: true,
             }),
             filled: Condvar::new(),
@@ -45,11 +45,11 @@ impl Buffer {
         }
     }
 
-    /// Hands over a line with its end; drops it where there is no room.
+    /// Adds a line with its line end, or drops it where there is no room.
     pub(crate) fn push(&self, line: &[u8]) {
         let mut state = self.lock();
         if state.lines.len() + line.len() > CAPACITY {
-            state.untold += 1;
+            state.unreported += 1;
             self.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         }
@@ -66,32 +66,32 @@ impl Buffer {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Waits until every line is written, or for `patience`. Whether they are.
-    pub(crate) fn finish(&self, patience: Duration) -> bool {
+    /// Waits until every line is written, or for `timeout`. Returns whether all are written.
+    pub(crate) fn finish(&self, timeout: Duration) -> bool {
         let waited = self
             .emptied
-            .wait_timeout_while(self.lock(), patience, |state| !state.idle);
+            .wait_timeout_while(self.lock(), timeout, |state| !state.idle);
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
-    /// Writes lines for ever, many with one write. `tell` makes a line of how many were dropped since it was last asked.
-    pub(crate) fn write_to(&self, out: &mut impl Write, tell: impl Fn(&mut Vec<u8>, u64)) -> ! {
+    /// Writes lines for ever, many with one write. `report` makes a line of how many were dropped since the last report.
+    pub(crate) fn write_to(&self, out: &mut impl Write, report: impl Fn(&mut Vec<u8>, u64)) -> ! {
         let mut batch = Vec::new();
         loop {
-            let untold = self.take(&mut batch);
-            if untold > 0 {
-                tell(&mut batch, untold);
+            let unreported = self.take(&mut batch);
+            if unreported > 0 {
+                report(&mut batch, unreported);
             }
             let unwritten = write(out, &batch);
             let lost = memchr::memchr_iter(b'\n', unwritten).count();
             self.dropped
                 .fetch_add(u64::try_from(lost).unwrap_or_default(), Ordering::Relaxed);
             batch.clear();
-            thread::sleep(GATHERING);
+            thread::sleep(BATCH_INTERVAL);
         }
     }
 
-    /// Waits for lines, takes them all in exchange for an empty `batch`, and says how many are missing after them.
+    /// Waits for lines, takes them all in exchange for an empty `batch`, and returns how many were dropped after them.
     fn take(&self, batch: &mut Vec<u8>) -> u64 {
         let mut state = self.lock();
         while state.lines.is_empty() {
@@ -104,7 +104,7 @@ impl Buffer {
         }
         state.idle = false;
         std::mem::swap(&mut state.lines, batch);
-        std::mem::take(&mut state.untold)
+        std::mem::take(&mut state.unreported)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -112,25 +112,25 @@ impl Buffer {
     }
 }
 
-/// Writes all of `bytes`, however long the reader takes. What is left when nobody reads any more.
+/// Writes all of `bytes`, however long the reader takes. Returns what is left when standard error is closed.
 fn write<'a>(out: &mut impl Write, mut bytes: &'a [u8]) -> &'a [u8] {
     while !bytes.is_empty() {
         match out.write(bytes) {
             Ok(written) if written > 0 => bytes = bytes.get(written..).unwrap_or_default(),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            // Whoever shares the pipe may have made it one that does not block.
-            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(GATHERING),
+            // Another process that shares the pipe may have made it non-blocking.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(BATCH_INTERVAL),
             Ok(_) | Err(_) => break,
         }
     }
     bytes
 }
 
-/// A way to the buffer for who wants to write.
-pub(crate) struct Way(pub(crate) &'static Buffer);
+/// The buffer as [`Write`].
+pub(crate) struct BufferWriter(pub(crate) &'static Buffer);
 
-impl Write for Way {
-    /// Takes one whole line.
+impl Write for BufferWriter {
+    /// Adds one whole line.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.0.push(line);
         Ok(line.len())
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_written_however_little_the_reader_takes() {
+    fn lines_are_written_to_a_reader_that_takes_little() {
         let mut reader = Reader {
             read: Vec::new(),
             writes: 9,
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_finds_no_room_is_dropped_and_counted() {
+    fn lines_without_room_are_dropped_and_counted() {
         let buffer = Buffer::new();
         let line = vec![b'x'; CAPACITY / 4];
         for _ in 0..6 {

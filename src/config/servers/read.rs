@@ -15,11 +15,11 @@ use serde_json::{Map, Value};
 
 use crate::config::errors::{ConfigErrors, kind, member};
 use crate::config::expand::{Environment, expand};
+use crate::config::redact::{origin_only, redact_url};
 use crate::config::servers::{
     ArgumentChecks, Listen, Protocol, Server, Servers, ToolErrors, Transport, host_header,
     is_client_header,
 };
-use crate::logging::{origin_only, redact_url};
 
 /// The longest deadline that can be configured, in milliseconds.
 pub(crate) const LONGEST_TIMEOUT_MS: u64 = 3_600_000;

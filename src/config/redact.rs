@@ -1,15 +1,15 @@
-//! The one redaction: what a URL looks like wherever it is shown, in the log as in answers.
+//! The one redaction: what a URL looks like wherever it is shown, in logs as in responses.
 
 use crate::config::expand::{Piece, pieces};
 
-/// Stands where something was that is never shown.
-pub const HIDDEN: &str = "***";
+/// The placeholder of what is never shown.
+const HIDDEN: &str = "***";
 
-/// A URL as it may be shown, from how it was written in the file, before `${NAME}` is filled in: without userinfo and
-/// fragment, query values as `***`. Whatever does not look like a URL is `***` as a whole.
+/// A URL as it may be shown, from its text in the file, before `${NAME}` is expanded: without userinfo and
+/// fragment, query values as `***`. Text that does not look like a URL is `***` as a whole.
 ///
 /// A variable that the URL begins with is shown without its default, which may hold any part of a URL.
-pub fn redact_url(written: &str) -> String {
+pub(crate) fn redact_url(written: &str) -> String {
     let Some(url) = Shown::of(written) else {
         return HIDDEN.to_owned();
     };
@@ -22,8 +22,8 @@ pub fn redact_url(written: &str) -> String {
     shown
 }
 
-/// `scheme://host[:port]` of the same.
-pub fn origin_only(written: &str) -> String {
+/// The same, cut to `scheme://host[:port]`.
+pub(crate) fn origin_only(written: &str) -> String {
     Shown::of(written).map_or_else(|| HIDDEN.to_owned(), |url| url.start + url.authority)
 }
 
