@@ -1,4 +1,5 @@
-//! The codes of problems, each with its status and title, and the other members that take a few values only.
+//! The codes of problems, each with its status, title and meaning, and the other members that take a few values only. A new code is
+//! one row here; the OpenAPI document takes its wording and headers from here.
 //!
 //! Which error has which code is decided in [`crate::api::error::kinds`].
 
@@ -11,20 +12,23 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::mcp::protocol::error::Executed;
 
-/// One row a code: variant, text, status, title.
+/// One row a code: variant, text, status, title, and when a problem has it.
 macro_rules! codes {
-    ($($code:ident = $name:tt, $status:ident, $title:literal;)+) => {
+    ($($code:ident = $name:tt, $status:ident, $title:literal, $when:literal;)+) => {
         /// What went wrong, for programs.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
         pub(crate) enum Code {
-            $(#[serde(rename = $name)] $code,)+
+            $(
+                #[doc = $when]
+                #[serde(rename = $name)]
+                $code,
+            )+
         }
 
         impl Code {
-            /// The text, the status and the title of a problem with this code.
-            const fn row(self) -> (&'static str, StatusCode, &'static str) {
+            const fn row(self) -> (&'static str, StatusCode, &'static str, &'static str) {
                 match self {
-                    $(Self::$code => ($name, StatusCode::$status, $title),)+
+                    $(Self::$code => ($name, StatusCode::$status, $title, $when),)+
                 }
             }
         }
@@ -32,32 +36,64 @@ macro_rules! codes {
 }
 
 codes! {
-    InvalidRequest = "invalid_request", BAD_REQUEST, "Invalid request";
-    SessionRequired = "session_required", BAD_REQUEST, "Session required";
-    Unauthorized = "unauthorized", UNAUTHORIZED, "Authentication failed";
-    Forbidden = "forbidden", FORBIDDEN, "Forbidden";
-    ServerNotFound = "server_not_found", NOT_FOUND, "Server not found";
-    ToolNotFound = "tool_not_found", NOT_FOUND, "Tool not found";
-    PromptNotFound = "prompt_not_found", NOT_FOUND, "Prompt not found";
-    ResourceNotFound = "resource_not_found", NOT_FOUND, "Resource not found";
-    NotFound = "not_found", NOT_FOUND, "Not found";
-    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "Method not allowed";
-    NotAcceptable = "not_acceptable", NOT_ACCEPTABLE, "Not acceptable";
-    InputRequired = "input_required", CONFLICT, "Input required";
-    SessionExpired = "session_expired", GONE, "Session expired";
-    RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "Request timeout";
-    PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "Payload too large";
-    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Unsupported media type";
-    InvalidArguments = "invalid_arguments", UNPROCESSABLE_ENTITY, "Invalid arguments";
-    ToolError = "tool_error", UNPROCESSABLE_ENTITY, "Tool execution failed";
-    RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Rate limited";
-    Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Overloaded";
-    InternalError = "internal_error", INTERNAL_SERVER_ERROR, "Internal server error";
-    NotSupported = "not_supported", NOT_IMPLEMENTED, "Not supported";
-    UpstreamError = "upstream_error", BAD_GATEWAY, "Upstream error";
-    UpstreamInvalidResponse = "upstream_invalid_response", BAD_GATEWAY, "Invalid upstream response";
-    UpstreamUnreachable = "upstream_unreachable", BAD_GATEWAY, "Upstream unreachable";
-    UpstreamTimeout = "upstream_timeout", GATEWAY_TIMEOUT, "Deadline exceeded";
+    InvalidRequest = "invalid_request", BAD_REQUEST, "Invalid request",
+        "the request is malformed; nothing was sent to a server";
+    SessionRequired = "session_required", BAD_REQUEST, "Session required",
+        "the server requires a session, and `init=false` forbids to open one";
+    Unauthorized = "unauthorized", UNAUTHORIZED, "Authentication failed",
+        "the API key is missing or invalid (`origin: gateway`), or the server rejects the credential that is configured for it \
+         (`origin: upstream`)";
+    Forbidden = "forbidden", FORBIDDEN, "Forbidden",
+        "a browser sends the request for a page of another site (`origin: gateway`), or the server denies access \
+         (`origin: upstream`)";
+    ServerNotFound = "server_not_found", NOT_FOUND, "Server not found",
+        "no server of this name is configured";
+    ToolNotFound = "tool_not_found", NOT_FOUND, "Tool not found",
+        "the server's own list has no tool of this name";
+    PromptNotFound = "prompt_not_found", NOT_FOUND, "Prompt not found",
+        "the server's own list has no prompt of this name";
+    ResourceNotFound = "resource_not_found", NOT_FOUND, "Resource not found",
+        "the server has no resource with this URI";
+    NotFound = "not_found", NOT_FOUND, "Not found",
+        "no route matches the path, as for every path that is not in this document";
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "Method not allowed",
+        "the route does not support the method; `Allow` lists those it does";
+    NotAcceptable = "not_acceptable", NOT_ACCEPTABLE, "Not acceptable",
+        "no representation matches `Accept`; `available` lists the supported media types. If that is known only after a call, \
+         `executed` is `yes` and `result` holds what the tool returned";
+    InputRequired = "input_required", CONFLICT, "Input required",
+        "the server requires input first: repeat the call through `/call`, with `inputResponses` and the same `requestState`";
+    SessionExpired = "session_expired", GONE, "Session expired",
+        "the server no longer knows the client's session";
+    RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "Request timeout",
+        "the request body did not arrive before the deadline; the connection is closed";
+    PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "Payload too large",
+        "the request body exceeds the configured limit";
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Unsupported media type",
+        "`Content-Type`, with a body or without, is neither `application/json` nor a `+json` type (none at all is accepted), or \
+         `Content-Encoding` is not gzip";
+    InvalidArguments = "invalid_arguments", UNPROCESSABLE_ENTITY, "Invalid arguments",
+        "the server rejects the arguments or parameters, a cursor for example; with `argumentChecks`, this service does, and \
+         `errors` lists the violations";
+    ToolError = "tool_error", UNPROCESSABLE_ENTITY, "Tool execution failed",
+        "the tool reported an error, and `toolErrors=status` asks for a status; `result` is what it returned";
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Rate limited",
+        "the server received too many requests";
+    Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Overloaded",
+        "the server is temporarily unavailable (`origin: upstream`), or this service has too many calls to it in flight, or no \
+         memory for bodies or file descriptors left (`origin: gateway`)";
+    InternalError = "internal_error", INTERNAL_SERVER_ERROR, "Internal server error",
+        "an error in this service; the request id identifies it in the log";
+    NotSupported = "not_supported", NOT_IMPLEMENTED, "Not supported",
+        "the server does not support the method";
+    UpstreamError = "upstream_error", BAD_GATEWAY, "Upstream error",
+        "the server returned any other error";
+    UpstreamInvalidResponse = "upstream_invalid_response", BAD_GATEWAY, "Invalid upstream response",
+        "the server's response is not MCP, exceeds a limit, or is incomplete";
+    UpstreamUnreachable = "upstream_unreachable", BAD_GATEWAY, "Upstream unreachable",
+        "the server is unreachable; nothing was sent";
+    UpstreamTimeout = "upstream_timeout", GATEWAY_TIMEOUT, "Deadline exceeded",
+        "the deadline passed before the server responded, or before anything was sent";
 }
 
 impl Code {
@@ -86,6 +122,23 @@ impl Code {
     /// What failed, in few words, where the operation says nothing more exact.
     pub(crate) const fn title(self) -> &'static str {
         self.row().2
+    }
+
+    /// When a problem has this code, for the documentation.
+    pub(crate) const fn when(self) -> &'static str {
+        self.row().3
+    }
+
+    /// Headers that a response with this code may have, besides those of every response.
+    pub(crate) const fn headers(self) -> &'static [&'static str] {
+        match self {
+            Self::Unauthorized | Self::Forbidden => &["WWW-Authenticate"],
+            Self::MethodNotAllowed => &["Allow"],
+            Self::NotAcceptable | Self::ToolError => &["Mcp-Session-Id"],
+            Self::UnsupportedMediaType => &["Accept-Encoding"],
+            Self::RateLimited | Self::Overloaded => &["Retry-After"],
+            _ => &[],
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::api::fan_out;
 use crate::api::fan_out::Survey;
 use crate::api::openapi::parameters::{Asset, Deadline, Handshake, InServer, Session};
 use crate::api::openapi::problems::{
-    AssetProblems, ListProblems, PageProblems, ServiceProblems, SurveyProblems,
+    AssetProblems, FanOutProblems, ListProblems, PageProblems, ServiceProblems,
 };
 use crate::api::request::context::Context;
 use crate::api::request::forwarded;
@@ -123,7 +123,7 @@ pub(crate) async fn openapi_of_server(context: &mut Context<'_>) -> Result<HttpR
     responses(
         (status = 200, description = "The document (OpenAPI 3.1)", body = Object, headers(("ETag"), ("Cache-Control"))),
         (status = 304, description = "What `If-None-Match` names is still what there is", headers(("ETag"))),
-        SurveyProblems,
+        FanOutProblems,
     ),
 )]
 pub(crate) async fn openapi_of_all(context: &mut Context<'_>) -> Result<HttpResponse, Error> {

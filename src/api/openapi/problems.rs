@@ -1,12 +1,14 @@
-//! The problems that routes answer with, as components; and sets of them, for handlers to name in their attribute.
+//! The problems of routes as OpenAPI components, and sets of them for handlers to name in their attribute.
 //!
-//! What decides about a problem is `verdict`'s; that each status is documented where it occurs, and each body fits, is
-//! checked by the tests on every answer they see.
+//! Codes, statuses and wording are in `error/code.rs`. The tests on the wire check that each status is documented where it occurs, and
+//! that each body matches its schema.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 use utoipa::IntoResponses;
+
+use crate::api::error::code::Code;
 use utoipa::openapi::example::{Example, ExampleBuilder};
 use utoipa::openapi::header::Header;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
@@ -15,229 +17,77 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 struct Problem {
     /// The component.
     name: &'static str,
-    status: u16,
-    description: &'static str,
-    headers: &'static [&'static str],
-    /// What `examples.json` calls its examples; the codes, mostly.
+    /// Of one status.
+    codes: &'static [Code],
+    /// When it occurs, where the only code says more than is true here.
+    when: Option<&'static str>,
+    /// The keys in `examples.json`; where none are named, the codes.
     examples: &'static [&'static str],
 }
 
-const PROBLEMS: [Problem; 28] = [
-    Problem {
-        name: "InvalidRequest",
-        status: 400,
-        description: "`invalid_request`: the request is malformed; nothing was sent to a server",
-        headers: &[],
-        examples: &["invalid_request"],
-    },
-    Problem {
-        name: "InvalidOrWithoutSession",
-        status: 400,
-        description: "`invalid_request`: the request is malformed. `session_required`: the server wants a session and \
-                      `init=false` forbids one",
-        headers: &[],
-        examples: &["invalid_request", "session_required"],
-    },
-    Problem {
-        name: "Unauthorized",
-        status: 401,
-        description: "`unauthorized`: no API key, or a wrong one",
-        headers: &["WWW-Authenticate"],
-        examples: &["unauthorized"],
-    },
-    Problem {
-        name: "UnauthorizedHereOrThere",
-        status: 401,
-        description: "`unauthorized`: no API key, or a wrong one (`origin: gateway`), or the server refuses the \
-                      credential that is configured for it (`origin: upstream`)",
-        headers: &["WWW-Authenticate"],
-        examples: &["unauthorized", "unauthorized_upstream"],
-    },
-    Problem {
-        name: "Forbidden",
-        status: 403,
-        description: "`forbidden`: the server forbids the request",
-        headers: &["WWW-Authenticate"],
-        examples: &["forbidden"],
-    },
-    Problem {
-        name: "ForbiddenHereOrThere",
-        status: 403,
-        description: "`forbidden`: a page of another site has a browser send this (`origin: gateway`), or the server \
-                      forbids it (`origin: upstream`)",
-        headers: &["WWW-Authenticate"],
-        examples: &["forbidden_here", "forbidden"],
-    },
-    Problem {
-        name: "RouteNotFound",
-        status: 404,
-        description: "`not_found`: there is no such path. So too for every path that is not in this document",
-        headers: &[],
-        examples: &["not_found"],
-    },
-    Problem {
-        name: "ServerNotFound",
-        status: 404,
-        description: "`server_not_found`: no such server is configured",
-        headers: &[],
-        examples: &["server_not_found"],
-    },
-    Problem {
-        name: "ToolNotFound",
-        status: 404,
-        description: "`tool_not_found`: the server's own list has no such tool. `server_not_found`: no such server is \
-                      configured",
-        headers: &[],
-        examples: &["tool_not_found", "server_not_found"],
-    },
-    Problem {
-        name: "MethodNotAllowed",
-        status: 405,
-        description: "`method_not_allowed`: what this path answers to a method that it does not have",
-        headers: &["Allow"],
-        examples: &["method_not_allowed"],
-    },
-    Problem {
-        name: "PromptNotFound",
-        status: 404,
-        description: "`prompt_not_found`: the server's own list has no such prompt. `server_not_found`: no such server \
-                      is configured",
-        headers: &[],
-        examples: &["prompt_not_found", "server_not_found"],
-    },
-    Problem {
-        name: "ResourceNotFound",
-        status: 404,
-        description: "`resource_not_found`: the server has no resource of this URI. `server_not_found`: no such server \
-                      is configured",
-        headers: &[],
-        examples: &["resource_not_found", "server_not_found"],
-    },
-    Problem {
-        name: "NotAcceptable",
-        status: 406,
-        description: "`not_acceptable`: nothing of what there is fits `Accept`; `available` names what there is. If that is \
-                      known only after a call, `executed` is `yes` and `result` holds what the tool returned",
-        headers: &["Mcp-Session-Id"],
-        examples: &["not_acceptable"],
-    },
-    Problem {
-        name: "RequestTimeout",
-        status: 408,
-        description: "`request_timeout`: the body had not come when the deadline passed. The connection is closed",
-        headers: &[],
-        examples: &["request_timeout"],
-    },
-    Problem {
-        name: "InputRequired",
-        status: 409,
-        description: "`input_required`: the server wants input first. Repeat the call through `/call`, with \
-                      `inputResponses` and the same `requestState`",
-        headers: &[],
-        examples: &["input_required"],
-    },
-    Problem {
-        name: "SessionExpired",
-        status: 410,
-        description: "`session_expired`: the server does not know the caller's session any more",
-        headers: &[],
-        examples: &["session_expired"],
-    },
-    Problem {
-        name: "PayloadTooLarge",
-        status: 413,
-        description: "`payload_too_large`: the body is longer than the configured limit",
-        headers: &[],
-        examples: &["payload_too_large"],
-    },
-    Problem {
-        name: "UnsupportedMediaType",
-        status: 415,
-        description: "`unsupported_media_type`: the type that `Content-Type` says, with a body or without, is neither \
-                      `application/json` nor a `+json` type (none at all is fine), or the body is compressed, and not \
-                      with gzip",
-        headers: &["Accept-Encoding"],
-        examples: &["unsupported_media_type", "unsupported_encoding"],
-    },
-    Problem {
-        name: "InvalidArguments",
-        status: 422,
-        description: "`invalid_arguments`: the server refuses the parameters, a cursor for one",
-        headers: &[],
-        examples: &["invalid_arguments"],
-    },
-    Problem {
-        name: "ToolError",
-        status: 422,
-        description: "`invalid_arguments`: the server refuses the arguments. `tool_error`: the tool reported an error, \
-                      and `toolErrors=status` asks for a status; `result` is what it returned",
-        headers: &["Mcp-Session-Id"],
-        examples: &["invalid_arguments", "tool_error"],
-    },
-    Problem {
-        name: "RateLimited",
-        status: 429,
-        description: "`rate_limited`: the server is asked too often",
-        headers: &["Retry-After"],
-        examples: &["rate_limited"],
-    },
-    Problem {
-        name: "InternalError",
-        status: 500,
-        description: "`internal_error`: a fault of this service; the request id finds it in the log",
-        headers: &[],
-        examples: &["internal_error"],
-    },
-    Problem {
-        name: "NotSupported",
-        status: 501,
-        description: "`not_supported`: the server does not have the method",
-        headers: &[],
-        examples: &["not_supported"],
-    },
-    Problem {
-        name: "BadGateway",
-        status: 502,
-        description: "`upstream_unreachable`: the server cannot be reached; nothing was sent. \
-                      `upstream_invalid_response`: it answered with something else than MCP, with too much, or not to \
-                      the end. `upstream_error`: it answered with any other error",
-        headers: &[],
-        examples: &[
-            "upstream_unreachable",
-            "upstream_invalid_response",
-            "upstream_error",
+const PROBLEMS: &[Problem] = &[
+    of("InvalidRequest", &[Code::InvalidRequest]),
+    of(
+        "InvalidRequestOrSessionRequired",
+        &[Code::InvalidRequest, Code::SessionRequired],
+    ),
+    of("GatewayUnauthorized", &[Code::Unauthorized]).when("the API key is missing or invalid"),
+    of("Unauthorized", &[Code::Unauthorized]).examples(&["unauthorized", "unauthorized_upstream"]),
+    of("UpstreamForbidden", &[Code::Forbidden]).when("the server denies access"),
+    of("Forbidden", &[Code::Forbidden]).examples(&["forbidden_cross_site", "forbidden"]),
+    of("RouteNotFound", &[Code::NotFound]),
+    of("ServerNotFound", &[Code::ServerNotFound]),
+    of("ToolNotFound", &[Code::ToolNotFound, Code::ServerNotFound]),
+    of(
+        "PromptNotFound",
+        &[Code::PromptNotFound, Code::ServerNotFound],
+    ),
+    of(
+        "ResourceNotFound",
+        &[Code::ResourceNotFound, Code::ServerNotFound],
+    ),
+    of("MethodNotAllowed", &[Code::MethodNotAllowed]),
+    of("NotAcceptable", &[Code::NotAcceptable]),
+    of("RequestTimeout", &[Code::RequestTimeout]),
+    of("InputRequired", &[Code::InputRequired]),
+    of("SessionExpired", &[Code::SessionExpired]),
+    of("PayloadTooLarge", &[Code::PayloadTooLarge]),
+    of("UnsupportedMediaType", &[Code::UnsupportedMediaType])
+        .examples(&["unsupported_media_type", "unsupported_encoding"]),
+    of("InvalidArguments", &[Code::InvalidArguments]),
+    of("ToolError", &[Code::InvalidArguments, Code::ToolError]),
+    of("RateLimited", &[Code::RateLimited]),
+    of("InternalError", &[Code::InternalError]),
+    of("NotSupported", &[Code::NotSupported]),
+    of(
+        "BadGateway",
+        &[
+            Code::UpstreamUnreachable,
+            Code::UpstreamInvalidResponse,
+            Code::UpstreamError,
         ],
-    },
-    Problem {
-        name: "Overloaded",
-        status: 503,
-        description: "`overloaded`: the server is not ready to answer (`origin: upstream`), or too many calls to it are \
-                      in flight here, or too many connections open (`origin: gateway`)",
-        headers: &["Retry-After"],
-        examples: &["overloaded", "overloaded_here"],
-    },
-    Problem {
-        name: "Draining",
-        status: 503,
-        description: "`overloaded`: this service is about to stop, or has too many connections; send requests elsewhere",
-        headers: &["Retry-After"],
-        examples: &["draining", "scarce"],
-    },
-    Problem {
-        name: "Scarce",
-        status: 503,
-        description: "`overloaded`: this service has too many connections",
-        headers: &["Retry-After"],
-        examples: &["scarce"],
-    },
-    Problem {
-        name: "UpstreamTimeout",
-        status: 504,
-        description: "`upstream_timeout`: the deadline passed before the server had answered, or before anything was sent",
-        headers: &[],
-        examples: &["upstream_timeout"],
-    },
+    ),
+    of("Overloaded", &[Code::Overloaded]).examples(&["overloaded", "overloaded_gateway"]),
+    of("ShuttingDown", &[Code::Overloaded])
+        .when(
+            "this service is shutting down, or has no file descriptors left; send requests to \
+             another instance",
+        )
+        .examples(&["shutting_down", "no_descriptors"]),
+    of("NoDescriptors", &[Code::Overloaded])
+        .when("this service has no file descriptors left")
+        .examples(&["no_descriptors"]),
+    of("UpstreamTimeout", &[Code::UpstreamTimeout]),
 ];
+
+const fn of(name: &'static str, codes: &'static [Code]) -> Problem {
+    Problem {
+        name,
+        codes,
+        when: None,
+        examples: &[],
+    }
+}
 
 /// Every problem as a component, by its name.
 pub(crate) fn components(
@@ -249,19 +99,46 @@ pub(crate) fn components(
 }
 
 impl Problem {
-    fn response(&self, examples: &BTreeMap<String, Value>) -> Response {
-        let examples = self.examples.iter().filter_map(|name| {
-            let example = ExampleBuilder::new().value(Some(examples.get(*name)?.clone()));
-            Some((*name, example.build()))
+    const fn when(mut self, when: &'static str) -> Self {
+        self.when = Some(when);
+        self
+    }
+
+    const fn examples(mut self, examples: &'static [&'static str]) -> Self {
+        self.examples = examples;
+        self
+    }
+
+    fn status(&self) -> String {
+        let code = self.codes.first();
+        code.map_or_else(String::new, |code| code.status().as_str().to_owned())
+    }
+
+    fn description(&self) -> String {
+        let codes = self.codes.iter().map(|code| {
+            let when = self.when.unwrap_or(code.when());
+            format!("`{}`: {when}", code.name())
+        });
+        codes.collect::<Vec<_>>().join(". ")
+    }
+
+    fn response(&self, recorded: &BTreeMap<String, Value>) -> Response {
+        let names: Vec<&str> = match self.examples {
+            [] => self.codes.iter().map(|code| code.name()).collect(),
+            named => named.to_vec(),
+        };
+        let examples = names.into_iter().filter_map(|name| {
+            let example = ExampleBuilder::new().value(Some(recorded.get(name)?.clone()));
+            Some((name, example.build()))
         });
         let content = ContentBuilder::new()
             .schema(Some(Ref::from_schema_name("Problem")))
             .examples_from_iter(examples);
         let response = ResponseBuilder::new()
-            .description(self.description)
+            .description(self.description())
             .content("application/problem+json", content.build());
-        self.headers
-            .iter()
+        let headers = self.codes.iter().flat_map(|code| code.headers());
+        headers
             .fold(response, |response, name| {
                 response.header(*name, Header::default())
             })
@@ -293,24 +170,24 @@ problem_sets! {
     /// Of the liveness probe.
     LivenessProblems: "InvalidRequest", "MethodNotAllowed", "InternalError";
     /// Of every other route.
-    ServiceProblems extends LivenessProblems: "Scarce";
+    ServiceProblems extends LivenessProblems: "NoDescriptors";
     /// Of the readiness probe.
-    ReadinessProblems extends ServiceProblems: "Draining";
+    ReadinessProblems extends ServiceProblems: "ShuttingDown";
     /// Of the pages of Swagger UI.
     AssetProblems extends ServiceProblems: "RouteNotFound";
     /// Of the page of a server.
     PageProblems extends ServiceProblems: "ServerNotFound";
     /// Of every route under `/api/`.
-    GatewayProblems extends ServiceProblems: "Unauthorized";
+    GatewayProblems extends ServiceProblems: "GatewayUnauthorized";
     /// Of a document of all servers.
-    SurveyProblems extends GatewayProblems: "UpstreamTimeout";
+    FanOutProblems extends GatewayProblems: "UpstreamTimeout";
     /// Of every route that reaches a server.
     ServerProblems extends GatewayProblems:
-        "ServerNotFound", "Forbidden", "RateLimited", "NotSupported", "BadGateway", "Overloaded", "UpstreamTimeout";
+        "ServerNotFound", "UpstreamForbidden", "RateLimited", "NotSupported", "BadGateway", "Overloaded", "UpstreamTimeout";
     /// Of every MCP request.
-    RequestProblems extends ServerProblems: "UnauthorizedHereOrThere", "InvalidArguments";
+    RequestProblems extends ServerProblems: "Unauthorized", "InvalidArguments";
     /// Of every MCP request that may be part of a session.
-    SessionProblems extends RequestProblems: "InvalidOrWithoutSession", "SessionExpired";
+    SessionProblems extends RequestProblems: "InvalidRequestOrSessionRequired", "SessionExpired";
     /// Of a list.
     ListProblems extends SessionProblems: "InputRequired";
     /// Of what is asked of one tool.
@@ -326,7 +203,7 @@ problem_sets! {
     /// Of a search, which takes time too.
     SearchProblems extends NamedServerProblems: "UpstreamTimeout";
     /// Of every route that may run something: none of them is for pages of other sites.
-    SiteProblems: "ForbiddenHereOrThere", "UnsupportedMediaType";
+    SiteProblems: "Forbidden", "UnsupportedMediaType";
     /// Of every route that takes a body.
     BodyProblems extends SiteProblems: "RequestTimeout", "PayloadTooLarge";
 }
@@ -360,7 +237,7 @@ impl IntoResponses for RpcProblems {
             // What is refused before the route is known to be this one.
             let before = match status.as_str() {
                 "400" | "401" | "403" | "415" => Some("unauthorized"),
-                "503" => Some("scarce"),
+                "503" => Some("no_descriptors"),
                 _ => None,
             };
             let response = match before {
@@ -393,7 +270,7 @@ fn references(names: &[&str]) -> impl Iterator<Item = (String, RefOr<Response>)>
         .filter(|problem| names.contains(&problem.name))
         .map(|problem| {
             let component = Ref::from_response_name(problem.name);
-            (problem.status.to_string(), component.into())
+            (problem.status(), component.into())
         })
 }
 
