@@ -70,6 +70,7 @@ fn what_is_pure_stays_pure() {
         "mcp/protocol/message.rs",
         "mcp/protocol/request.rs",
         "mcp/protocol/outcome.rs",
+        "mcp/protocol/refusal.rs",
         "mcp/protocol/era.rs",
     ] {
         never(

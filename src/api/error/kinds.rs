@@ -14,10 +14,11 @@ use actix_web::http::{Method, StatusCode};
 use bytes::Bytes;
 
 use crate::api::error::code::{Code, Origin};
-use crate::mcp::protocol::codes;
 use crate::mcp::protocol::error::{Error as Cause, Executed, Failure, Stage};
 use crate::mcp::protocol::header::SessionId;
 use crate::mcp::protocol::message::RpcError;
+use crate::mcp::protocol::refusal;
+use crate::mcp::protocol::refusal::Meaning;
 use crate::schema::validate::ValidationError;
 
 /// The one content coding of request bodies.
@@ -223,7 +224,7 @@ impl Error {
 
     /// The JSON-RPC error of the server, if it gave one.
     pub(crate) fn rpc(&self) -> Option<&RpcError> {
-        self.cause()?.said()?.1
+        self.cause()?.reply()?.1
     }
 
     /// The result of a server that wants input first.
@@ -312,9 +313,9 @@ fn code_of(cause: &Cause) -> Code {
         Cause::SessionRequired(_) => Code::SessionRequired,
         Cause::SessionExpired(_) => Code::SessionExpired,
         // Unknown tools, sessions and eras are told apart in `mcp`.
-        Cause::Rpc { error, .. } => match error.code {
-            codes::METHOD_NOT_FOUND => Code::NotSupported,
-            codes::INVALID_PARAMS => Code::InvalidArguments,
+        Cause::Rpc { .. } => match refusal::of_request(cause) {
+            Meaning::NotSupported => Code::NotSupported,
+            Meaning::InvalidParams => Code::InvalidArguments,
             _ => Code::UpstreamError,
         },
         Cause::Status(_) | Cause::Redirect(_) => Code::UpstreamError,

@@ -167,7 +167,7 @@ impl Error {
 
 impl<'a> Upstream<'a> {
     fn of(cause: &'a Cause) -> Option<Self> {
-        let (status, error) = cause.said()?;
+        let (status, error) = cause.reply()?;
         Some(Self {
             status: status.as_u16(),
             jsonrpc: error.map(|error| JsonRpc {

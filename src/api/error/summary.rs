@@ -2,8 +2,9 @@
 
 use crate::api::error::code::Code;
 use crate::api::error::kinds::{ACCEPTED_ENCODING, About, Error, Task};
-use crate::mcp::protocol::codes;
 use crate::mcp::protocol::error::Error as Cause;
+use crate::mcp::protocol::refusal;
+use crate::mcp::protocol::refusal::Meaning;
 
 const INTERNAL: &str = "Internal error; the request id identifies it in the log";
 
@@ -117,7 +118,7 @@ fn upstream(cause: &Cause, task: Task, about: About<'_>) -> String {
              POST /api/mcp/{server}/initialize and send its id"
         }
         Cause::SessionExpired(_) => "no longer knows this session; open a new one",
-        Cause::Rpc { error, .. } => return rpc(error.code, server),
+        Cause::Rpc { error, .. } => return rpc(cause, error.code, server),
         Cause::Status(status) => {
             return format!(
                 "Server '{server}' responded with HTTP status {}",
@@ -164,18 +165,18 @@ fn upstream(cause: &Cause, task: Task, about: About<'_>) -> String {
 }
 
 /// A JSON-RPC error.
-fn rpc(code: i64, server: &str) -> String {
-    match code {
-        codes::METHOD_NOT_FOUND => format!("Server '{server}' does not support this method"),
-        codes::INVALID_PARAMS => {
+fn rpc(cause: &Cause, code: i64, server: &str) -> String {
+    match refusal::of_request(cause) {
+        Meaning::NotSupported => format!("Server '{server}' does not support this method"),
+        Meaning::InvalidParams => {
             format!("Server '{server}' rejected the arguments; 'upstream' holds its error")
         }
-        codes::MISSING_CAPABILITY => format!(
+        Meaning::MissingCapability => format!(
             "Server '{server}' requires a client capability that was not declared; 'upstream' names it. A client that can \
              answer such requests declares it in '_meta' of POST /api/mcp/{{server}}/call, as \
              'io.modelcontextprotocol/clientCapabilities'"
         ),
-        code => {
+        _ => {
             format!("Server '{server}' returned JSON-RPC error {code}; 'upstream' holds it")
         }
     }

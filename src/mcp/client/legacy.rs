@@ -11,13 +11,13 @@ use crate::mcp::client::operation::Operation;
 use crate::mcp::client::options::Init;
 use crate::mcp::client::pool::Client;
 use crate::mcp::client::session_guard::Session;
-use crate::mcp::protocol::codes;
-use crate::mcp::protocol::era;
 use crate::mcp::protocol::era::Era;
 use crate::mcp::protocol::error::{Error, Refusal, Stage};
 use crate::mcp::protocol::header;
 use crate::mcp::protocol::id::Id;
 use crate::mcp::protocol::lists::Listing;
+use crate::mcp::protocol::refusal;
+use crate::mcp::protocol::refusal::Meaning;
 use crate::mcp::protocol::request::{Meta, Params};
 use crate::mcp::stream::notifications::Watch;
 
@@ -33,10 +33,11 @@ impl<'a> Client<'a> {
         wants_session: Option<bool>,
     ) -> Result<Bytes, Error> {
         if let Session::Callers(_) = self.session {
+            let is_expired = |error: &Error| {
+                refusal::in_session(error, operation.method) == Meaning::SessionExpired
+            };
             return match self.send_legacy(operation).await {
-                Err(error) if era::lost_session(&error, operation.method) => {
-                    Err(Error::SessionExpired(Refusal::of(error)))
-                }
+                Err(error) if is_expired(&error) => Err(Error::SessionExpired(Refusal::of(error))),
                 outcome => outcome,
             };
         }
@@ -82,28 +83,27 @@ impl<'a> Client<'a> {
         wants_session: Option<bool>,
     ) -> Result<Bytes, Error> {
         let outcome = self.send_legacy(operation).await;
-        let is_refused = |outcome: &Result<Bytes, Error>| {
-            outcome
-                .as_ref()
-                .is_err_and(|error| era::wants_session(error, "tools/list"))
+        let meaning = match &outcome {
+            Ok(_) if operation.method == "ping" => Meaning::Other,
+            Ok(_) => Meaning::ServedWithoutSession,
+            Err(error) => refusal::without_session(error, operation.method),
         };
         if wants_session != Some(false) {
-            if era::served_without_session(&outcome, operation.method) {
+            if meaning == Meaning::ServedWithoutSession {
                 self.remember(Era::Legacy {
                     wants_session: Some(false),
                 });
             }
-        } else if is_refused(&outcome) {
+        } else if matches!(
+            meaning,
+            Meaning::SessionRequired | Meaning::MaySessionBeRequired
+        ) {
             let list = Operation::list(Listing::Tools, None);
             let left = self.deadline.saturating_duration_since(Instant::now());
             let asking = timeout(ASKING.min(left / 2), Box::pin(self.send_legacy(&list)));
-            // A server that has no tools says so without a word of sessions.
-            let has_none = |asked: &Result<Bytes, Error>| {
-                let code = asked.as_ref().err().and_then(Error::rpc_code);
-                matches!(code, Some(codes::METHOD_NOT_FOUND | codes::INVALID_PARAMS))
-            };
-            let asked = asking.await;
-            if asked.is_ok_and(|asked| is_refused(&asked) && !has_none(&asked)) {
+            if let Ok(Err(error)) = asking.await
+                && refusal::of_probe_without_session(&error) == Meaning::SessionRequired
+            {
                 self.remember(Era::Legacy {
                     wants_session: Some(true),
                 });
@@ -119,9 +119,12 @@ impl<'a> Client<'a> {
         operation: &Operation<'_>,
         wants_session: Option<bool>,
     ) -> bool {
-        let is_refusal = era::wants_session(error, operation.method)
+        let is_refusal = match refusal::without_session(error, operation.method) {
+            Meaning::SessionRequired => true,
             // A handshake finds out.
-            || (self.init == Init::Auto && era::says_nothing(error));
+            Meaning::MaySessionBeRequired => self.init == Init::Auto,
+            _ => false,
+        };
         // While this one was under way, another may have been served.
         let serves_without = |wants_session| wants_session == Some(false);
         let is_known = matches!(self.remembered(), Some(Era::Legacy { wants_session }) if serves_without(wants_session));

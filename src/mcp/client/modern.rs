@@ -11,11 +11,12 @@ use crate::mcp::client::operation::Operation;
 use crate::mcp::client::pool::Client;
 use crate::mcp::client::tools::aside;
 use crate::mcp::http::transport::Post;
-use crate::mcp::protocol::era;
 use crate::mcp::protocol::error::{Error, Stage};
 use crate::mcp::protocol::header;
 use crate::mcp::protocol::header::encode_value;
 use crate::mcp::protocol::id::Id;
+use crate::mcp::protocol::refusal;
+use crate::mcp::protocol::refusal::Meaning;
 use crate::mcp::protocol::request::{Meta, Params};
 use crate::mcp::protocol::versions;
 use crate::mcp::stream::notifications::Watch;
@@ -29,7 +30,9 @@ impl Client<'_> {
         self.clock.enter(Stage::Operation);
         let outcome = self.send_modern(operation, &mirrored).await;
         match &outcome {
-            Err(error) if era::headers_mismatch(error) && operation.params.name.is_some() => {}
+            Err(error)
+                if refusal::of_modern(error) == Meaning::HeaderMismatch
+                    && operation.params.name.is_some() => {}
             _ => return outcome,
         }
         self.server.state.tools.forget();
@@ -71,7 +74,7 @@ impl Client<'_> {
             .exchange(method, &params, &headers, watch.as_ref())
             .await;
         match &outcome {
-            Err(error) if era::supported_versions(error).is_some_and(|named| named.modern) => {
+            Err(error) if refusal::of_modern(error) == Meaning::AskAgain => {
                 self.exchange(method, &params, &headers, watch.as_ref())
                     .await
             }
@@ -124,7 +127,14 @@ impl Client<'_> {
                 Ok(tools) => tools,
                 // The call would fare no better.
                 Err(error @ Error::Unreachable(_)) => return Err(error),
-                Err(error) if era::supported_versions(&error).is_some() => return Err(error),
+                Err(error)
+                    if matches!(
+                        refusal::of_modern(&error),
+                        Meaning::AskAgain | Meaning::OtherEra | Meaning::NoCommonVersion
+                    ) =>
+                {
+                    return Err(error);
+                }
                 Err(error) => {
                     log::debug!(server = self.server.name; "a call goes without its tool's headers: {error}");
                     return Ok(None);
@@ -134,7 +144,7 @@ impl Client<'_> {
         match tools.get(name) {
             Some(tool) if !tool.is_usable() => Err(Error::ToolNotFound {
                 did_you_mean: vec![],
-                said: None,
+                refusal: None,
             }),
             Some(tool) if tool.mirrors_any() => {
                 let (tools, name) = (Arc::clone(&tools), name.to_owned());

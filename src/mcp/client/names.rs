@@ -1,18 +1,14 @@
-//! Telling an unknown prompt or resource from a failure. Codes alone do not: -32602 stands for an unknown name and for wrong
-//! arguments, Python SDK 1 says 0 to every failure, and Python SDK 2 -32603.
+//! Telling an unknown prompt or resource from a failure, by the server's own lists where the code is not enough (`refusal`).
 
 use bytes::Bytes;
 
 use crate::mcp::client::pool::Client;
 use crate::mcp::client::tools::{aside, bytes_of};
-use crate::mcp::protocol::codes;
-use crate::mcp::protocol::error::Error;
+use crate::mcp::protocol::error::{Error, Refusal};
 use crate::mcp::protocol::lists::{Listing, texts};
+use crate::mcp::protocol::refusal;
+use crate::mcp::protocol::refusal::Meaning;
 use crate::mcp::similar::similar;
-
-/// "Resource not found" up to 2025-11-25. From 2026-07-28 on it is -32602, which TypeScript SDK 1 says too: with a request
-/// that holds nothing but a URI there is little else that can be invalid.
-const NO_SUCH_RESOURCE: [i64; 2] = [codes::RESOURCE_NOT_FOUND, codes::INVALID_PARAMS];
 
 /// How much longer it takes to compare an item than to read it.
 const COMPARED: usize = 8;
@@ -20,17 +16,9 @@ const COMPARED: usize = 8;
 impl Client<'_> {
     /// What a refused `prompts/get` comes to: the server's own list says whether there is such a prompt.
     pub(crate) async fn unless_no_prompt(&mut self, name: &str, error: Error) -> Error {
-        let Error::Rpc {
-            status,
-            error: said,
-        } = &error
-        else {
-            return error;
-        };
-        if !codes::ABOUT_THE_REQUEST.contains(&said.code) && said.code != codes::UNSPECIFIED {
+        if refusal::of_name(&error, "prompts/get") != Meaning::MayBeUnknownName {
             return error;
         }
-        let said = (*status, said.clone());
         let wanted = name.to_owned();
         let close_names = move |pages: &[Bytes]| {
             let names = texts(Listing::Prompts, pages, "name")?;
@@ -38,30 +26,26 @@ impl Client<'_> {
             Ok(is_unknown.then(|| similar(names.iter().map(String::as_str), &wanted)))
         };
         match self.look_into(Listing::Prompts, close_names).await {
-            Ok(Some(did_you_mean)) => Error::PromptNotFound { did_you_mean, said },
+            Ok(Some(did_you_mean)) => Error::PromptNotFound {
+                did_you_mean,
+                refusal: Refusal::of(error),
+            },
             _ => error,
         }
     }
 
     /// What a refused `resources/read` comes to. Where the code says nothing, the server's own lists do.
     pub(crate) async fn unless_no_resource(&mut self, uri: &str, error: Error) -> Error {
-        let Error::Rpc {
-            status,
-            error: said,
-        } = &error
-        else {
-            return error;
-        };
-        let is_unknown = match said.code {
-            code if NO_SUCH_RESOURCE.contains(&code) => true,
-            codes::UNSPECIFIED => self.list_no_resource(uri).await.unwrap_or(false),
+        let is_unknown = match refusal::of_name(&error, "resources/read") {
+            Meaning::UnknownName => true,
+            Meaning::MayBeUnknownName => self.list_no_resource(uri).await.unwrap_or(false),
             _ => false,
         };
-        if !is_unknown {
-            return error;
-        }
-        Error::ResourceNotFound {
-            said: (*status, said.clone()),
+        if is_unknown {
+            let refusal = Refusal::of(error);
+            Error::ResourceNotFound { refusal }
+        } else {
+            error
         }
     }
 

@@ -14,6 +14,8 @@ use crate::mcp::protocol::era;
 use crate::mcp::protocol::era::{Discovered, Era};
 use crate::mcp::protocol::error::{Error, Executed, Stage};
 use crate::mcp::protocol::id::Id;
+use crate::mcp::protocol::refusal;
+use crate::mcp::protocol::refusal::Meaning;
 use crate::mcp::protocol::request;
 use crate::mcp::protocol::request::Params;
 use crate::mcp::protocol::versions;
@@ -103,7 +105,7 @@ impl Client<'_> {
                 self.discovered = (found == Discovered::Modern).then_some(result);
                 Ok(found)
             }
-            Err(error) => era::judge_refused_discover(&error).ok_or(error),
+            Err(error) => refusal::of_discover(&error).ok_or(error),
         }
     }
 
@@ -113,19 +115,15 @@ impl Client<'_> {
             return None;
         }
         let is_modern = era == Era::Modern;
-        let other = match era::supported_versions(error) {
-            Some(named) if is_modern && !named.modern && named.legacy => Some(Era::LEGACY),
-            Some(named) if !is_modern && named.modern => Some(Era::Modern),
-            Some(_) => None,
-            None => {
-                let doubtful = if is_modern {
-                    era::looks_legacy(error)
-                } else {
-                    era::looks_modern(error)
-                };
-                if !doubtful || self.detected {
-                    return None;
-                }
+        let meaning = if is_modern {
+            refusal::of_modern(error)
+        } else {
+            refusal::of_legacy(error)
+        };
+        let other = match meaning {
+            Meaning::OtherEra if is_modern => Some(Era::LEGACY),
+            Meaning::OtherEra => Some(Era::Modern),
+            Meaning::MayBeOtherEra if !self.detected => {
                 let stage = self.clock.stage;
                 let found = self.detect().await;
                 self.clock.enter(stage);
@@ -133,6 +131,7 @@ impl Client<'_> {
                     .ok()
                     .filter(|found| (*found == Era::Modern) != is_modern)
             }
+            _ => None,
         }?;
         self.remember(other);
         Some(other)
@@ -186,7 +185,7 @@ impl Client<'_> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         let sessions = &self.pool.sessions;
         let opening = sessions.open(self.server.clone(), offered, left + GRACE);
-        let refusal = match opening.await {
+        let error = match opening.await {
             Ok((opened, result)) => {
                 self.session = opened.map_or(Session::None, Session::Opened);
                 self.era = self
@@ -197,15 +196,15 @@ impl Client<'_> {
             }
             Err(error) => error,
         };
-        if !era::may_be_http_sse(&refusal) {
-            return Err(refusal);
+        if refusal::of_initialize(&error) != Meaning::MayBeHttpSse {
+            return Err(error);
         }
         match self.initialize_over_http_sse().await {
             Ok(Some(result)) => {
                 self.era = Some(Era::HttpSse);
                 Ok(result)
             }
-            Ok(None) | Err(_) => Err(refusal),
+            Ok(None) | Err(_) => Err(error),
         }
     }
 

@@ -13,10 +13,11 @@ use crate::mcp::client::session_guard::Session;
 use crate::mcp::client::tools;
 use crate::mcp::client::tools::ToolResult;
 use crate::mcp::http::transport::pause_before;
-use crate::mcp::protocol::codes;
 use crate::mcp::protocol::era::Era;
 use crate::mcp::protocol::error::{Error, Executed, Failure, Stage};
 use crate::mcp::protocol::lists::{Freshness, Listing};
+use crate::mcp::protocol::refusal;
+use crate::mcp::protocol::refusal::Meaning;
 use crate::mcp::stream::notifications::Watch;
 use crate::mcp::tools::Tools;
 
@@ -81,7 +82,7 @@ impl Client<'_> {
             return Ok(tools);
         }
         match self.ask_for_tools().await {
-            Err(failure) if failure.error.rpc_code() == Some(codes::METHOD_NOT_FOUND) => {
+            Err(failure) if refusal::of_request(&failure.error) == Meaning::NotSupported => {
                 Ok(self.server.state.tools.put(Tools::unlistable()))
             }
             outcome => outcome,
@@ -93,7 +94,7 @@ impl Client<'_> {
         Failure {
             error: Error::ToolNotFound {
                 did_you_mean: tools::close_names(tools, name).await,
-                said: None,
+                refusal: None,
             },
             stage: Stage::Preparing,
             executed: Executed::No,

@@ -7,12 +7,13 @@ use bytes::Bytes;
 
 use crate::mcp::client::operation::Operation;
 use crate::mcp::client::pool::Client;
-use crate::mcp::protocol::codes;
 use crate::mcp::protocol::era::Era;
-use crate::mcp::protocol::error::{Cap, Error, Stage};
+use crate::mcp::protocol::error::{Cap, Error, Refusal, Stage};
 use crate::mcp::protocol::lists;
 use crate::mcp::protocol::lists::{Freshness, Listing};
 use crate::mcp::protocol::message::Marks;
+use crate::mcp::protocol::refusal;
+use crate::mcp::protocol::refusal::Meaning;
 use crate::mcp::protocol::tool::Tool;
 use crate::mcp::tools::Tools;
 use crate::offload;
@@ -37,7 +38,7 @@ impl Client<'_> {
         name: &str,
         outcome: Result<Bytes, Error>,
     ) -> Result<ToolResult, Error> {
-        let said = match &outcome {
+        let may_be_unknown = match &outcome {
             Ok(bytes) => {
                 let marks = Marks::of(bytes);
                 if self.era == Some(Era::Modern) {
@@ -48,21 +49,14 @@ impl Client<'_> {
                     let bytes = bytes.clone();
                     return Ok(ToolResult { bytes, is_error });
                 }
-                None
+                true
             }
-            Err(Error::Rpc { status, error })
-                if matches!(error.code, codes::INVALID_PARAMS | codes::METHOD_NOT_FOUND) =>
-            {
-                Some((*status, error.clone()))
-            }
-            Err(_) => None,
+            Err(error) => refusal::of_name(error, "tools/call") == Meaning::MayBeUnknownName,
         };
-        if (outcome.is_ok() || said.is_some())
-            && let Some(tools) = self.list_without(name).await
-        {
+        if may_be_unknown && let Some(tools) = self.list_without(name).await {
             return Err(Error::ToolNotFound {
                 did_you_mean: close_names(tools, name).await,
-                said,
+                refusal: outcome.err().map(Refusal::of),
             });
         }
         outcome.map(|bytes| ToolResult {
@@ -74,7 +68,7 @@ impl Client<'_> {
     /// Whether a tool whose answer got lost may be called once more: where that is configured, and the tool's own annotations
     /// say that running it twice does no harm.
     pub(crate) async fn may_call_again(&mut self, name: &str, error: &Error) -> bool {
-        if !self.server.retry_idempotent || !error.is_passing() {
+        if !self.server.retry_idempotent || !error.is_transient() {
             return false;
         }
         self.cancel();
@@ -113,7 +107,7 @@ impl Client<'_> {
     pub(crate) async fn fetch_tools(&mut self) -> Result<Arc<Tools>, Error> {
         self.clock.enter(Stage::Preparing);
         let first = match self.list_page(Listing::Tools, None).await {
-            Err(Error::Rpc { error, .. }) if error.code == codes::METHOD_NOT_FOUND => {
+            Err(error) if refusal::of_request(&error) == Meaning::NotSupported => {
                 return Ok(self.server.state.tools.put(Tools::unlistable()));
             }
             outcome => outcome?,
@@ -206,7 +200,7 @@ impl Client<'_> {
             Some(definition) => Ok((definition, tools.freshness())),
             None => Err(Error::ToolNotFound {
                 did_you_mean: close_names(tools, name).await,
-                said: None,
+                refusal: None,
             }),
         }
     }

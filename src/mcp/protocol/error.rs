@@ -9,7 +9,6 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use crate::mcp::limits::NoRoom;
-use crate::mcp::protocol::codes;
 use crate::mcp::protocol::message::{NotAMessage, RpcError};
 
 /// Why there is no result.
@@ -100,22 +99,22 @@ pub enum Error {
     ToolNotFound {
         /// Names in the list that are close to the one asked for.
         did_you_mean: Vec<String>,
-        /// What the server said, when it was asked to run the tool.
-        said: Option<(StatusCode, RpcError)>,
+        /// How the server refused to run the tool, if it was asked to.
+        refusal: Option<Refusal>,
     },
     /// The server's own list does not have the prompt.
     #[error("the server has no such prompt")]
     PromptNotFound {
         /// Names in the list that are close to the one asked for.
         did_you_mean: Vec<String>,
-        /// What the server said.
-        said: (StatusCode, RpcError),
+        /// How the server refused.
+        refusal: Refusal,
     },
     /// The server does not have the resource.
     #[error("the server has no such resource")]
     ResourceNotFound {
-        /// What the server said.
-        said: (StatusCode, RpcError),
+        /// How the server refused.
+        refusal: Refusal,
     },
     /// A fault of ours.
     #[error("internal error: {0}")]
@@ -197,112 +196,19 @@ pub struct Failure {
 
 // === impl Error ===
 
-/// The request was refused as such (JSON-RPC 2.0, section 5.1).
-const REFUSED_AS_REQUEST: [i64; 4] = [
-    codes::PARSE_ERROR,
-    codes::INVALID_REQUEST,
-    codes::METHOD_NOT_FOUND,
-    codes::INVALID_PARAMS,
-];
-
 impl Error {
-    /// Whether the operation may have been carried out, given that it was sent.
-    pub fn executed(&self) -> Executed {
+    /// Status and JSON-RPC error that the server replied with, as far as there are any.
+    pub fn reply(&self) -> Option<(StatusCode, Option<&RpcError>)> {
         match self {
-            Self::Unreachable(_)
-            | Self::Unauthorized { .. }
-            | Self::Forbidden { .. }
-            | Self::SessionRequired(_)
-            | Self::SessionExpired(_)
-            | Self::ToolNotFound { .. }
-            | Self::PromptNotFound { .. }
-            | Self::ResourceNotFound { .. }
-            | Self::Overloaded
-            | Self::NoDescriptors
-            | Self::NoRoom { sent: false }
-            | Self::InputRequired(_) => Executed::No,
-            // 429 says so itself.
-            Self::Busy { status, .. } if *status == StatusCode::TOO_MANY_REQUESTS => Executed::No,
-            // These ask for the same request elsewhere; any other may be the answer to one that was carried out.
-            Self::Redirect(status) if matches!(status.as_u16(), 307 | 308) => Executed::No,
-            Self::Rpc { status, error } => executed_before(*status, error),
-            Self::Lost(_)
-            | Self::Deadline
-            | Self::ContentType
-            | Self::Unframed
-            | Self::TooLarge(_)
-            | Self::NoRoom { sent: true }
-            | Self::NoAnswer
-            | Self::Malformed(_)
-            | Self::Busy { .. }
-            | Self::Status(_)
-            | Self::Redirect(_)
-            | Self::Internal(_) => Executed::Unknown,
-        }
-    }
-
-    /// A request that cannot be written: a fault of ours, for what callers give is checked before.
-    pub fn unwritable(error: &serde_json::Error) -> Self {
-        Self::Internal(format!("a request could not be written: {error}"))
-    }
-
-    /// Whether the server may still be at work on the request that came to this: it was sent, and no final answer came.
-    pub fn leaves_it_running(&self) -> bool {
-        matches!(
-            self,
-            Self::Lost(_)
-                | Self::NoAnswer
-                | Self::TooLarge(_)
-                | Self::NoRoom { sent: true }
-                | Self::Malformed(_)
-                | Self::ContentType
-                | Self::Unframed
-                | Self::Deadline
-        )
-    }
-
-    /// What the server said, if it was taken for a word about a session.
-    #[must_use]
-    pub fn not_of_sessions(self) -> Self {
-        match self {
-            Self::SessionRequired(Some(Refusal { status, error }))
-            | Self::SessionExpired(Refusal { status, error }) => match error {
-                Some(error) => Self::Rpc { status, error },
-                None => Self::Status(status),
-            },
-            other => other,
-        }
-    }
-
-    /// Whether the answer got lost on the way, so that the same request may fare better.
-    pub fn is_passing(&self) -> bool {
-        match self {
-            Self::Lost(_) | Self::NoAnswer => true,
-            Self::Busy { status, .. } | Self::Status(status) => {
-                matches!(status.as_u16(), 502..=504)
-            }
-            _ => false,
-        }
-    }
-
-    /// The server's own words: the HTTP status it answered with, and its JSON-RPC error.
-    pub fn said(&self) -> Option<(StatusCode, Option<&RpcError>)> {
-        match self {
-            Self::Rpc { status, error }
+            Self::Rpc { status, error } => Some((*status, Some(error))),
+            Self::SessionRequired(Some(refusal))
+            | Self::SessionExpired(refusal)
             | Self::ToolNotFound {
-                said: Some((status, error)),
+                refusal: Some(refusal),
                 ..
             }
-            | Self::PromptNotFound {
-                said: (status, error),
-                ..
-            }
-            | Self::ResourceNotFound {
-                said: (status, error),
-            } => Some((*status, Some(error))),
-            Self::SessionRequired(Some(refusal)) | Self::SessionExpired(refusal) => {
-                Some((refusal.status, refusal.error.as_ref()))
-            }
+            | Self::PromptNotFound { refusal, .. }
+            | Self::ResourceNotFound { refusal } => Some((refusal.status, refusal.error.as_ref())),
             Self::Unauthorized { .. } => Some((StatusCode::UNAUTHORIZED, None)),
             Self::Forbidden { .. } => Some((StatusCode::FORBIDDEN, None)),
             Self::Busy { status, .. } | Self::Status(status) | Self::Redirect(status) => {
@@ -312,37 +218,9 @@ impl Error {
         }
     }
 
-    /// The JSON-RPC error code, if the server gave one.
-    pub fn rpc_code(&self) -> Option<i64> {
-        match self {
-            Self::Rpc { error, .. } => Some(error.code),
-            _ => None,
-        }
-    }
-}
-
-/// Whether a request was carried out that was answered with this error, as far as its code says so.
-fn executed_before(status: StatusCode, error: &RpcError) -> Executed {
-    let is_refused = REFUSED_AS_REQUEST.contains(&error.code);
-    if error.is_refusal_at(status) || (is_refused && !error.is_doubtful) {
-        return Executed::No;
-    }
-    let says_nothing = is_refused
-        || codes::MODERN.contains(&error.code)
-        || error.code == codes::CANCELLED
-        || !status.is_success();
-    if says_nothing {
-        Executed::Unknown
-    } else {
-        Executed::Yes
-    }
-}
-
-impl RpcError {
-    /// Whether it is one of those by which a modern server refuses a request before it looks at what is asked (2026-07-28):
-    /// with status 400, and therefore on no stream. Such a server may not have read whose request it is.
-    pub fn is_refusal_at(&self, status: StatusCode) -> bool {
-        status == StatusCode::BAD_REQUEST && codes::MODERN.contains(&self.code)
+    /// A request that cannot be written: a fault of ours, for what callers give is checked before.
+    pub fn unwritable(error: &serde_json::Error) -> Self {
+        Self::Internal(format!("a request could not be written: {error}"))
     }
 }
 
