@@ -18,8 +18,12 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::api::tool_docs::names::component_part;
-use crate::json::Members;
+use crate::json::{Members, text_of};
+use crate::schema::keywords;
+use crate::schema::keywords::Holds;
 
+/// How deep schemas may be nested whose references are moved.
+const DEPTH: usize = 400;
 /// Where components of schemas are.
 pub(crate) const SCHEMAS: &str = "#/components/schemas/";
 
@@ -119,13 +123,8 @@ pub(crate) fn embed<'a>(
         };
         return vec![(base.to_owned(), node)];
     }
-    let Some(definitions) = Definitions::of(&members, base) else {
-        return vec![(base.to_owned(), isolated(members, base))];
-    };
-    if !refers_by_pointers_alone(schema) {
-        return vec![(base.to_owned(), isolated(members, base))];
-    }
-    definitions.embed(members)
+    let components = Definitions::of(&members, base).and_then(|it| it.embed(&members));
+    components.unwrap_or_else(|| vec![(base.to_owned(), isolated(members, base))])
 }
 
 /// The `$id` at the root of a schema.
@@ -134,12 +133,22 @@ pub(crate) fn id_of(schema: &RawValue) -> Option<String> {
 }
 
 fn text(raw: Option<&RawValue>) -> Option<String> {
-    serde_json::from_str(raw?.get()).ok()
+    text_of(raw?).map(Cow::into_owned)
 }
 
 fn as_they_are(members: Members<'_>) -> impl Iterator<Item = (Cow<'_, str>, Node<'_>)> {
     let nodes = members.0.into_iter();
     nodes.map(|(name, value)| (name, Node::AsItIs(value)))
+}
+
+/// An object whose members are what `node` makes of each; `None` if it makes nothing of one.
+fn object<'a>(
+    members: &Members<'a>,
+    mut node: impl FnMut(&str, &'a RawValue) -> Option<Node<'a>>,
+) -> Option<Node<'a>> {
+    let members = members.0.iter();
+    let nodes = members.map(|(name, value)| Some((name.clone(), node(name, value)?)));
+    nodes.collect::<Option<_>>().map(Node::Object)
 }
 
 /// The `$id` that a schema without one gets, where it needs one.
@@ -166,62 +175,24 @@ fn distinguished<'a>(members: Members<'a>, id: &str, base: &str) -> Node<'a> {
     Node::Object(members.collect())
 }
 
-// === keywords (JSON Schema drafts 4 to 2020-12) ===
+// === references ===
 
-/// Keywords whose value is a schema, or in older drafts perhaps a list of them.
-const SCHEMA: &[&str] = &[
-    "additionalProperties",
-    "unevaluatedProperties",
-    "items",
-    "additionalItems",
-    "unevaluatedItems",
-    "contains",
-    "propertyNames",
-    "not",
-    "if",
-    "then",
-    "else",
-    "contentSchema",
-    "allOf",
-    "anyOf",
-    "oneOf",
-    "prefixItems",
-];
-/// Keywords whose value has schemas as its members.
-const SCHEMAS_BY_NAME: &[&str] = &[
-    "properties",
-    "patternProperties",
-    "$defs",
-    "definitions",
-    "dependentSchemas",
-    "dependencies",
-];
-/// Keywords that have a meaning within a resource only.
-const WITHIN_A_RESOURCE: &[&str] = &[
-    "$anchor",
-    "$dynamicAnchor",
-    "$dynamicRef",
-    "$recursiveRef",
-    "$recursiveAnchor",
-    // Draft 4.
-    "id",
-];
-
-/// Whether every reference in a schema to itself is a JSON pointer, and nothing but pointers depends on where it is.
-fn refers_by_pointers_alone(schema: &RawValue) -> bool {
-    every_schema(schema, &mut |members| {
-        let special = WITHIN_A_RESOURCE
-            .iter()
-            .filter_map(|keyword| members.get(keyword))
-            .any(|value| value.get().starts_with(['"', 't']));
-        let elsewhere = text(members.get("$ref")).is_some_and(|reference| {
-            reference
-                .strip_prefix('#')
-                .is_some_and(|pointer| !leads_to_a_schema(pointer))
-        });
-        // Its meaning depends on where the schema is.
-        let relative = text(members.get("$id")).is_some_and(|id| !id.contains(':'));
-        !special && !elsewhere && !relative
+/// Whether a schema means something else once it is in another place: by a keyword that is about the resource it is in, or by a
+/// reference that is no JSON pointer to a schema.
+fn depends_on_place(schema: &Members<'_>) -> bool {
+    schema.0.iter().any(|(name, value)| {
+        let said = text_of(value);
+        match keywords::named(name).map(|keyword| keyword.holds) {
+            Some(Holds::Identifier) if name == "$id" => said.is_some_and(|id| !id.contains(':')),
+            Some(Holds::Anchor | Holds::DynamicReference | Holds::Identifier) => {
+                value.get().starts_with(['"', 't'])
+            }
+            Some(Holds::Reference) => said.is_some_and(|reference| {
+                let pointer = reference.strip_prefix('#');
+                pointer.is_some_and(|pointer| !leads_to_a_schema(pointer))
+            }),
+            _ => false,
+        }
     })
 }
 
@@ -236,49 +207,16 @@ fn leads_to_a_schema(pointer: &str) -> bool {
     };
     let mut tokens = tokens.split('/').map(unescaped).peekable();
     while let Some(keyword) = tokens.next() {
-        if SCHEMAS_BY_NAME.contains(&keyword.as_str()) {
+        match keywords::named(&keyword).map(|keyword| keyword.holds) {
             // All of them, or one.
-            tokens.next();
-        } else if SCHEMA.contains(&keyword.as_str()) {
-            let is_index = |token: &String| token.bytes().all(|byte| byte.is_ascii_digit());
-            tokens.next_if(is_index);
-        } else {
-            return false;
-        }
+            Some(Holds::SchemasByName) => tokens.next(),
+            Some(Holds::Schemas) => {
+                tokens.next_if(|token| token.bytes().all(|byte| byte.is_ascii_digit()))
+            }
+            _ => return false,
+        };
     }
     true
-}
-
-/// Whether something holds for a schema and all schemas in it, but those within resources of their own.
-fn every_schema(schema: &RawValue, holds: &mut impl FnMut(&Members<'_>) -> bool) -> bool {
-    if schema.get().starts_with('[') {
-        let items: Vec<&RawValue> = serde_json::from_str(schema.get()).unwrap_or_default();
-        return items.into_iter().all(|item| every_schema(item, holds));
-    }
-    let Ok(members) = Members::of(schema.get()) else {
-        return true;
-    };
-    if !holds(&members) {
-        return false;
-    }
-    // What is in a resource of its own is not about this one.
-    if members.get("$id").is_some() {
-        return true;
-    }
-    members.0.iter().all(|(keyword, value)| {
-        if SCHEMA.contains(&keyword.as_ref()) {
-            return every_schema(value, holds);
-        }
-        if SCHEMAS_BY_NAME.contains(&keyword.as_ref())
-            && let Ok(named) = Members::of(value.get())
-        {
-            return named
-                .0
-                .iter()
-                .all(|(_, schema)| every_schema(schema, holds));
-        }
-        true
-    })
 }
 
 // === pointers and definitions ===
@@ -292,6 +230,7 @@ struct Definitions {
     places: HashMap<(&'static str, String), String>,
 }
 
+/// Keywords for definitions, and where a schema notes what became of them.
 const KEYWORDS: [(&str, &str); 2] = [
     ("$defs", "x-mcp-defs"),
     ("definitions", "x-mcp-definitions"),
@@ -340,15 +279,17 @@ impl Definitions {
         Some(definitions)
     }
 
-    /// The schema and its definitions, each on its own.
-    fn embed<'a>(&self, root: Members<'a>) -> Vec<(String, Node<'a>)> {
+    /// The schema and its definitions, each on its own. `None` if something in it depends on its place.
+    fn embed<'a>(&self, root: &Members<'a>) -> Option<Vec<(String, Node<'a>)>> {
+        if depends_on_place(root) {
+            return None;
+        }
         let mut apart = Vec::new();
         let mut own = Vec::new();
-        for (keyword, value) in root.0 {
-            let known = KEYWORDS.iter().find(|(known, _)| *known == keyword);
+        for (keyword, value) in &root.0 {
+            let known = KEYWORDS.iter().find(|(known, _)| known == keyword);
             let Some((known, noted)) = known else {
-                let node = self.keyword(&keyword, value);
-                own.push((keyword, node));
+                own.push((keyword.clone(), self.keyword(keyword, value, DEPTH)?));
                 continue;
             };
             let mut places = Vec::new();
@@ -358,12 +299,13 @@ impl Definitions {
                 };
                 let reference = Node::Text(format!("{SCHEMAS}{place}"));
                 places.push((name, reference));
-                apart.push((place.clone(), self.declared(self.schema(schema))));
+                let definition = self.schema(schema, DEPTH)?;
+                apart.push((place.clone(), self.declared(definition)));
             }
             own.push(((*noted).into(), Node::Object(places)));
         }
         let whole = (self.base.clone(), Node::Object(own));
-        std::iter::once(whole).chain(apart).collect()
+        Some(std::iter::once(whole).chain(apart).collect())
     }
 
     /// A definition with the dialect of the schema it was in.
@@ -377,48 +319,35 @@ impl Definitions {
         }
     }
 
-    fn schema<'a>(&self, schema: &'a RawValue) -> Node<'a> {
+    /// A schema with its references moved. `None` if something in it depends on its place, or it is nested too deep to tell.
+    fn schema<'a>(&self, schema: &'a RawValue, depth: usize) -> Option<Node<'a>> {
+        let depth = depth.checked_sub(1)?;
         if schema.get().starts_with('[') {
             let items: Vec<&RawValue> = serde_json::from_str(schema.get()).unwrap_or_default();
-            return Node::Array(items.into_iter().map(|item| self.schema(item)).collect());
+            let nodes = items.into_iter().map(|item| self.schema(item, depth));
+            return nodes.collect::<Option<_>>().map(Node::Array);
         }
         match Members::of(schema.get()) {
+            Ok(members) if depends_on_place(&members) => None,
+            // What is in a resource of its own is not about this one.
             Ok(members) if members.get("$id").is_none() => {
-                let members = members.0.into_iter();
-                Node::Object(
-                    members
-                        .map(|(keyword, value)| {
-                            let node = self.keyword(&keyword, value);
-                            (keyword, node)
-                        })
-                        .collect(),
-                )
+                object(&members, |name, value| self.keyword(name, value, depth))
             }
-            _ => Node::AsItIs(schema),
+            _ => Some(Node::AsItIs(schema)),
         }
     }
 
-    fn keyword<'a>(&self, keyword: &str, value: &'a RawValue) -> Node<'a> {
-        if keyword == "$ref" {
-            return self.reference(value);
+    fn keyword<'a>(&self, name: &str, value: &'a RawValue, depth: usize) -> Option<Node<'a>> {
+        match keywords::named(name).map(|keyword| keyword.holds) {
+            Some(Holds::Reference) => Some(self.reference(value)),
+            Some(Holds::Schemas) => self.schema(value, depth),
+            Some(Holds::SchemasByName) => match Members::of(value.get()) {
+                Ok(named) => object(&named, |_, schema| self.schema(schema, depth)),
+                Err(_) => Some(Node::AsItIs(value)),
+            },
+            _ if name == "discriminator" => self.discriminator(value),
+            _ => Some(Node::AsItIs(value)),
         }
-        if keyword == "discriminator" {
-            return self.discriminator(value);
-        }
-        if SCHEMA.contains(&keyword) {
-            return self.schema(value);
-        }
-        if SCHEMAS_BY_NAME.contains(&keyword)
-            && let Ok(named) = Members::of(value.get())
-        {
-            let named = named.0.into_iter();
-            return Node::Object(
-                named
-                    .map(|(name, schema)| (name, self.schema(schema)))
-                    .collect(),
-            );
-        }
-        Node::AsItIs(value)
     }
 
     /// Where a reference to a part of the schema leads now.
@@ -443,25 +372,18 @@ impl Definitions {
     }
 
     /// OpenAPI's `discriminator`, which pydantic writes: its mapping holds references.
-    fn discriminator<'a>(&self, value: &'a RawValue) -> Node<'a> {
+    fn discriminator<'a>(&self, value: &'a RawValue) -> Option<Node<'a>> {
         let Ok(members) = Members::of(value.get()) else {
-            return Node::AsItIs(value);
+            return Some(Node::AsItIs(value));
         };
-        let members = members.0.into_iter().map(|(name, member)| {
-            let mapping = (name == "mapping")
-                .then(|| Members::of(member.get()).ok())
-                .flatten();
-            let node = mapping.map_or(Node::AsItIs(member), |mapping| {
-                let named = mapping.0.into_iter();
-                Node::Object(named.map(|(name, to)| (name, self.reference(to))).collect())
-            });
-            (name, node)
-        });
-        Node::Object(members.collect())
+        object(&members, |name, member| match Members::of(member.get()) {
+            Ok(mapping) if name == "mapping" => object(&mapping, |_, to| Some(self.reference(to))),
+            _ => Some(Node::AsItIs(member)),
+        })
     }
 
     fn reference<'a>(&self, value: &'a RawValue) -> Node<'a> {
-        let moved = text(Some(value)).and_then(|reference| self.moved(&reference));
+        let moved = text_of(value).and_then(|reference| self.moved(&reference));
         moved.map_or(Node::AsItIs(value), Node::Text)
     }
 }

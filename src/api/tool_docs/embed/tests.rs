@@ -179,6 +179,18 @@ fn anchors_make_a_schema_a_resource_of_its_own() {
 }
 
 #[test]
+fn what_is_nested_too_deep_stays_as_it_is() {
+    let nested = |levels| format!("{}true{}", r#"{"not":"#.repeat(levels), "}".repeat(levels));
+    for (levels, moved) in [(DEPTH, true), (DEPTH + 2, false)] {
+        let schema = format!(r##"{{"not":{},"$ref":"#"}}"##, nested(levels - 2));
+        let raw: &RawValue = serde_json::from_str(&schema).unwrap();
+        let components = serde_json::to_string(&embed(raw, "b", &HashSet::new())[0].1).unwrap();
+        assert_eq!(components.contains(SCHEMAS), moved);
+        assert_eq!(components.contains(&own_id("b")), !moved);
+    }
+}
+
+#[test]
 fn an_id_is_kept_and_told_apart_where_two_schemas_have_it() {
     let schema = r##"{"$id":"https://example.com/s","$defs":{"X":{}},"$ref":"#/$defs/X"}"##;
     let raw: &RawValue = serde_json::from_str(schema).unwrap();
