@@ -17,6 +17,9 @@ pub struct ConfigError {
     pub fix: String,
 }
 
+/// What is wrong with a value, and the fix; the path is known to the caller.
+pub(crate) type Fault = (&'static str, &'static str);
+
 /// All configuration errors, in the order in which they were found. Shown one per line: `path: what; fix`.
 #[derive(Debug, Default)]
 pub struct ConfigErrors(Vec<ConfigError>);

@@ -4,13 +4,13 @@
 
 use std::fmt;
 
+use ring::digest::{SHA256, digest};
 use serde::Deserialize;
 use serde_json::Value;
 use subtle::{Choice, ConstantTimeEq};
 
 use crate::config::errors::ConfigErrors;
 use crate::config::expand::{Environment, Piece, expand, pieces};
-use crate::config::servers::sha256;
 
 /// The API keys that clients may present, as SHA-256 digests.
 #[derive(Clone, Default, Deserialize)]
@@ -67,12 +67,18 @@ pub(crate) fn key_digest(
     if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         errors.add(
             path,
-            "this variable holds no key a caller could send",
+            "this variable holds no key that a client could send",
             "use visible ASCII; a variable read from a file often ends in a line break",
         );
         return no_key;
     }
     sha256(key.as_bytes())
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut sum = [0; 32];
+    sum.copy_from_slice(digest(&SHA256, bytes).as_ref());
+    sum
 }
 
 fn from_hex(text: &str) -> Option<[u8; 32]> {

@@ -1,18 +1,17 @@
-//! Which MCP servers there are. How they are read from `mcp.servers.json` is in `servers/read.rs`.
-//!
-//! Nothing here speaks to a server, and nothing here knows HTTP beyond names, values and URLs.
+//! The configured MCP servers. `servers/read.rs` reads them from `mcp.servers.json`; what is known of a running server is in `mcp`.
 
+mod headers;
 pub(crate) mod read;
+mod url;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use crate::config::redact::redact_url;
+use crate::config::servers::url::host_header;
 use awc::http::{
     Uri,
     header::{HeaderName, HeaderValue},
 };
-use ring::digest::{SHA256, digest};
-
-use crate::config::redact::redact_url;
 
 /// The configured servers, in file order.
 #[derive(Debug, Default, Clone)]
@@ -39,7 +38,7 @@ impl Servers {
         self.0.is_empty()
     }
 
-    /// Adds a server at the end. One whose name is taken is left out, and the answer is `false`.
+    /// Adds a server at the end. One whose name is taken is left out, and `false` is returned.
     pub fn push(&mut self, server: Server) -> bool {
         let is_new = self.get(&server.name).is_none();
         if is_new {
@@ -53,29 +52,29 @@ impl Servers {
 pub struct Server {
     /// The key in `mcpServers`.
     pub name: String,
-    /// How messages travel.
+    /// The transport of MCP messages.
     pub transport: Transport,
-    /// Where it is, variables filled in: never to be shown.
+    /// Its URL, variables expanded: never shown.
     pub url: Uri,
-    /// The value of `Host`, made once.
+    /// The value of `Host`, for every request.
     pub host: HeaderValue,
-    /// The URL as it may be shown; its origin only where that is configured.
+    /// The URL as it may be shown: redacted, and cut to its origin where that is configured.
     pub shown_url: String,
-    /// Sent with every request, variables filled in: never to be shown.
+    /// Headers of every request, variables expanded: never shown.
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// Which protocol era it speaks, if that is known beforehand.
+    /// The configured protocol era.
     pub protocol: Protocol,
     /// The deadline of one call, if this server has its own.
     pub timeout: Option<Duration>,
     /// What a result with `isError` becomes.
     pub tool_errors: ToolErrors,
-    /// Whether arguments are held against a tool's schema before they are sent.
+    /// Whether arguments are validated by the tool's schema before they are sent.
     pub argument_checks: ArgumentChecks,
-    /// Calls in flight at the same time.
+    /// The concurrency limit: calls in flight.
     pub in_flight: usize,
-    /// More attempts where it is certain that nothing has run.
+    /// Retries of a call that certainly has not run.
     pub retries: u32,
-    /// Whether tools that may run twice are called again after a lost answer.
+    /// Whether idempotent tools are called again after a lost reply.
     pub retry_idempotent: bool,
     /// Whether a session's own stream is opened beside a call.
     pub listen: Listen,
@@ -104,16 +103,6 @@ impl Server {
     }
 }
 
-/// The value of `Host` for requests to `url`: its host, and its port where that is not the scheme's own.
-fn host_header(url: &Uri) -> HeaderValue {
-    let host = url.host().unwrap_or_default();
-    let written = match (url.port_u16(), url.scheme_str()) {
-        (None, _) | (Some(80), Some("http")) | (Some(443), Some("https")) => host.to_owned(),
-        (Some(port), _) => format!("{host}:{port}"),
-    };
-    HeaderValue::try_from(written).unwrap_or(HeaderValue::from_static(""))
-}
-
 impl fmt::Debug for Server {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let header_names: Vec<_> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
@@ -134,7 +123,7 @@ impl fmt::Debug for Server {
     }
 }
 
-/// How messages travel to a server and back.
+/// The transport of MCP messages to a server and back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
     /// Streamable HTTP, 2025-03-26 and later.
@@ -156,7 +145,7 @@ impl Transport {
 /// Which protocol a server speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
-    /// To be found out.
+    /// Negotiated.
     Auto,
     /// 2026-07-28: no sessions.
     Modern,
@@ -173,53 +162,20 @@ pub enum ToolErrors {
     Status,
 }
 
-/// Whether arguments are held against the schema which a tool's own server lists for it, before they are sent.
+/// Whether arguments are validated by the schema that the server lists for the tool, before they are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ArgumentChecks {
     /// No: the server decides.
     Off,
-    /// Yes: what does not fit is not sent.
+    /// Yes: invalid arguments are not sent.
     On,
 }
 
-/// Whether the stream of a session that belongs to no request is opened beside a call, for what the server asks there.
+/// Whether the stream of a session that belongs to no request (GET) is opened during a call, for what the server asks on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listen {
     /// Where the server has one.
     Auto,
     /// Never.
     Never,
-}
-
-pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut sum = [0; 32];
-    sum.copy_from_slice(digest(&SHA256, bytes).as_ref());
-    sum
-}
-
-/// Whether only the MCP client may set this header (the name in lower case).
-pub fn is_client_header(name: &str) -> bool {
-    const OWN: [&str; 20] = [
-        "accept",
-        "accept-encoding",
-        "connection",
-        "content-encoding",
-        "content-length",
-        "content-type",
-        "expect",
-        "host",
-        "keep-alive",
-        "last-event-id",
-        "mcp-method",
-        "mcp-name",
-        "mcp-protocol-version",
-        "mcp-session-id",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    ];
-    OWN.contains(&name) || name.starts_with("mcp-param-")
 }

@@ -158,25 +158,37 @@ fn each_error_is_named_with_its_path() {
             with("url", json!("https://${NONE}/")),
             "s.url: the environment variable NONE",
         ),
-        (with("URL", json!("")), "s.URL: no such key"),
+        (with("URL", json!("")), "s.URL: unknown key"),
         (
             with("command", json!("npx")),
             "not supported; run it behind",
         ),
-        (with("type", json!("stdio")), "s.type: not a word"),
-        (with("type", json!(null)), "s.type: not a word"),
+        (with("type", json!("stdio")), "s.type: unknown type"),
+        (with("type", json!(null)), "s.type: unknown type"),
         (
             with("protocol", json!("2024-11-05")),
-            "s.protocol: not a word",
+            "s.protocol: unknown protocol",
         ),
-        (with("toolErrors", json!(true)), "s.toolErrors: not a word"),
-        (with("timeoutMs", json!(0)), "s.timeoutMs: not a number"),
+        (
+            with("toolErrors", json!(true)),
+            "s.toolErrors: unknown toolErrors",
+        ),
+        (
+            with("timeoutMs", json!(0)),
+            "s.timeoutMs: not a whole number",
+        ),
         (
             with("timeoutMs", json!(3_600_001)),
-            "s.timeoutMs: not a number",
+            "s.timeoutMs: not a whole number",
         ),
-        (with("timeoutMs", json!(1.5)), "s.timeoutMs: not a number"),
-        (with("timeoutMs", json!("1")), "s.timeoutMs: not a number"),
+        (
+            with("timeoutMs", json!(1.5)),
+            "s.timeoutMs: not a whole number",
+        ),
+        (
+            with("timeoutMs", json!("1")),
+            "s.timeoutMs: not a whole number",
+        ),
         (
             with("hideUrl", json!("true")),
             "s.hideUrl: expected a boolean",
