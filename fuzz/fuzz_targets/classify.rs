@@ -8,10 +8,12 @@ use awc::http::StatusCode;
 use awc::http::header::HeaderValue;
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use mcp_rest::mcp::protocol::era;
+use mcp_rest::mcp::protocol::era::Discovered;
 use mcp_rest::mcp::protocol::error::{Error, Executed};
-use mcp_rest::mcp::protocol::message::{Lone, Marks, find_lone_answer};
+use mcp_rest::mcp::protocol::message::{BodyReply, ResultFlags, reply_in_body};
 use mcp_rest::mcp::protocol::outcome::Head;
+use mcp_rest::mcp::protocol::refusal;
+use mcp_rest::mcp::protocol::refusal::Meaning;
 
 const STATUSES: [u16; 24] = [
     200, 201, 202, 204, 206, 400, 401, 403, 404, 405, 406, 409, 410, 413, 415, 418, 422, 429, 451,
@@ -32,34 +34,36 @@ fuzz_target!(|input: &[u8]| {
     }
 
     let body = Bytes::copy_from_slice(body);
-    let answer = match find_lone_answer(&body, &"1".into()) {
-        Ok(Lone::Answer(answer)) => Some(answer),
-        Ok(Lone::OfAnother | Lone::Nothing) => None,
+    let answer = match reply_in_body(&body, &"1".into()) {
+        Ok(BodyReply::Reply(answer)) => Some(answer),
+        Ok(BodyReply::OfAnother | BodyReply::Nothing) => None,
         Err(_) => return,
     };
     match head.outcome(answer) {
         Ok(result) => {
             assert!(status.is_success());
             assert!(result.starts_with(b"{") && body.as_ptr_range().contains(&result.as_ptr()));
-            let marks = Marks::of(&result);
+            let marks = ResultFlags::of(&result);
             let _ = (marks.is_error(), marks.result_type());
-            let _ = era::judge_discovered(&result);
+            let _ = Discovered::of_result(&result);
         }
         Err(error) => check(&error, status, method),
     }
 });
 
 fn check(error: &Error, status: StatusCode, method: &str) {
+    let code = error.reply().and_then(|(_, rpc)| rpc).map(|rpc| rpc.code);
     // A success that is an error has run nothing only if its code says so.
     assert!(
-        !status.is_success() || error.rpc_code().is_some() || error.executed() != Executed::No,
+        !status.is_success() || code.is_some() || error.executed() != Executed::No,
         "{error:?}"
     );
     // A call that may have run is never sent once more for want of a session or of the right era.
-    let sent_again =
-        era::wants_session(error, method) || era::looks_legacy(error) || era::looks_modern(error);
+    let sent_again = refusal::without_session(error, method) == Meaning::SessionRequired
+        || refusal::of_modern(error) == Meaning::MayBeOtherEra
+        || refusal::of_legacy(error) == Meaning::MayBeOtherEra;
     assert!(
-        !sent_again || matches!(status.as_u16(), 400 | 404 | 422) || error.rpc_code() == Some(0),
+        !sent_again || matches!(status.as_u16(), 400 | 404 | 422) || code == Some(0),
         "{error:?}"
     );
     // Neither is one whose credential was refused or that came too often.
@@ -67,9 +71,9 @@ fn check(error: &Error, status: StatusCode, method: &str) {
         !sent_again || !matches!(status.as_u16(), 401 | 403 | 429),
         "{error:?}"
     );
-    let _ = era::lost_session(error, method);
-    let _ = era::may_be_http_sse(error);
-    let _ = era::judge_refused_discover(error);
-    let _ = era::supported_versions(error).map(|named| named.modern || named.legacy);
+    let _ = refusal::in_session(error, method);
+    let _ = refusal::of_initialize(error);
+    let _ = refusal::of_discover(error);
+    let _ = refusal::of_name(error, method);
     assert!(!error.to_string().is_empty());
 }

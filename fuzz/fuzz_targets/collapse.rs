@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 use mcp_rest::mcp::limits::Budget;
 use mcp_rest::mcp::stream::collapse::{Collapse, Step};
 use mcp_rest::mcp::protocol::error::Error;
-use mcp_rest::mcp::protocol::message::Answer;
+use mcp_rest::mcp::protocol::message::Reply;
 use mcp_rest::config::settings::Limits;
 
 fuzz_target!(|input: &[u8]| {
@@ -46,8 +46,8 @@ fn steps<'a>(limits: Limits, pieces: impl Iterator<Item = &'a [u8]>) -> Result<V
         collapse.push(Bytes::copy_from_slice(piece))?;
         while let Some(step) = collapse.next_step()? {
             found.push(format!("{step:?}"));
-            if let Step::Answer(answer) = step {
-                if let Answer::Result(result) = answer {
+            if let Step::Reply(answer) = step {
+                if let Reply::Result(result) = answer {
                     assert!(result.len() <= limits.event_bytes);
                 }
                 return Ok(found);

@@ -206,7 +206,7 @@ impl Error {
     /// Whether the same request may succeed later: the cause may pass, and nothing ran, or running it twice does no harm.
     pub(crate) fn is_retryable(&self) -> bool {
         let may_pass = match self.cause() {
-            Some(Cause::Lost(_) | Cause::NoAnswer) => true,
+            Some(Cause::Lost(_) | Cause::NoReply) => true,
             Some(Cause::Status(status)) => status.is_server_error(),
             _ => self.code().may_pass(),
         };
@@ -302,7 +302,7 @@ fn code_of(cause: &Cause) -> Code {
         | Cause::ContentType
         | Cause::Unframed
         | Cause::TooLarge(_)
-        | Cause::NoAnswer
+        | Cause::NoReply
         | Cause::Malformed(_) => Code::UpstreamInvalidResponse,
         Cause::Unauthorized { .. } => Code::Unauthorized,
         Cause::Forbidden { .. } => Code::Forbidden,

@@ -131,7 +131,7 @@ fn upstream(cause: &Cause, task: Task, about: About<'_>) -> String {
             "responded with neither 'Content-Length' nor chunks, so that the end of the body is unknown"
         }
         Cause::TooLarge(cap) => return format!("Server '{server}' exceeded the limit on {cap}"),
-        Cause::NoAnswer => "ended its response without a reply to the request",
+        Cause::NoReply => "ended its response without a reply to the request",
         Cause::Malformed(_) => "sent a response that violates the protocol",
         Cause::InputRequired(_) => {
             let route = if task == Task::CallTool {

@@ -16,11 +16,11 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, select_biased};
 
 use crate::config::servers::Server;
-use crate::mcp::http::transport::{Body, Events, Post, Reply, Transport};
+use crate::mcp::http::transport::{Body, Events, Post, Response, Transport};
 use crate::mcp::protocol::error::Error;
 use crate::mcp::protocol::header;
 use crate::mcp::protocol::id::Id;
-use crate::mcp::protocol::message::{Answer, Notification, ServerRequest};
+use crate::mcp::protocol::message::{Notification, Reply, ServerRequest};
 use crate::mcp::protocol::outcome::Head;
 use crate::mcp::stream::collapse::Step;
 use crate::mcp::stream::notifications::Watch;
@@ -82,7 +82,7 @@ impl Conversation<'_> {
 
     /// Attends the stream of the session for as long as this is awaited: servers end it now and then, and allow only one.
     /// A server that answers a request there is taken at its word.
-    async fn keep_listening(&self, mut stream: Option<Box<Events>>, id: &Id) -> Answer {
+    async fn keep_listening(&self, mut stream: Option<Box<Events>>, id: &Id) -> Reply {
         loop {
             if let Some(events) = stream.take()
                 && let Ok(Some(answer)) = self.follow(events, id).await
@@ -106,7 +106,7 @@ impl Conversation<'_> {
     }
 
     async fn post_and_follow(&self, id: &Id, body: Bytes) -> Result<Bytes, Error> {
-        let Reply { head, body } = self.post(body, Some(id)).await?;
+        let Response { head, body } = self.post(body, Some(id)).await?;
         let answer = match body {
             Body::Read(answer) => answer,
             Body::Events(events) => self.follow(events, id).await?,
@@ -114,7 +114,7 @@ impl Conversation<'_> {
         head.outcome(answer)
     }
 
-    async fn post(&self, body: Bytes, id: Option<&Id>) -> Result<Reply, Error> {
+    async fn post(&self, body: Bytes, id: Option<&Id>) -> Result<Response, Error> {
         let post = Post {
             server: self.server,
             target: &self.target,
@@ -126,7 +126,7 @@ impl Conversation<'_> {
     }
 
     /// Reads a stream to the answer, and the streams on which it is resumed.
-    async fn follow(&self, mut events: Box<Events>, id: &Id) -> Result<Option<Answer>, Error> {
+    async fn follow(&self, mut events: Box<Events>, id: &Id) -> Result<Option<Reply>, Error> {
         if self.watch.is_some() {
             events.collapse.keep_notifications();
         }
@@ -150,10 +150,10 @@ impl Conversation<'_> {
     }
 
     /// Reads one stream to the answer or to its end, and answers what the server asks on it.
-    pub(crate) async fn attend(&self, events: &mut Events) -> Result<Option<Answer>, Error> {
+    pub(crate) async fn attend(&self, events: &mut Events) -> Result<Option<Reply>, Error> {
         loop {
             match events.next().await? {
-                Some(Step::Answer(answer)) => return Ok(Some(answer)),
+                Some(Step::Reply(answer)) => return Ok(Some(answer)),
                 Some(Step::Request(request)) => {
                     return Box::pin(self.attend_and_reply(events, &request)).await;
                 }
@@ -169,7 +169,7 @@ impl Conversation<'_> {
         &self,
         events: &mut Events,
         first: &ServerRequest,
-    ) -> Result<Option<Answer>, Error> {
+    ) -> Result<Option<Reply>, Error> {
         let mut replies = FuturesUnordered::new();
         replies.push(self.reply_to(first));
         loop {
@@ -178,7 +178,7 @@ impl Conversation<'_> {
                 step = pin!(events.next().fuse()) => step?,
             };
             match step {
-                Some(Step::Answer(answer)) => return Ok(Some(answer)),
+                Some(Step::Reply(answer)) => return Ok(Some(answer)),
                 Some(Step::Request(request)) => {
                     if replies.len() >= REPLIES {
                         replies.next().await;

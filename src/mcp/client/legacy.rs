@@ -189,7 +189,7 @@ impl<'a> Client<'a> {
             _ => conversation.request(&id, body, standalone).await,
         };
         let is_over = !outcome.as_ref().is_err_and(Error::leaves_it_running);
-        let is_broken = matches!(outcome, Err(Error::Lost(_) | Error::NoAnswer));
+        let is_broken = matches!(outcome, Err(Error::Lost(_) | Error::NoReply));
         if is_broken && matches!(self.session, Session::Channel(_)) {
             // The stream was the session, and its end is the end of all that ran in it.
             self.session = Session::None;

@@ -10,7 +10,6 @@ use crate::mcp::client::http_sse::Channel;
 use crate::mcp::client::operation::Operation;
 use crate::mcp::client::pool::Client;
 use crate::mcp::client::session_guard::Session;
-use crate::mcp::protocol::era;
 use crate::mcp::protocol::era::{Discovered, Era};
 use crate::mcp::protocol::error::{Error, Executed, Stage};
 use crate::mcp::protocol::id::Id;
@@ -87,7 +86,7 @@ impl Client<'_> {
         self.detected = true;
         let era = match (found, self.remembered()) {
             (Discovered::Modern, _) => Era::Modern,
-            (Discovered::NoMessages, _) => Era::Legacy {
+            (Discovered::NoPost, _) => Era::Legacy {
                 wants_session: Some(true),
             },
             // This does not ask for sessions.
@@ -101,7 +100,7 @@ impl Client<'_> {
     pub(crate) async fn discover(&mut self) -> Result<Discovered, Error> {
         match self.send_modern(&Operation::ping(), &[]).await {
             Ok(result) => {
-                let found = era::judge_discovered(&result);
+                let found = Discovered::of_result(&result);
                 self.discovered = (found == Discovered::Modern).then_some(result);
                 Ok(found)
             }
@@ -179,7 +178,7 @@ impl Client<'_> {
             }
             // It may have learnt more since.
             self.server.state.set_era(None);
-            return Err(Error::NoAnswer);
+            return Err(Error::NoReply);
         }
         let offered = self.offered();
         let left = self.deadline.saturating_duration_since(Instant::now());

@@ -40,7 +40,7 @@ impl Client<'_> {
                 }
             }
             client.era = Some(Era::Modern);
-            client.discovered.take().ok_or(Error::NoAnswer)
+            client.discovered.take().ok_or(Error::NoReply)
         })
         .await
     }

@@ -11,7 +11,7 @@ use crate::mcp::protocol::era::Era;
 use crate::mcp::protocol::error::{Cap, Error, Refusal, Stage};
 use crate::mcp::protocol::lists;
 use crate::mcp::protocol::lists::{Freshness, Listing};
-use crate::mcp::protocol::message::Marks;
+use crate::mcp::protocol::message::ResultFlags;
 use crate::mcp::protocol::refusal;
 use crate::mcp::protocol::refusal::Meaning;
 use crate::mcp::protocol::tool::Tool;
@@ -40,7 +40,7 @@ impl Client<'_> {
     ) -> Result<ToolResult, Error> {
         let may_be_unknown = match &outcome {
             Ok(bytes) => {
-                let marks = Marks::of(bytes);
+                let marks = ResultFlags::of(bytes);
                 if self.era == Some(Era::Modern) {
                     complete(bytes, &marks)?;
                 }
@@ -224,7 +224,7 @@ impl Client<'_> {
         let bytes = page.len();
         let budget = self.pool.transport.budget().clone();
         let look = move || {
-            complete(&page, &Marks::of(&page))?;
+            complete(&page, &ResultFlags::of(&page))?;
             match listing {
                 Listing::Tools => lists::without_unusable(page, &budget),
                 _ => Ok(page),
@@ -236,7 +236,7 @@ impl Client<'_> {
     /// A result that is one: a modern server may want input instead, or answer with something that nobody knows.
     pub(crate) fn completed(&self, result: Bytes) -> Result<Bytes, Error> {
         if self.era == Some(Era::Modern) {
-            complete(&result, &Marks::of(&result))?;
+            complete(&result, &ResultFlags::of(&result))?;
         }
         Ok(result)
     }
@@ -270,7 +270,7 @@ fn less(room: usize, bytes: usize) -> Result<usize, Error> {
 }
 
 /// A modern result must be `complete`; `input_required` is the caller's to answer, anything else is invalid.
-fn complete(result: &Bytes, marks: &Marks<'_>) -> Result<(), Error> {
+fn complete(result: &Bytes, marks: &ResultFlags<'_>) -> Result<(), Error> {
     match marks.result_type().as_ref() {
         "complete" => Ok(()),
         "input_required" => Err(Error::InputRequired(result.clone())),

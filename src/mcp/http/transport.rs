@@ -38,7 +38,7 @@ use crate::mcp::protocol::header;
 use crate::mcp::protocol::header::{ACCEPT_BOTH, SessionId};
 use crate::mcp::protocol::id::Id;
 use crate::mcp::protocol::message;
-use crate::mcp::protocol::message::{Answer, Lone};
+use crate::mcp::protocol::message::{BodyReply, Reply};
 use crate::mcp::protocol::outcome::Head;
 use crate::mcp::stream::collapse::{Collapse, Step};
 use crate::mcp::stream::notifications::Watch;
@@ -79,7 +79,7 @@ pub struct Post<'a> {
 }
 
 /// What came back.
-pub struct Reply {
+pub struct Response {
     /// Status and headers.
     pub head: Head,
     /// The rest.
@@ -89,7 +89,7 @@ pub struct Reply {
 /// What a reply holds beside its head.
 pub enum Body {
     /// A JSON-RPC answer, or nothing that could be read as one.
-    Read(Option<Answer>),
+    Read(Option<Reply>),
     /// An event stream, still to be read.
     Events(Box<Events>),
 }
@@ -134,7 +134,7 @@ impl Transport {
     }
 
     /// Sends a message and reads the reply to it, up to the first event of a stream.
-    pub async fn post(&self, post: Post<'_>) -> Result<Reply, Error> {
+    pub async fn post(&self, post: Post<'_>) -> Result<Response, Error> {
         let (response, connection) = self
             .send(&Request {
                 method: Method::POST,
@@ -151,7 +151,7 @@ impl Transport {
             drain_in_background(response);
             Body::Read(None)
         };
-        Ok(Reply { head, body })
+        Ok(Response { head, body })
     }
 
     /// GET of an event stream, on which the answer to `id` is looked for. `None` where the server answers with anything else,
@@ -320,12 +320,12 @@ impl Transport {
             return Ok(Body::Events(Box::new(events)));
         }
         let found = self.read_lone(&mut response, kind, id).await;
-        if matches!(found, Err(_) | Ok(Lone::OfAnother)) {
+        if matches!(found, Err(_) | Ok(BodyReply::OfAnother)) {
             connection.spoil();
         }
         Ok(Body::Read(match found? {
-            Lone::Answer(answer) => Some(answer),
-            Lone::OfAnother | Lone::Nothing => None,
+            BodyReply::Reply(answer) => Some(answer),
+            BodyReply::OfAnother | BodyReply::Nothing => None,
         }))
     }
 
@@ -334,33 +334,33 @@ impl Transport {
         response: &mut awc::ClientResponse<S>,
         kind: Kind,
         id: &Id,
-    ) -> Result<Lone, Error>
+    ) -> Result<BodyReply, Error>
     where
         S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
     {
         if !response.status().is_success() {
             // The status alone says enough; a body that cannot be read or is no JSON-RPC error adds nothing.
             let Ok(body) = read_body(response, ERROR_BODY, self.budget.share()).await else {
-                return Ok(Lone::Nothing);
+                return Ok(BodyReply::Nothing);
             };
-            let found = self.find_lone_answer(body, id).await;
-            return Ok(found.unwrap_or(Lone::Nothing));
+            let found = self.reply_in_body(body, id).await;
+            return Ok(found.unwrap_or(BodyReply::Nothing));
         }
         if kind == Kind::Other {
             return Err(Error::ContentType);
         }
         let cap = self.limits.response_bytes;
         let body = read_body(response, cap, self.budget.share()).await?;
-        self.find_lone_answer(body, id).await
+        self.reply_in_body(body, id).await
     }
 
-    async fn find_lone_answer(&self, body: Bytes, id: &Id) -> Result<Lone, Error> {
+    async fn reply_in_body(&self, body: Bytes, id: &Id) -> Result<BodyReply, Error> {
         let depth = self.limits.depth;
         if !offload::is_large(body.len()) {
-            return find_lone_answer(&body, id, depth);
+            return reply_in_body(&body, id, depth);
         }
         let id = id.clone();
-        let reading = offload::run(body.len(), move || find_lone_answer(&body, &id, depth));
+        let reading = offload::run(body.len(), move || reply_in_body(&body, &id, depth));
         let read = reading.await;
         read.unwrap_or_else(|| Err(Error::Internal("an answer could not be read".into())))
     }
@@ -389,11 +389,11 @@ fn send(request: awc::ClientRequest, body: &Bytes) -> awc::SendClientRequest {
 }
 
 /// The answer to `id` in a body that holds nothing else.
-fn find_lone_answer(body: &Bytes, id: &Id, depth: usize) -> Result<Lone, Error> {
+fn reply_in_body(body: &Bytes, id: &Id, depth: usize) -> Result<BodyReply, Error> {
     if json::nests_deeper_than(body, depth) {
         return Err(Error::TooLarge(Cap::Depth));
     }
-    Ok(message::find_lone_answer(body, id)?)
+    Ok(message::reply_in_body(body, id)?)
 }
 
 /// Between a tenth of a second and twice that before the second attempt, and twice as long before each that follows. The
@@ -405,9 +405,9 @@ pub fn pause_before(retry: u32) -> Duration {
         .mul_f64(1.0 + rand::random::<f64>())
 }
 
-// === impl Reply ===
+// === impl Response ===
 
-impl Reply {
+impl Response {
     /// The result. What else the server says until it is there is for who watches, if anybody does.
     pub async fn outcome(self, watch: Option<&Watch>) -> Result<Bytes, Error> {
         let answer = match self.body {
@@ -443,13 +443,13 @@ impl Events {
     }
 
     /// The answer, passing over everything that nobody watches for.
-    async fn answer(mut self: Box<Self>, watch: Option<&Watch>) -> Result<Option<Answer>, Error> {
+    async fn answer(mut self: Box<Self>, watch: Option<&Watch>) -> Result<Option<Reply>, Error> {
         if watch.is_some() {
             self.collapse.keep_notifications();
         }
         while let Some(step) = self.next().await? {
             match (step, watch) {
-                (Step::Answer(answer), _) => {
+                (Step::Reply(answer), _) => {
                     self.leave();
                     return Ok(Some(answer));
                 }

@@ -1,11 +1,11 @@
-//! Which era a server speaks: what tells it, and the memory of it.
+//! The era a server speaks.
 //!
-//! Modern servers (2026-07-28) take requests as they come; legacy ones (2025-03-26 to 2025-11-25) want a handshake,
-//! many of them a session. Finding out is `client`'s part; here is only what an answer says.
+//! Modern servers (2026-07-28) accept requests without preparation; legacy ones (2025-03-26 to 2025-11-25) want a handshake, many
+//! of them a session. How a client negotiates the era is `negotiation`; what a refusal says of it, `refusal`.
 
 use crate::mcp::protocol::versions;
 
-/// What is remembered of a server. Safe to lose, and corrected when it proves wrong.
+/// The era of one server. Cached: safe to lose, and corrected when it proves wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Era {
     /// 2026-07-28: no handshake, no session.
@@ -19,17 +19,17 @@ pub enum Era {
     HttpSse,
 }
 
-/// What the answer to `server/discover` says of the era.
+/// What the reply to `server/discover` says of the era.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Discovered {
     /// The server speaks 2026-07-28.
     Modern,
-    /// It wants to be asked once more: -32022 that names the very version that was sent.
+    /// It wants the request once more: -32022 that lists the very version that was sent.
     AskAgain,
-    /// It does not, or does not know the question.
+    /// It does not, or does not know the method.
     Legacy,
-    /// It takes no messages there: a handshake finds out whether it speaks HTTP+SSE.
-    NoMessages,
+    /// It accepts no POST: a handshake finds out whether it has the transport HTTP+SSE.
+    NoPost,
 }
 
 impl Era {
@@ -39,16 +39,18 @@ impl Era {
     };
 }
 
-/// What a `DiscoverResult` says: go-sdk in stateful mode answers one that leaves 2026-07-28 out.
-pub fn judge_discovered(result: &[u8]) -> Discovered {
-    #[derive(serde::Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct DiscoverResult {
-        supported_versions: Vec<String>,
-    }
-    let is_modern = |version: &String| version == versions::MODERN;
-    match serde_json::from_slice::<DiscoverResult>(result) {
-        Ok(found) if found.supported_versions.iter().any(is_modern) => Discovered::Modern,
-        _ => Discovered::Legacy,
+impl Discovered {
+    /// What a `DiscoverResult` says: that of go-sdk in stateful mode leaves 2026-07-28 out.
+    pub fn of_result(result: &[u8]) -> Self {
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct DiscoverResult {
+            supported_versions: Vec<String>,
+        }
+        let is_modern = |version: &String| version == versions::MODERN;
+        match serde_json::from_slice::<DiscoverResult>(result) {
+            Ok(found) if found.supported_versions.iter().any(is_modern) => Self::Modern,
+            _ => Self::Legacy,
+        }
     }
 }

@@ -87,7 +87,7 @@ pub enum Error {
     TooLarge(Cap),
     /// The answer ended without a reply to our id.
     #[error("the answer holds no reply to the request")]
-    NoAnswer,
+    NoReply,
     /// The answer is not what the protocol says.
     #[error("the answer is malformed: {0}")]
     Malformed(String),

@@ -1,7 +1,7 @@
 //! Incoming JSON-RPC 2.0 messages as MCP uses them: replies, notifications and requests of the server.
 //!
 //! A result is never parsed into a tree and printed again: it stays the slice of the body it arrived in. Only those members are
-//! read that the protocol asks a client to look at ([`Marks`]). Framing (JSON body or SSE) is the part of `transport` and `sse`.
+//! read that the protocol asks a client to look at ([`ResultFlags`]). Framing (JSON body or SSE) is the part of `transport` and `sse`.
 
 #[cfg(test)]
 mod tests;
@@ -36,15 +36,15 @@ pub struct Incoming<'a> {
     params: Option<&'a RawValue>,
 }
 
-/// A message of the other side that concerns one request: what [`read`] finds in an event.
+/// A message of the other side that concerns one request: what [`for_each_message`] finds in an event.
 #[derive(Debug, Clone)]
 pub enum Message {
     /// The answer to the request.
-    Answer(Answer),
+    Reply(Reply),
     /// A request of the server's own, which wants an answer from us.
     Request(ServerRequest),
     /// An error that names no request. It is the answer if no other comes.
-    Unaddressed(RpcError),
+    ErrorWithoutId(RpcError),
     /// Something the server tells while the request runs.
     Notification(Notification),
 }
@@ -67,18 +67,18 @@ pub struct ServerRequest {
 
 /// What a server answered to a request.
 #[derive(Debug, Clone)]
-pub enum Answer {
+pub enum Reply {
     /// The `result`, as the slice of the body it arrived in.
     Result(Bytes),
     /// The `error` object.
     Error(RpcError),
 }
 
-/// What [`find_lone_answer`] finds.
+/// What [`reply_in_body`] finds.
 #[derive(Debug, Clone)]
-pub enum Lone {
+pub enum BodyReply {
     /// The answer.
-    Answer(Answer),
+    Reply(Reply),
     /// The answer to another request.
     OfAnother,
     /// No answer to anything.
@@ -102,7 +102,7 @@ pub struct RpcError {
 /// The members of a result that the protocol gives a meaning to.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Marks<'a> {
+pub struct ResultFlags<'a> {
     #[serde(borrow)]
     is_error: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -118,7 +118,7 @@ pub struct NotAMessage(#[from] serde_json::Error);
 
 /// What an event holds that concerns the request `id`: one message, or an array of them (2025-03-26). Answers to other
 /// requests, and what is no message at all are passed over. Reading goes on for as long as `take` wants more.
-pub fn read(event: &Bytes, id: &Id, mut take: impl FnMut(Message) -> bool) {
+pub fn for_each_message(event: &Bytes, id: &Id, mut take: impl FnMut(Message) -> bool) {
     let mut wants_more = true;
     let mut read_one = |raw: &[u8]| {
         if !wants_more {
@@ -137,22 +137,22 @@ pub fn read(event: &Bytes, id: &Id, mut take: impl FnMut(Message) -> bool) {
 
 /// What a JSON body holds that replies to one request alone. An error there that names no request is the answer; one that
 /// names another is not.
-pub fn find_lone_answer(body: &Bytes, id: &Id) -> Result<Lone, NotAMessage> {
+pub fn reply_in_body(body: &Bytes, id: &Id) -> Result<BodyReply, NotAMessage> {
     if !json::is_array(body) {
         let message: Incoming<'_> = serde_json::from_slice(body)?;
-        return message.lone(id, body);
+        return message.in_body(id, body);
     }
-    let mut found = Ok(Lone::Nothing);
+    let mut found = Ok(BodyReply::Nothing);
     for_each_element(body, |member| {
-        if matches!(found, Err(_) | Ok(Lone::Answer(_))) {
+        if matches!(found, Err(_) | Ok(BodyReply::Reply(_))) {
             return;
         }
         let message = serde_json::from_str::<Incoming<'_>>(member.get());
         match message
             .map_err(NotAMessage::from)
-            .and_then(|message| message.lone(id, body))
+            .and_then(|message| message.in_body(id, body))
         {
-            Ok(Lone::Nothing) => {}
+            Ok(BodyReply::Nothing) => {}
             other => found = other,
         }
     })?;
@@ -160,25 +160,25 @@ pub fn find_lone_answer(body: &Bytes, id: &Id) -> Result<Lone, NotAMessage> {
 }
 
 impl Incoming<'_> {
-    fn lone(&self, id: &Id, body: &Bytes) -> Result<Lone, NotAMessage> {
+    fn in_body(&self, id: &Id, body: &Bytes) -> Result<BodyReply, NotAMessage> {
         let is_ours = match self.addressee() {
             Some(raw) => id.is(raw),
             None => self.error.is_some() && self.result.is_none(),
         };
         if !is_ours {
             return Ok(if self.is_answer() {
-                Lone::OfAnother
+                BodyReply::OfAnother
             } else {
-                Lone::Nothing
+                BodyReply::Nothing
             });
         }
         Ok(match self.answer(body)? {
-            Some(Answer::Error(error)) => Lone::Answer(Answer::Error(RpcError {
+            Some(Reply::Error(error)) => BodyReply::Reply(Reply::Error(RpcError {
                 is_doubtful: self.addressee().is_none(),
                 ..error
             })),
-            Some(answer) => Lone::Answer(answer),
-            None => Lone::Nothing,
+            Some(answer) => BodyReply::Reply(answer),
+            None => BodyReply::Nothing,
         })
     }
 
@@ -198,7 +198,7 @@ impl Incoming<'_> {
             return self.unaddressed(body).or_else(|| self.notification(body));
         };
         if id.is(raw) {
-            return self.answer(body).ok().flatten().map(Message::Answer);
+            return self.answer(body).ok().flatten().map(Message::Reply);
         }
         let is_answer = self.is_answer();
         match self.method {
@@ -217,7 +217,7 @@ impl Incoming<'_> {
     fn unaddressed(&self, body: &Bytes) -> Option<Message> {
         let mut error = RpcError::read(self.error?, body).ok()?;
         error.is_doubtful = true;
-        Some(Message::Unaddressed(error))
+        Some(Message::ErrorWithoutId(error))
     }
 
     fn notification(&self, body: &Bytes) -> Option<Message> {
@@ -234,13 +234,13 @@ impl Incoming<'_> {
         }))
     }
 
-    fn answer(&self, body: &Bytes) -> Result<Option<Answer>, NotAMessage> {
+    fn answer(&self, body: &Bytes) -> Result<Option<Reply>, NotAMessage> {
         if let Some(error) = self.error {
-            return Ok(Some(Answer::Error(RpcError::read(error, body)?)));
+            return Ok(Some(Reply::Error(RpcError::read(error, body)?)));
         }
         Ok(self
             .result
-            .map(|raw| Answer::Result(body.slice_ref(raw.get().as_bytes()))))
+            .map(|raw| Reply::Result(body.slice_ref(raw.get().as_bytes()))))
     }
 }
 
@@ -327,9 +327,9 @@ impl ServerRequest {
     }
 }
 
-// === impl Marks ===
+// === impl ResultFlags ===
 
-impl<'a> Marks<'a> {
+impl<'a> ResultFlags<'a> {
     /// What `result` says of itself. A result that is no object says nothing.
     ///
     /// A result is read a second time only if it may say something out of the ordinary: where neither `true` nor a

@@ -9,7 +9,7 @@ pub mod lists;
 pub mod message;
 pub(crate) mod mirrors;
 pub mod outcome;
-pub(crate) mod refusal;
+pub mod refusal;
 pub mod request;
 pub mod tool;
 pub(crate) mod versions;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::mcp::protocol::error::Error;
 use crate::mcp::protocol::header::SessionId;
-use crate::mcp::protocol::message::Answer;
+use crate::mcp::protocol::message::Reply;
 
 /// What comes before the body of a reply.
 #[derive(Debug)]
@@ -37,18 +37,18 @@ impl Head {
 
     /// The result in a reply, or what the reply says instead. Some statuses speak for themselves; else the body counts
     /// before the status.
-    pub fn outcome(self, answer: Option<Answer>) -> Result<Bytes, Error> {
+    pub fn outcome(self, answer: Option<Reply>) -> Result<Bytes, Error> {
         match (self.status.as_u16(), answer) {
             (401 | 403 | 429 | 503, _) => Err(self.refusal()),
-            (_, Some(Answer::Error(error))) => Err(Error::Rpc {
+            (_, Some(Reply::Error(error))) => Err(Error::Rpc {
                 status: self.status,
                 error,
             }),
-            (200..=299, Some(Answer::Result(result))) if result.starts_with(b"{") => Ok(result),
-            (200..=299, Some(Answer::Result(_))) => {
+            (200..=299, Some(Reply::Result(result))) if result.starts_with(b"{") => Ok(result),
+            (200..=299, Some(Reply::Result(_))) => {
                 Err(Error::Malformed("a result that is no object".into()))
             }
-            (200..=299, None) => Err(Error::NoAnswer),
+            (200..=299, None) => Err(Error::NoReply),
             _ => Err(Error::Status(self.status)),
         }
     }

@@ -39,7 +39,7 @@ use crate::mcp::protocol::versions;
 
 /// What the refusal of a request means. Which of these can come is said at each function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Meaning {
+pub enum Meaning {
     /// The server speaks the very version it has refused: it wants the request once more.
     AskAgain,
     /// The server speaks a version of the other era.
@@ -77,7 +77,7 @@ pub(crate) enum Meaning {
 // === requests of both eras ===
 
 /// `server/discover`: the era it shows. `None` where it shows none and stays an error: 401, 403, 407, 429, 5xx, no connection.
-pub(crate) fn of_discover(error: &Error) -> Option<Discovered> {
+pub fn of_discover(error: &Error) -> Option<Discovered> {
     match error {
         Error::Rpc { error, .. } if error.code == codes::UNSUPPORTED_VERSION => {
             let (modern, _) = supported(error);
@@ -88,12 +88,12 @@ pub(crate) fn of_discover(error: &Error) -> Option<Discovered> {
             })
         }
         Error::Rpc { status, .. } if !status.is_server_error() => Some(Discovered::Legacy),
-        Error::Status(StatusCode::METHOD_NOT_ALLOWED) => Some(Discovered::NoMessages),
+        Error::Status(StatusCode::METHOD_NOT_ALLOWED) => Some(Discovered::NoPost),
         Error::Status(status) if status.is_client_error() && status.as_u16() != 407 => {
             Some(Discovered::Legacy)
         }
         // A 2xx that is no JSON-RPC at all comes from something that does not know the method.
-        Error::ContentType | Error::Unframed | Error::NoAnswer | Error::Malformed(_) => {
+        Error::ContentType | Error::Unframed | Error::NoReply | Error::Malformed(_) => {
             Some(Discovered::Legacy)
         }
         _ => None,
@@ -101,7 +101,7 @@ pub(crate) fn of_discover(error: &Error) -> Option<Discovered> {
 }
 
 /// A modern request: `AskAgain`, `OtherEra`, `NoCommonVersion`, `HeaderMismatch` or `MayBeOtherEra`.
-pub(crate) fn of_modern(error: &Error) -> Meaning {
+pub fn of_modern(error: &Error) -> Meaning {
     match refused(error) {
         Some((400, Some(error))) if error.code == codes::UNSUPPORTED_VERSION => {
             match supported(error) {
@@ -117,7 +117,7 @@ pub(crate) fn of_modern(error: &Error) -> Meaning {
 }
 
 /// A legacy request: `OtherEra`, `NoCommonVersion` or `MayBeOtherEra`.
-pub(crate) fn of_legacy(error: &Error) -> Meaning {
+pub fn of_legacy(error: &Error) -> Meaning {
     let refusal = match error {
         Error::SessionRequired(Some(refusal)) | Error::SessionExpired(refusal) => {
             Some((refusal.status.as_u16(), refusal.error.as_ref()))
@@ -140,7 +140,7 @@ pub(crate) fn of_legacy(error: &Error) -> Meaning {
 }
 
 /// `initialize`: `MayBeHttpSse` (2025-03-26 and later, "Backwards Compatibility").
-pub(crate) fn of_initialize(error: &Error) -> Meaning {
+pub fn of_initialize(error: &Error) -> Meaning {
     match refused(error) {
         Some((400 | 404 | 405, error))
             if !error.is_some_and(|error| codes::MODERN.contains(&error.code)) =>
@@ -155,7 +155,7 @@ pub(crate) fn of_initialize(error: &Error) -> Meaning {
 
 /// A legacy request without a session, to a server that may want one: `SessionRequired`, `MaySessionBeRequired` or
 /// `ServedWithoutSession`.
-pub(crate) fn without_session(error: &Error, method: &str) -> Meaning {
+pub fn without_session(error: &Error, method: &str) -> Meaning {
     match refused(error) {
         Some((400 | 404 | 422, _)) => Meaning::SessionRequired,
         Some((_, Some(error))) if is_uninitialized(error, method) => Meaning::SessionRequired,
@@ -170,7 +170,7 @@ pub(crate) fn without_session(error: &Error, method: &str) -> Meaning {
 
 /// `tools/list` without a session, sent only to learn whether the server wants one: `SessionRequired`. A server without tools
 /// says so in a way that says nothing of sessions.
-pub(crate) fn of_probe_without_session(error: &Error) -> Meaning {
+pub fn of_probe_without_session(error: &Error) -> Meaning {
     match refused(error) {
         Some((
             _,
@@ -184,7 +184,7 @@ pub(crate) fn of_probe_without_session(error: &Error) -> Meaning {
 }
 
 /// A legacy request in a session of the caller's: `SessionExpired`.
-pub(crate) fn in_session(error: &Error, method: &str) -> Meaning {
+pub fn in_session(error: &Error, method: &str) -> Meaning {
     let is_expired = match error {
         Error::Unauthorized { challenges } => challenges.is_empty(),
         _ => match refused(error) {
@@ -209,7 +209,7 @@ pub(crate) fn in_session(error: &Error, method: &str) -> Meaning {
 
 /// A request for something by its name: `UnknownName` or `MayBeUnknownName`. With a `resources/read` that holds nothing but a
 /// URI there is little else that can be invalid.
-pub(crate) fn of_name(error: &Error, method: &str) -> Meaning {
+pub fn of_name(error: &Error, method: &str) -> Meaning {
     let Error::Rpc { error, .. } = error else {
         return Meaning::Other;
     };
@@ -231,7 +231,7 @@ pub(crate) fn of_name(error: &Error, method: &str) -> Meaning {
 }
 
 /// Any request, once names, sessions and eras are ruled out: `NotSupported`, `InvalidParams` or `MissingCapability`.
-pub(crate) fn of_request(error: &Error) -> Meaning {
+pub fn of_request(error: &Error) -> Meaning {
     let Error::Rpc { error, .. } = error else {
         return Meaning::Other;
     };
@@ -272,7 +272,7 @@ impl Error {
             | Self::Unframed
             | Self::TooLarge(_)
             | Self::NoRoom { sent: true }
-            | Self::NoAnswer
+            | Self::NoReply
             | Self::Malformed(_)
             | Self::Busy { .. }
             | Self::Status(_)
@@ -286,7 +286,7 @@ impl Error {
         matches!(
             self,
             Self::Lost(_)
-                | Self::NoAnswer
+                | Self::NoReply
                 | Self::TooLarge(_)
                 | Self::NoRoom { sent: true }
                 | Self::Malformed(_)
@@ -299,7 +299,7 @@ impl Error {
     /// Whether the response got lost on the way, so that the same request may fare better.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Lost(_) | Self::NoAnswer => true,
+            Self::Lost(_) | Self::NoReply => true,
             Self::Busy { status, .. } | Self::Status(status) => {
                 matches!(status.as_u16(), 502..=504)
             }

@@ -19,7 +19,7 @@ use crate::mcp::limits::{Budget, SMALL, Share};
 use crate::mcp::protocol::error::{Cap, Error};
 use crate::mcp::protocol::id::Id;
 use crate::mcp::protocol::message;
-use crate::mcp::protocol::message::{Answer, Message, Notification, RpcError, ServerRequest};
+use crate::mcp::protocol::message::{Message, Notification, Reply, RpcError, ServerRequest};
 use crate::mcp::stream::sse;
 
 /// An event id over this is not kept: a stream cannot be resumed from it.
@@ -31,7 +31,7 @@ const MOST_MESSAGES: usize = 1000;
 #[derive(Debug)]
 pub enum Step {
     /// The answer. What comes after it is of no interest.
-    Answer(Answer),
+    Reply(Reply),
     /// A request of the server's own, which it wants answered.
     Request(ServerRequest),
     /// What the server tells meanwhile, where that is wanted.
@@ -138,7 +138,7 @@ impl Collapse {
         if let Some(step) = self.steps.pop_front() {
             return Ok(Some(step));
         }
-        Ok(self.unaddressed.take().map(Answer::Error).map(Step::Answer))
+        Ok(self.unaddressed.take().map(Reply::Error).map(Step::Reply))
     }
 
     /// Another stream follows, which goes on where the last one stopped. A server that does not know where that was may give
@@ -199,15 +199,15 @@ impl Collapse {
         let is_doubtful = std::mem::replace(&mut self.begun, true);
         let (steps, unaddressed) = (&mut self.steps, &mut self.unaddressed);
         let (alone, notifications) = (self.alone, self.notifications);
-        message::read(&event.data, &self.id, |message| {
+        message::for_each_message(&event.data, &self.id, |message| {
             match message {
-                Message::Answer(Answer::Error(mut error)) => {
+                Message::Reply(Reply::Error(mut error)) => {
                     error.is_doubtful = is_doubtful;
-                    steps.push_back(Step::Answer(Answer::Error(error)));
+                    steps.push_back(Step::Reply(Reply::Error(error)));
                 }
-                Message::Answer(answer) => steps.push_back(Step::Answer(answer)),
+                Message::Reply(answer) => steps.push_back(Step::Reply(answer)),
                 Message::Request(request) => steps.push_back(Step::Request(request)),
-                Message::Unaddressed(error) => *unaddressed = alone.then_some(error),
+                Message::ErrorWithoutId(error) => *unaddressed = alone.then_some(error),
                 Message::Notification(told) if notifications => {
                     steps.push_back(Step::Notification(told));
                 }

@@ -62,7 +62,7 @@ pub enum TooLarge {
 ///
 /// ```
 /// # use bytes::Bytes;
-/// # use mcp_rest::mcp::sse::{Limits, Reader, TooLarge};
+/// # use mcp_rest::mcp::stream::sse::{Limits, Reader, TooLarge};
 /// let mut reader = Reader::new(Limits { event_bytes: 1024, events: 10 });
 /// let mut chunk = Bytes::from_static(b"data: {}\r\n\r\n");
 /// while let Some(event) = reader.next_event(&mut chunk)? {

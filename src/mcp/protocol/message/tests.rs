@@ -5,18 +5,18 @@ use super::*;
 fn messages(id: &str, event: &str) -> Vec<Message> {
     let mut found = Vec::new();
     let event = Bytes::copy_from_slice(event.as_bytes());
-    read(&event, &id.into(), |message| {
+    for_each_message(&event, &id.into(), |message| {
         found.push(message);
         true
     });
     found
 }
 
-fn answer_to(id: &str, event: &str) -> Option<Answer> {
+fn answer_to(id: &str, event: &str) -> Option<Reply> {
     messages(id, event)
         .into_iter()
         .find_map(|found| match found {
-            Message::Answer(answer) => Some(answer),
+            Message::Reply(answer) => Some(answer),
             _ => None,
         })
 }
@@ -25,11 +25,11 @@ fn answer_to(id: &str, event: &str) -> Option<Answer> {
 fn a_result_is_the_slice_it_arrived_in() {
     let body = Bytes::from_static(br#"{"jsonrpc":"2.0","id":"7","result":{"b":1.10,"a":1e400}}"#);
     let mut found = None;
-    read(&body, &"7".into(), |message| {
+    for_each_message(&body, &"7".into(), |message| {
         found = Some(message);
         true
     });
-    let Some(Message::Answer(Answer::Result(result))) = found else {
+    let Some(Message::Reply(Reply::Result(result))) = found else {
         unreachable!("the body answers id 7");
     };
     assert_eq!(result, r#"{"b":1.10,"a":1e400}"#);
@@ -86,7 +86,7 @@ fn an_error_without_an_id_may_be_the_answer() {
         let event = format!(r#"{{{id}"error":{{"code":-32600,"message":"m"}}}}"#);
         assert!(matches!(
             &messages("7", &event)[..],
-            [Message::Unaddressed(error)] if error.code == -32600
+            [Message::ErrorWithoutId(error)] if error.code == -32600
         ));
     }
     assert!(messages("7", r#"{"id":"8","error":{"code":1}}"#).is_empty());
@@ -96,7 +96,7 @@ fn an_error_without_an_id_may_be_the_answer() {
 fn a_lone_error_is_ours_unless_it_names_another() {
     let find = |id: &str| {
         let body = format!(r#"{{{id}"error":{{"code":-32600,"message":"m"}}}}"#);
-        find_lone_answer(&Bytes::from(body), &"7".into()).unwrap()
+        reply_in_body(&Bytes::from(body), &"7".into()).unwrap()
     };
     for id in [
         r#""id":null,"#,
@@ -105,10 +105,10 @@ fn a_lone_error_is_ours_unless_it_names_another() {
         "",
     ] {
         let found = find(id);
-        assert!(matches!(found, Lone::Answer(Answer::Error(error)) if error.code == -32600));
+        assert!(matches!(found, BodyReply::Reply(Reply::Error(error)) if error.code == -32600));
     }
     for id in [r#""id":"8","#, r#""id":7,"#, r#""id":"","#] {
-        assert!(matches!(find(id), Lone::OfAnother), "{id}");
+        assert!(matches!(find(id), BodyReply::OfAnother), "{id}");
     }
 }
 
@@ -116,7 +116,7 @@ fn a_lone_error_is_ours_unless_it_names_another() {
 fn a_null_result_is_a_result() {
     assert!(matches!(
         answer_to("7", r#"{"id":"7","result":null}"#),
-        Some(Answer::Result(_))
+        Some(Reply::Result(_))
     ));
 }
 
@@ -145,7 +145,7 @@ fn marks_are_found_wherever_they_matter() {
         (r#"{"resultType":7}"#, false, ""),
         ("7", false, "complete"),
     ] {
-        let marks = Marks::of(result.as_bytes());
+        let marks = ResultFlags::of(result.as_bytes());
         assert_eq!(marks.is_error(), is_error, "{result}");
         assert_eq!(marks.result_type(), result_type, "{result}");
     }

@@ -7,7 +7,7 @@ use super::Meaning::{
     ServedWithoutSession, SessionExpired, SessionRequired,
 };
 use super::*;
-use crate::mcp::protocol::message::{Answer, Lone, find_lone_answer};
+use crate::mcp::protocol::message::{BodyReply, Reply, reply_in_body};
 
 const LEGACY: &str = r#","data":{"supported":["2025-11-25"]}"#;
 const MODERN: &str = r#","data":{"supported":["2026-07-28"]}"#;
@@ -41,8 +41,8 @@ fn refusal(status: u16, code: Option<i64>, data: &str) -> Error {
         return Error::Status(status);
     };
     let body = format!(r#"{{"id":"7","error":{{"code":{code},"message":"m"{data}}}}}"#);
-    match find_lone_answer(&Bytes::from(body), &"7".into()) {
-        Ok(Lone::Answer(Answer::Error(error))) => Error::Rpc { status, error },
+    match reply_in_body(&Bytes::from(body), &"7".into()) {
+        Ok(BodyReply::Reply(Reply::Error(error))) => Error::Rpc { status, error },
         other => unreachable!("{other:?}"),
     }
 }

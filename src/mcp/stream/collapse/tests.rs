@@ -37,7 +37,7 @@ fn steps(collapse: &mut Collapse, stream: &[u8], cuts: &[Index]) -> Result<Vec<S
         collapse.push(Bytes::copy_from_slice(stream.get(*from..*to).unwrap()))?;
         while let Some(step) = collapse.next_step()? {
             found.push(shown(&step));
-            if matches!(step, Step::Answer(_)) {
+            if matches!(step, Step::Reply(_)) {
                 return Ok(found);
             }
         }
@@ -48,8 +48,8 @@ fn steps(collapse: &mut Collapse, stream: &[u8], cuts: &[Index]) -> Result<Vec<S
 
 fn shown(step: &Step) -> String {
     match step {
-        Step::Answer(Answer::Result(result)) => format!("result {}", text(result)),
-        Step::Answer(Answer::Error(error)) => format!("error {} {}", error.code, error.message()),
+        Step::Reply(Reply::Result(result)) => format!("result {}", text(result)),
+        Step::Reply(Reply::Error(error)) => format!("error {} {}", error.code, error.message()),
         Step::Request(request) => format!("request {}", text(&request.reply())),
         Step::Endpoint(endpoint) => format!("endpoint {}", text(endpoint)),
         Step::Notification(told) => format!("told {} {}", text(&told.method), text(&told.params)),
