@@ -20,8 +20,8 @@ use utoipa::openapi::{Components, Content, OpenApi, Ref, RefOr, Response, Schema
 use utoipa::{IntoParams as _, OpenApi as _};
 
 use crate::api::openapi::mcp::{CallToolResult, RpcErrorResponse};
-use crate::api::openapi::parameters::{Appearance, Init, RequestId, ResourceForm, ToolForm};
 use crate::api::openapi::problems;
+use crate::api::request::parameters::{Appearance, Init, RequestId, ResourceForm, ToolForm};
 
 use crate::api::error::problem;
 use crate::api::routes::{Access, Operations, ROUTES};

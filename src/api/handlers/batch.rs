@@ -21,12 +21,12 @@ use utoipa::ToSchema;
 use crate::api::error::kinds::{About, Error, Task};
 use crate::api::invoke::{Invocation, invoke};
 use crate::api::openapi::mcp::Arguments;
-use crate::api::openapi::parameters;
-use crate::api::openapi::parameters::{Deadline, OnToolError};
 use crate::api::openapi::problems::{BodyProblems, GatewayProblems};
 use crate::api::request::body;
 use crate::api::request::context::Context;
 use crate::api::request::options;
+use crate::api::request::parameters;
+use crate::api::request::parameters::{Deadline, OnToolError};
 use crate::api::state::State;
 use crate::config::servers::ToolErrors;
 use crate::json::first_elements;
@@ -48,7 +48,7 @@ pub(crate) struct Batch<'a> {
     #[schema(value_type = Vec<BatchCall<'_>>)]
     calls: &'a RawValue,
     /// A deadline for all of them, in milliseconds, if it is lower than the configured one.
-    #[serde(default, deserialize_with = "options::milliseconds")]
+    #[serde(default, deserialize_with = "parameters::milliseconds_in_body")]
     #[schema(schema_with = parameters::milliseconds)]
     timeout_ms: Option<u64>,
 }
@@ -340,5 +340,5 @@ fn read(written: &[u8]) -> Result<BatchCall<'_>, Error> {
 }
 
 fn session(written: Option<&str>) -> Result<Option<SessionId>, Error> {
-    options::session_id(written.unwrap_or_default().as_bytes())
+    parameters::session_id(written.unwrap_or_default().as_bytes())
 }

@@ -13,7 +13,6 @@ use crate::api::aside;
 use crate::api::error::kinds::{Error, Task};
 use crate::api::fan_out;
 use crate::api::fan_out::Survey;
-use crate::api::openapi::parameters::{Asset, Deadline, Handshake, InServer, Session};
 use crate::api::openapi::problems::{
     AssetProblems, FanOutProblems, ListProblems, PageProblems, ServiceProblems,
 };
@@ -21,6 +20,7 @@ use crate::api::request::context::Context;
 use crate::api::request::forwarded;
 use crate::api::request::forwarded::Base;
 use crate::api::request::options;
+use crate::api::request::parameters::{Asset, Deadline, Handshake, InServer, Session};
 use crate::api::response::json;
 use crate::api::tool_docs::document::Source;
 use crate::config::servers::Server;

@@ -15,10 +15,10 @@ use crate::api::error::kinds::Error;
 use crate::api::fan_out;
 use crate::api::fan_out::FailedServer;
 use crate::api::openapi::mcp::Tool as ToolSchema;
-use crate::api::openapi::parameters::{Deadline, Search};
 use crate::api::openapi::problems::SearchProblems;
 use crate::api::request::context::Context;
 use crate::api::request::options;
+use crate::api::request::parameters::{Deadline, Search};
 use crate::api::request::query::execute_path;
 use crate::api::response::json;
 use crate::config::servers::Server;
@@ -27,10 +27,8 @@ use crate::mcp::tools::{ToolWords, Tools};
 use crate::mcp::words;
 use crate::mcp::words::Words;
 
-/// Tools told of unless the caller says how many.
+/// Tools found unless the caller says how many.
 const LIMIT: usize = 50;
-/// And at most.
-const MOST: usize = 1000;
 /// Words of a search that count.
 const MOST_WORDS: usize = 32;
 
@@ -80,11 +78,12 @@ pub(crate) struct FoundTool<'a> {
     ),
 )]
 pub(crate) async fn find(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
-    let wanted = Wanted::of(context.query.get("q")?.unwrap_or_default());
-    let limit = limit(context.query.get("limit")?)?;
+    let asked = Search::of(&context.query)?;
+    let wanted = Wanted::of(asked.words.unwrap_or_default());
+    let limit = asked.limit.map_or(LIMIT, usize::from);
     let timeout = options::asked_timeout(context, None)?;
     let deadline = context.started + timeout.unwrap_or(context.state.settings.timeout);
-    let chosen: Vec<&Upstream> = match context.query.get("server")? {
+    let chosen: Vec<&Upstream> = match asked.server {
         None => context.state.servers.iter().collect(),
         Some(name) => {
             context.server_name = Some(name.to_owned());
@@ -153,21 +152,6 @@ fn search<'a>(
         total,
         failed_servers,
     }
-}
-
-fn limit(written: Option<&str>) -> Result<usize, Error> {
-    let Some(written) = written else {
-        return Ok(LIMIT);
-    };
-    let number = written
-        .parse()
-        .ok()
-        .filter(|limit| (1..=MOST).contains(limit));
-    number.ok_or_else(|| {
-        Error::invalid(format!(
-            "The parameter 'limit' must be a number from 1 to {MOST}"
-        ))
-    })
 }
 
 // === ranking ===

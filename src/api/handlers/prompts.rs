@@ -7,11 +7,11 @@ use crate::api::handlers::tools::list_of;
 use crate::api::openapi::mcp::{
     CompleteRequest, CompleteResult, GetPromptResult, ListPromptsResult, PromptArguments,
 };
-use crate::api::openapi::parameters::{Deadline, Handshake, InServer, OfPrompt, Page, Session};
 use crate::api::openapi::problems::{BodyProblems, ListProblems, PromptProblems};
 use crate::api::request::body;
 use crate::api::request::context::Context;
 use crate::api::request::options;
+use crate::api::request::parameters::{Deadline, Handshake, InServer, OfPrompt, Page, Session};
 use crate::api::response::json;
 use crate::mcp::client::operation::PromptCall;
 use crate::mcp::protocol::lists::Listing;

@@ -15,13 +15,14 @@ use crate::api::handlers::tools::list_of;
 use crate::api::openapi::mcp::{
     ListResourceTemplatesResult, ListResourcesResult, ReadResourceResult,
 };
-use crate::api::openapi::parameters::{
-    Deadline, ExpandTemplate, Handshake, InServer, Page, ReadResource, Session, VariablesInQuery,
-};
 use crate::api::openapi::problems::{ListProblems, NamedServerProblems, ReadProblems};
 use crate::api::request::accept::Accept;
 use crate::api::request::context::Context;
 use crate::api::request::options;
+use crate::api::request::parameters::{
+    Deadline, DeadlineInQuery, ExpandTemplate, Handshake, InServer, Page, ReadResource,
+    ResourceForm, Session, SessionInQuery, VariablesInQuery,
+};
 use crate::api::response::json;
 use crate::json::{for_each_element, named, text_of};
 use crate::mcp::protocol::error::{Error as Cause, Executed, Failure, Stage};
@@ -94,12 +95,11 @@ pub(crate) async fn list_templates(context: &mut Context<'_>) -> Result<HttpResp
 )]
 pub(crate) async fn expand(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     context.server()?;
-    let template = context
-        .query
-        .get("template")?
+    let template = ExpandTemplate::of(&context.query)?.template;
+    let template = template
         .filter(|template| !template.is_empty())
         .ok_or_else(|| Error::invalid("Give the template in 'template'"))?;
-    let uri = expanded(context, template, &["template"])?;
+    let uri = expanded(context, template, &[ExpandTemplate::NAMES])?;
     Ok(json::of(&Expanded { uri }))
 }
 
@@ -123,17 +123,9 @@ pub(crate) async fn expand(context: &mut Context<'_>) -> Result<HttpResponse, Er
 )]
 pub(crate) async fn read(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     let server = context.server()?;
-    let uri = wanted_uri(context)?;
-    let only_content = match context.query.get("result")? {
-        None => None,
-        Some("mcp") => Some(false),
-        Some("content") => Some(true),
-        Some(_) => {
-            return Err(Error::invalid(
-                "The parameter 'result' must be mcp or content",
-            ));
-        }
-    };
+    let wanted = ReadResource::of(&context.query)?;
+    let uri = wanted_uri(context, &wanted)?;
+    let only_content = wanted.form.map(|form| form == ResourceForm::Content);
     let wishes = options::of(context, server, None)?;
     let deadline = wishes.deadline;
     let mut client = context.state.pool.client(server, wishes);
@@ -163,8 +155,8 @@ pub(crate) async fn read(context: &mut Context<'_>) -> Result<HttpResponse, Erro
 }
 
 /// The URI to read: as it is given, or made from a template.
-fn wanted_uri(context: &Context<'_>) -> Result<String, Error> {
-    match (context.query.get("uri")?, context.query.get("template")?) {
+fn wanted_uri(context: &Context<'_>, wanted: &ReadResource<'_>) -> Result<String, Error> {
+    match (wanted.uri, wanted.template) {
         (Some(uri), None) if !uri.is_empty() => Ok(uri.to_owned()),
         (None, Some(template)) if !template.is_empty() => {
             expanded(context, template, READ_PARAMETERS)
@@ -176,13 +168,11 @@ fn wanted_uri(context: &Context<'_>) -> Result<String, Error> {
 }
 
 /// What is no variable of a template.
-const READ_PARAMETERS: &[&str] = &[
-    "template",
-    "result",
-    "sessionId",
-    "init",
-    "close",
-    "timeoutMs",
+const READ_PARAMETERS: &[&[&str]] = &[
+    ReadResource::NAMES,
+    SessionInQuery::NAMES,
+    Handshake::NAMES,
+    DeadlineInQuery::NAMES,
 ];
 
 /// A template with the variables that the query holds. A variable given more than once is a list; one whose name is a parameter's
@@ -190,7 +180,7 @@ const READ_PARAMETERS: &[&str] = &[
 fn expanded(
     context: &Context<'_>,
     template: &str,
-    not_variables: &[&str],
+    not_variables: &[&[&str]],
 ) -> Result<String, Error> {
     let variables = context.query.others(not_variables);
     uri_template::expand(template, &variables).map_err(|error| {

@@ -14,9 +14,6 @@ use crate::api::error::kinds::{Error, Task};
 use crate::api::invoke;
 use crate::api::invoke::{Invocation, Invoked, invoke};
 use crate::api::openapi::mcp::{Arguments, DescribedTool, ListToolsResult, ToolAnswer};
-use crate::api::openapi::parameters::{
-    ArgumentsInQuery, Deadline, Handshake, InServer, OfTool, OnToolError, Page, ResultForm, Session,
-};
 use crate::api::openapi::problems::{BodyProblems, CallProblems, ListProblems, ToolProblems};
 use crate::api::request::body;
 use crate::api::request::context::Context;
@@ -24,6 +21,10 @@ use crate::api::request::forwarded;
 use crate::api::request::forwarded::Base;
 use crate::api::request::options;
 use crate::api::request::owned::OwnedMembers;
+use crate::api::request::parameters::{
+    ArgumentsInQuery, Deadline, DeadlineInQuery, Handshake, InServer, OfTool, OnToolError, Page,
+    ResultForm, Session, SessionInQuery,
+};
 use crate::api::request::query::execute_path;
 use crate::api::response::json;
 use crate::api::response::negotiate::Representation;
@@ -70,8 +71,8 @@ pub(crate) async fn list_of(
 ) -> Result<HttpResponse, Error> {
     let server = context.server()?;
     let wishes = options::of(context, server, None)?;
-    let cursor = context.query.get("cursor")?;
-    let all = context.query.flag("all")?;
+    let Page { cursor, all } = Page::of(&context.query)?;
+    let all = all == Some(true);
     if all && cursor.is_some() {
         return Err(Error::invalid(
             "'all=true' starts at the first page and takes no 'cursor'",
@@ -253,13 +254,12 @@ pub(crate) async fn execute_by_query(context: &mut Context<'_>) -> Result<HttpRe
 }
 
 /// What is not an argument.
-const CALL_PARAMETERS: &[&str] = &[
-    "result",
-    "toolErrors",
-    "sessionId",
-    "init",
-    "close",
-    "timeoutMs",
+const CALL_PARAMETERS: &[&[&str]] = &[
+    ResultForm::NAMES,
+    OnToolError::NAMES,
+    SessionInQuery::NAMES,
+    Handshake::NAMES,
+    DeadlineInQuery::NAMES,
 ];
 
 /// The arguments of a tool that changes nothing by its own definition. Any other must not be called by whoever follows a link.

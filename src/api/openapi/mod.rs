@@ -2,5 +2,4 @@
 //! The document that lists the handlers is `api/document.rs`.
 
 pub(crate) mod mcp;
-pub(crate) mod parameters;
 pub(crate) mod problems;

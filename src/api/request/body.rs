@@ -18,12 +18,12 @@ use utoipa::ToSchema;
 
 use crate::api::error::kinds::Error;
 use crate::api::openapi::mcp::Arguments;
-use crate::api::openapi::parameters;
 use crate::api::request::context::Context;
 use crate::api::request::encoding;
 use crate::api::request::encoding::no_room;
 use crate::api::request::headers::single_header;
 use crate::api::request::options;
+use crate::api::request::parameters;
 use crate::json::{Members, nests_deeper_than};
 use crate::mcp::client::operation::ToolCall;
 use crate::mcp::limits::{SMALL, Share};
@@ -56,7 +56,7 @@ pub(crate) struct Envelope<'a> {
     #[schema(value_type = Option<Value>)]
     pub request_state: Option<&'a RawValue>,
     /// A deadline lower than the server's, in milliseconds.
-    #[serde(default, deserialize_with = "options::milliseconds")]
+    #[serde(default, deserialize_with = "parameters::milliseconds_in_body")]
     #[schema(schema_with = parameters::milliseconds)]
     pub timeout_ms: Option<u64>,
 }

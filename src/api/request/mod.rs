@@ -10,5 +10,6 @@ pub(crate) mod forwarded;
 pub(crate) mod headers;
 pub(crate) mod options;
 pub(crate) mod owned;
+pub(crate) mod parameters;
 pub(crate) mod query;
 pub(crate) mod request_id;

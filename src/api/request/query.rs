@@ -83,14 +83,14 @@ impl Query {
         Ok(first)
     }
 
-    /// All parameters but these, each with its values, in the order they came. `arg.NAME` is NAME, also where that is one of
-    /// these.
-    pub(crate) fn others(&self, these: &[&str]) -> Vec<(&str, Vec<&str>)> {
+    /// All parameters but these groups of names, each with its values, in the order they came. `arg.NAME` is NAME, also where that is
+    /// one of these.
+    pub(crate) fn others(&self, these: &[&[&str]]) -> Vec<(&str, Vec<&str>)> {
         let mut others: Vec<(&str, Vec<&str>)> = Vec::new();
         for (name, value) in &self.0 {
             let name = match name.strip_prefix("arg.") {
                 Some(name) => name,
-                None if these.contains(&name.as_str()) => continue,
+                None if these.iter().any(|group| group.contains(&name.as_str())) => continue,
                 None => name,
             };
             match others.iter_mut().find(|(other, _)| *other == name) {
@@ -101,11 +101,12 @@ impl Query {
         others
     }
 
-    /// A parameter that is `true` or `false`; absent means `false`.
-    pub(crate) fn flag(&self, name: &str) -> Result<bool, Error> {
+    /// A parameter that is `true` or `false`.
+    pub(crate) fn flag(&self, name: &str) -> Result<Option<bool>, Error> {
         match self.get(name)? {
-            None | Some("false") => Ok(false),
-            Some("true") => Ok(true),
+            None => Ok(None),
+            Some("false") => Ok(Some(false)),
+            Some("true") => Ok(Some(true)),
             Some(_) => Err(Error::invalid(format!(
                 "The parameter '{name}' must be true or false"
             ))),

@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use crate::api::error::kinds::Error;
 use crate::api::request::accept::Accept;
 use crate::api::request::context::Context;
+use crate::api::request::parameters::{ResultForm, ToolForm};
 use crate::api::response::json;
 use crate::api::response::stream::Frame;
 use crate::json::{for_each_element, named, text_of};
@@ -44,16 +45,11 @@ pub(crate) enum Representation {
 impl Representation {
     /// As the query and the headers say; an error if no result can match `Accept`.
     pub(crate) fn of(context: &Context<'_>) -> Result<Self, Error> {
-        match context.query.get("result")? {
+        match ResultForm::of(&context.query)?.form {
             None => {}
-            Some("mcp") => return Ok(Self::Whole),
-            Some("structured") => return Ok(Self::Structured),
-            Some("text") => return Ok(Self::Text),
-            Some(_) => {
-                return Err(Error::invalid(
-                    "The parameter 'result' must be mcp, structured or text",
-                ));
-            }
+            Some(ToolForm::Mcp) => return Ok(Self::Whole),
+            Some(ToolForm::Structured) => return Ok(Self::Structured),
+            Some(ToolForm::Text) => return Ok(Self::Text),
         }
         match context
             .request
