@@ -34,7 +34,7 @@ pub(crate) async fn serve(
         Err(_) => problem(&mut context, &Error::Internal),
     };
     let response = in_pieces(&mut context, response);
-    let mut response = access_log::finish(&context, response);
+    let mut response = access_log::finish(&mut context, response);
     // HTTP/1.0 knows no chunks: there, the end of the connection is the end of what comes piece by piece.
     let ends_with_connection =
         request.head().version == Version::HTTP_10 && response.body().size() == BodySize::Stream;

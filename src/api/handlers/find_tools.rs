@@ -86,7 +86,7 @@ pub(crate) async fn find(context: &mut Context<'_>) -> Result<HttpResponse, Erro
     let chosen: Vec<&Upstream> = match asked.server {
         None => context.state.servers.iter().collect(),
         Some(name) => {
-            context.server_name = Some(name.to_owned());
+            context.server_name = Some(name.to_owned().into());
             vec![context.server()?]
         }
     };

@@ -73,7 +73,7 @@ async fn respond(context: &mut Context<'_>) -> Result<HttpResponse, Refused> {
     let refuse = |error| Refused::new(INVALID_REQUEST, error, Some(request.id));
     let frame = Representation::frame(context).map_err(refuse)?;
     if request.method == "tools/call" {
-        context.tool = request.name();
+        context.tool = request.name().map(Cow::Owned);
     }
     let invocation = Invocation {
         state: context.state,

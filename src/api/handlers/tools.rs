@@ -325,7 +325,7 @@ pub(crate) async fn call(context: &mut Context<'_>) -> Result<HttpResponse, Erro
     let representation = Representation::of(context)?;
     let body = body::read(context).await?;
     let envelope = body::envelope(&body)?;
-    context.tool = Some(envelope.name.clone());
+    context.tool = Some(envelope.name.clone().into());
     let nothing: &RawValue = body::object(b"{}")?;
     let tool_call = envelope.tool_call(nothing);
     let invocation = invocation(context, server, envelope.timeout_ms)?;

@@ -3,12 +3,14 @@
 //! What is refused here never reaches a server.
 
 use std::future::poll_fn;
+use std::mem;
 use std::pin::Pin;
 use std::task;
-use std::task::{Poll, Waker};
+use std::task::{Poll, Waker, ready};
 use std::time::Instant;
 
 use actix_rt::time::{Sleep, sleep_until};
+use actix_web::error::PayloadError;
 use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web;
 use bytes::{Bytes, BytesMut};
@@ -88,13 +90,16 @@ pub(crate) async fn read(context: &mut Context<'_>) -> Result<Bytes, Error> {
         return Err(Error::PayloadTooLarge(cap));
     }
     let budget = context.state.pool.budget();
+    let mut share = budget.share();
     let Some(mut payload) = context.payload.take() else {
         return Ok(Bytes::new());
     };
-    let arrival = Arrival::of(context, cap);
-    let collected = collect(&mut payload, cap, budget.share(), arrival).await;
-    let mut body = match collected {
-        Ok(body) => body,
+    let mut arrival = Arrival::of(context, &mut payload, &mut share, cap);
+    let arrived = poll_fn(|task| arrival.poll(task)).await;
+    drop(arrival);
+    let mut body = match arrived {
+        Ok(body) if body.len() <= SMALL => body,
+        Ok(body) => share.keep(body).map_err(no_room)?,
         Err(error) => {
             context.payload = Some(payload);
             return Err(error);
@@ -118,94 +123,102 @@ pub(crate) fn not_too_deep(context: &Context<'_>, json: &[u8], what: &str) -> Re
     Ok(())
 }
 
-/// Reads a body to its end.
-///
-/// The first look is taken without leaving a waker. actix starts a handler before it hands on the body that it has read
-/// along with the head, and polls the handler again after every such handing on, there and nowhere else; a waker left
-/// at the first look would only make it go through all of a connection's work once more, for a tenth of a call's cost.
-async fn collect(
-    payload: &mut web::Payload,
-    cap: usize,
-    mut share: Share,
-    mut arrival: Arrival<'_>,
-) -> Result<Bytes, Error> {
-    let mut first_look = true;
-    let mut body = Bytes::new();
-    let mut pieces = BytesMut::new();
-    loop {
-        let chunk = poll_fn(|context| {
-            if std::mem::take(&mut first_look) {
-                let nobody = &mut task::Context::from_waker(Waker::noop());
-                return payload.poll_next_unpin(nobody).map(Ok);
-            }
-            match payload.poll_next_unpin(context) {
-                Poll::Ready(chunk) => Poll::Ready(Ok(chunk)),
-                Poll::Pending => arrival.poll(context).map(Err),
-            }
-        });
-        let chunk = match chunk.await? {
-            Some(Ok(chunk)) => chunk,
-            Some(Err(broken)) => {
-                log::debug!("a request body broke off: {broken}");
-                return Err(Error::invalid("The body could not be read"));
-            }
-            None => {
-                let body = if pieces.is_empty() {
-                    body
-                } else {
-                    pieces.freeze()
-                };
-                if body.len() <= SMALL {
-                    return Ok(body);
-                }
-                return share.keep(body).map_err(no_room);
-            }
-        };
-        if body.len().max(pieces.len()) + chunk.len() > cap {
-            return Err(Error::PayloadTooLarge(cap));
-        }
-        if body.is_empty() {
-            body = chunk;
-        } else {
-            if pieces.is_empty() {
-                pieces.extend_from_slice(&body);
-            }
-            pieces.extend_from_slice(&chunk);
-            share.hold(pieces.len()).map_err(no_room)?;
-        }
-    }
-}
-
 // === arrival ===
 
-/// The body of a call on its way. Until it is dropped, its connection is read from without a pause.
-pub(crate) struct Arrival<'c> {
+/// The body of a request on its way. Until it is dropped, its connection is read from without a pause.
+struct Arrival<'c> {
     context: &'c Context<'c>,
+    payload: &'c mut web::Payload,
+    cap: usize,
+    share: &'c mut Share,
+    /// The only chunk, as most bodies have one.
+    body: Bytes,
+    /// All chunks together, once there are several.
+    pieces: BytesMut,
     /// What the connection may have brought when the body is there, its framing included.
     most: u64,
+    is_first_look: bool,
     /// Made when the body did not come along with the head.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl<'c> Arrival<'c> {
     /// At most `cap` bytes. In chunks it may be twice that, for small chunks with short extensions take as much again.
-    pub(crate) fn of(context: &'c Context<'c>, cap: usize) -> Self {
+    fn of(
+        context: &'c Context<'c>,
+        payload: &'c mut web::Payload,
+        share: &'c mut Share,
+        cap: usize,
+    ) -> Self {
         context.exchange.set_reading(true);
         let most = cap.saturating_mul(2).saturating_add(FRAMING);
         let most = u64::try_from(most).unwrap_or(u64::MAX);
         Self {
             context,
+            payload,
+            cap,
+            share,
+            body: Bytes::new(),
+            pieces: BytesMut::new(),
             most: context.exchange.received().saturating_add(most),
+            is_first_look: true,
             timer: None,
         }
     }
 
+    /// The whole body.
+    ///
+    /// The first look is taken without leaving a waker. actix starts a handler before it hands on the body that it has read
+    /// along with the head, and polls the handler again after every such handing on, there and nowhere else; a waker left
+    /// at the first look would only make it go through all of a connection's work once more, for a tenth of a call's cost.
+    fn poll(&mut self, task: &mut task::Context<'_>) -> Poll<Result<Bytes, Error>> {
+        if mem::take(&mut self.is_first_look) {
+            let nobody = &mut task::Context::from_waker(Waker::noop());
+            match ready!(self.payload.poll_next_unpin(nobody)) {
+                Some(chunk) => self.push(chunk)?,
+                None => return Poll::Ready(Ok(self.whole())),
+            }
+        }
+        loop {
+            match self.payload.poll_next_unpin(task) {
+                Poll::Ready(Some(chunk)) => self.push(chunk)?,
+                Poll::Ready(None) => return Poll::Ready(Ok(self.whole())),
+                Poll::Pending => return self.poll_overdue(task).map(Err),
+            }
+        }
+    }
+
+    fn push(&mut self, chunk: Result<Bytes, PayloadError>) -> Result<(), Error> {
+        let chunk = chunk.map_err(|broken| {
+            log::debug!("a request body broke off: {broken}");
+            Error::invalid("The body could not be read")
+        })?;
+        if self.body.len().max(self.pieces.len()) + chunk.len() > self.cap {
+            return Err(Error::PayloadTooLarge(self.cap));
+        }
+        if self.body.is_empty() {
+            self.body = chunk;
+            return Ok(());
+        }
+        if self.pieces.is_empty() {
+            self.pieces.extend_from_slice(&self.body);
+        }
+        self.pieces.extend_from_slice(&chunk);
+        self.share.hold(self.pieces.len()).map_err(no_room)
+    }
+
+    fn whole(&mut self) -> Bytes {
+        if self.pieces.is_empty() {
+            return mem::take(&mut self.body);
+        }
+        mem::take(&mut self.pieces).freeze()
+    }
+
     /// Why the body is not waited for any longer. To be asked whenever there is nothing of it to read.
-    pub(crate) fn poll(&mut self, poll: &mut task::Context<'_>) -> Poll<Error> {
+    fn poll_overdue(&mut self, task: &mut task::Context<'_>) -> Poll<Error> {
         let context = self.context;
         if context.exchange.received() > self.most {
-            let cap = context.state.settings.limits.request_bytes;
-            return Poll::Ready(Error::PayloadTooLarge(cap));
+            return Poll::Ready(Error::PayloadTooLarge(self.cap));
         }
         let timer = match &mut self.timer {
             Some(timer) => timer,
@@ -214,7 +227,7 @@ impl<'c> Arrival<'c> {
                 Err(error) => return Poll::Ready(error),
             },
         };
-        timer.as_mut().poll(poll).map(|()| Error::RequestTimeout)
+        timer.as_mut().poll(task).map(|()| Error::RequestTimeout)
     }
 }
 

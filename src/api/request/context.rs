@@ -1,5 +1,6 @@
 //! One REST request on its way through a handler: what came in, and what is noted for the answer and the log.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -33,11 +34,11 @@ pub(crate) struct Context<'a> {
     /// The route's pattern; empty for a path that has none.
     pub route: &'static str,
     /// `{server}`, decoded.
-    pub server_name: Option<String>,
+    pub server_name: Option<Cow<'a, str>>,
     /// `{tool}`, decoded, or the name in a call envelope.
-    pub tool: Option<String>,
+    pub tool: Option<Cow<'a, str>>,
     /// `{prompt}`, decoded.
-    pub prompt: Option<String>,
+    pub prompt: Option<Cow<'a, str>>,
     /// `{file}`, as it came.
     pub file: &'a str,
     /// The query, decoded.
@@ -88,12 +89,13 @@ impl<'a> Context<'a> {
 
     /// Decodes what the path and the query say.
     pub(crate) fn read_target(&mut self, captures: Captures<'a>) -> Result<(), Error> {
-        let decoded = |segment: Option<&str>| segment.map(query::segment).transpose();
-        self.server_name = decoded(captures.server)?;
-        self.tool = decoded(captures.tool)?;
-        self.prompt = decoded(captures.prompt)?;
+        self.server_name = captures.server.map(query::segment).transpose()?;
+        self.tool = captures.tool.map(query::segment).transpose()?;
+        self.prompt = captures.prompt.map(query::segment).transpose()?;
         self.file = captures.file.unwrap_or_default();
-        self.query = Query::parse(self.request.uri().query().unwrap_or_default())?;
+        if let Some(query) = self.request.uri().query() {
+            self.query = Query::parse(query)?;
+        }
         Ok(())
     }
 

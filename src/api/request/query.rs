@@ -2,6 +2,8 @@
 //!
 //! Which parameters there are is not known here.
 
+use std::borrow::Cow;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
 
 use crate::api::error::kinds::Error;
@@ -14,7 +16,7 @@ const MOST_PARAMETERS: usize = 1000;
 pub(crate) struct Query(Vec<(String, String)>);
 
 /// One path segment, percent-decoded once.
-pub(crate) fn segment(raw: &str) -> Result<String, Error> {
+pub(crate) fn segment(raw: &str) -> Result<Cow<'_, str>, Error> {
     decode(raw).ok_or_else(|| Error::invalid("The path holds a broken percent-encoding"))
 }
 
@@ -37,10 +39,10 @@ fn path_segment(name: &str) -> String {
     utf8_percent_encode(name, PLAIN).to_string()
 }
 
-fn decode(raw: &str) -> Option<String> {
+fn decode(raw: &str) -> Option<Cow<'_, str>> {
     let bytes = raw.as_bytes();
     if raw.is_ascii() && memchr::memchr(b'%', bytes).is_none() {
-        return Some(raw.to_owned());
+        return Some(Cow::Borrowed(raw));
     }
     let broken = |at: usize| {
         let digits = bytes.get(at + 1..at + 3);
@@ -49,7 +51,7 @@ fn decode(raw: &str) -> Option<String> {
     if memchr::memchr_iter(b'%', bytes).any(broken) {
         return None;
     }
-    percent_decode(bytes).decode_utf8().ok().map(Into::into)
+    percent_decode(bytes).decode_utf8().ok()
 }
 
 impl Query {
@@ -62,7 +64,7 @@ impl Query {
         }
         let parameters = raw.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let text = |raw: &str| decode(&raw.replace('+', " "));
+            let text = |raw: &str| decode(&raw.replace('+', " ")).map(Cow::into_owned);
             text(name).zip(text(value))
         });
         parameters

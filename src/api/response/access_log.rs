@@ -1,5 +1,6 @@
 //! What every answer gets: security headers, request id, `Server-Timing`; and its line in the access log.
 
+use std::mem;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
@@ -14,8 +15,8 @@ use crate::api::request::request_id::REQUEST_ID;
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// Completes an answer and writes its line.
-pub(crate) fn finish(context: &Context<'_>, mut response: HttpResponse) -> HttpResponse {
+/// Writes the line of a response, and completes it. It takes the id from the context, for it is the last to need it.
+pub(crate) fn finish(context: &mut Context<'_>, mut response: HttpResponse) -> HttpResponse {
     let total = context.started.elapsed();
     let (preparing, upstream) = context.timing.get();
     let gateway = total.saturating_sub(preparing).saturating_sub(upstream);
@@ -27,18 +28,6 @@ pub(crate) fn finish(context: &Context<'_>, mut response: HttpResponse) -> HttpR
     ] {
         timing.push_str(name);
         push_millis(&mut timing, spent);
-    }
-    let headers = response.headers_mut();
-    // A browser is to guess no other type, and to show nothing of this in a page of another site.
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(
-        CROSS_ORIGIN_RESOURCE_POLICY,
-        HeaderValue::from_static("same-origin"),
-    );
-    for (name, value) in [(REQUEST_ID, context.id.clone()), (SERVER_TIMING, timing)] {
-        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(value)) {
-            headers.insert(name, value);
-        }
     }
     log::info!(
         target: "mcp_rest::access",
@@ -52,6 +41,21 @@ pub(crate) fn finish(context: &Context<'_>, mut response: HttpResponse) -> HttpR
         micros = micros(total);
         "request"
     );
+    let headers = response.headers_mut();
+    // A browser is to guess no other type, and to show nothing of this in a page of another site.
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        CROSS_ORIGIN_RESOURCE_POLICY,
+        HeaderValue::from_static("same-origin"),
+    );
+    for (name, value) in [
+        (REQUEST_ID, mem::take(&mut context.id)),
+        (SERVER_TIMING, timing),
+    ] {
+        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(value)) {
+            headers.insert(name, value);
+        }
+    }
     response
 }
 

@@ -91,8 +91,8 @@ pub(crate) fn stream(
     let (watch, notifications) = Watch::new();
     let subject = Subject {
         request_id: context.id.clone(),
-        server: context.server_name.clone(),
-        tool: context.tool.clone(),
+        server: context.server_name.as_deref().map(Into::into),
+        tool: context.tool.as_deref().map(Into::into),
         route: context.route,
         started: context.started,
     };
