@@ -18,6 +18,11 @@ pub struct Members<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
 #[derive(Debug, serde::Deserialize)]
 pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
 
+/// `{}`.
+pub fn empty_object<'a>() -> &'a RawValue {
+    serde_json::from_str("{}").unwrap_or(RawValue::NULL)
+}
+
 // === impl Members ===
 
 impl<'a> Members<'a> {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use crate::api::aside;
 use crate::api::error::kinds::{Error, Task};
+use crate::api::offloaded;
 use crate::mcp::client::pool::Client;
 use crate::schema::from_query::Refused;
 use crate::schema::validate::Validators;
@@ -34,7 +34,7 @@ pub(crate) async fn check(
             let validators = Arc::clone(validators);
             move || validators.errors(&schema, &arguments)
         };
-        aside::run(client.deadline(), prepare).await?
+        offloaded::run(client.deadline(), prepare).await?
     };
     if errors.is_empty() {
         return Ok(());

@@ -1,18 +1,14 @@
-//! The one way to call a tool: argument checks, the call, `toolErrors`, where the time went, and what becomes of the session.
+//! The one way to call a tool: argument checks, the call, `toolErrors`, timing, and whether the session is released or ended.
 //!
-//! `execute`, `call`, `batch` and `rpc` come through [`invoke`], streamed or not. How the request is read and the result is written is
-//! theirs.
+//! `execute`, `call`, `batch` and `rpc` come through [`invoke`], streamed or not. Reading the request and writing the result is theirs.
 
-use std::rc::Rc;
 use std::time::Duration;
-
-use serde_json::value::RawValue;
 
 use crate::api::argument_check;
 use crate::api::error::kinds::{Error, Task};
 use crate::api::state::State;
 use crate::config::servers::{ArgumentChecks, ToolErrors};
-use crate::json::Members;
+use crate::json::{Members, empty_object};
 use crate::mcp::client::operation::ToolCall;
 use crate::mcp::client::options::CallOptions;
 use crate::mcp::client::pool::Client;
@@ -24,8 +20,8 @@ use crate::mcp::stream::notifications::Watch;
 
 /// Where a request goes, and how the caller wants it made.
 pub(crate) struct Invocation<'a> {
-    /// What the worker shares.
-    pub(crate) state: &'a Rc<State>,
+    /// Shared state.
+    pub(crate) state: &'a State,
     /// The server.
     pub(crate) server: &'a Upstream,
     /// Session, handshake and deadline.
@@ -36,17 +32,17 @@ pub(crate) struct Invocation<'a> {
     pub(crate) watch: Option<Watch>,
 }
 
-/// What a request to a server came to.
+/// The outcome of a request to a server.
 pub(crate) struct Invoked {
     /// The result, or why there is none.
     pub(crate) outcome: Result<ToolResult, Error>,
-    /// The session to be named to the caller. Dropped, it ends, if it was opened for this request.
+    /// The session to be released to the caller. Dropped, it ends, if it was opened for this request.
     pub(crate) session: Option<SessionGuard>,
     /// Time spent before the operation, and on it.
     pub(crate) timing: (Duration, Duration),
 }
 
-/// Calls a tool, once its arguments match the tool's schema where that is to be checked.
+/// Calls a tool, after its arguments are checked where that is configured.
 pub(crate) async fn invoke(invocation: Invocation<'_>, tool_call: &ToolCall<'_>) -> Invoked {
     let Invocation {
         state,
@@ -86,8 +82,8 @@ impl<'a> Invocation<'a> {
 }
 
 impl Invoked {
-    /// The end of a request. The session is the caller's with a result, be it an error of the tool's own; without one, it ends if it was
-    /// opened for this request.
+    /// The end of a request. A session opened for it is the caller's with a result, also if that is an error of the tool itself, and
+    /// ends without one.
     pub(crate) fn of(mut client: Client<'_>, outcome: Result<ToolResult, Error>) -> Self {
         let timing = client.timing();
         let session = match &outcome {
@@ -101,7 +97,7 @@ impl Invoked {
         }
     }
 
-    /// The result, and the session, released to the caller, who is answered at once.
+    /// The result, and the session released to the caller.
     pub(crate) fn release(self) -> Result<(ToolResult, Option<SessionId>), Error> {
         let session = self.session.and_then(SessionGuard::release);
         match self.outcome {
@@ -130,11 +126,10 @@ pub(crate) fn params<'a>(tool_call: &ToolCall<'a>) -> Members<'a> {
 
 /// The tool call with these `params`; no arguments are `{}`.
 pub(crate) fn tool_call<'a>(name: &'a str, params: &Members<'a>) -> ToolCall<'a> {
-    let nothing = || serde_json::from_str("{}").unwrap_or(RawValue::NULL);
     ToolCall {
         meta: params.get("_meta"),
         input_responses: params.get("inputResponses"),
         request_state: params.get("requestState"),
-        ..ToolCall::of(name, params.get("arguments").unwrap_or_else(nothing))
+        ..ToolCall::of(name, params.get("arguments").unwrap_or_else(empty_object))
     }
 }

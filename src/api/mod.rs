@@ -3,7 +3,6 @@
 //! Only here is actix-web's server half known. Servers are reached through [`crate::mcp`] alone.
 
 mod argument_check;
-pub(crate) mod aside;
 pub mod document;
 pub(crate) mod error;
 mod fan_out;
@@ -11,6 +10,7 @@ mod fan_out;
 pub mod fuzz;
 mod handlers;
 mod invoke;
+pub(crate) mod offloaded;
 mod openapi;
 mod request;
 mod response;

@@ -29,7 +29,7 @@ use crate::api::request::parameters;
 use crate::api::request::parameters::{Deadline, OnToolError};
 use crate::api::state::State;
 use crate::config::servers::ToolErrors;
-use crate::json::first_elements;
+use crate::json::{empty_object, first_elements};
 use crate::mcp::client::operation::ToolCall;
 use crate::mcp::client::options::CallOptions;
 use crate::mcp::client::tools::ToolResult;
@@ -118,9 +118,7 @@ pub(crate) struct BatchResult<'a> {
 )]
 pub(crate) async fn batch(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     let body = body::read(context).await?;
-    let object = body::object(&body)?;
-    let batch: Batch<'_> = serde_json::from_str(object.get())
-        .map_err(|error| Error::invalid(format!("The body is no batch: {error}")))?;
+    let batch: Batch<'_> = body::shaped(&body, "a batch")?;
     let limits = context.state.settings.limits;
     let most = limits.batch;
     let calls = first_elements(batch.calls, most.saturating_add(1))
@@ -245,10 +243,9 @@ impl Shared {
         let mut options =
             CallOptions::within(own.map_or(self.deadline, |own| own.min(self.deadline)));
         options.session = session(item.session_id.as_deref())?;
-        let nothing = body::object(b"{}")?;
         let tool_call = ToolCall {
             meta: item.meta,
-            ..ToolCall::of(&item.tool, item.arguments.unwrap_or(nothing))
+            ..ToolCall::of(&item.tool, item.arguments.unwrap_or_else(empty_object))
         };
         let invocation = Invocation {
             state,
@@ -330,7 +327,7 @@ impl Shared {
 
 fn read(written: &[u8]) -> Result<BatchCall<'_>, Error> {
     let item: BatchCall<'_> = serde_json::from_slice(written)
-        .map_err(|error| Error::invalid(format!("This is no call: {error}")))?;
+        .map_err(|error| Error::invalid(format!("This is not a call: {error}")))?;
     for (name, value) in [("arguments", item.arguments), ("_meta", item.meta)] {
         if let Some(value) = value {
             body::require_object(value, &format!("'{name}'"))?;

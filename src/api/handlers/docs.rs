@@ -9,10 +9,10 @@ use actix_web::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::api::aside;
 use crate::api::error::kinds::{Error, Task};
 use crate::api::fan_out;
 use crate::api::fan_out::Survey;
+use crate::api::offloaded;
 use crate::api::openapi::problems::{
     AssetProblems, FanOutProblems, ListProblems, PageProblems, ServiceProblems,
 };
@@ -84,7 +84,7 @@ pub(crate) async fn openapi(context: &mut Context<'_>) -> Result<HttpResponse, E
     responses(
         (status = 200, description = "The document (OpenAPI 3.1)", body = Object,
             headers(("Mcp-Session-Id"), ("ETag"), ("Cache-Control"))),
-        (status = 304, description = "What `If-None-Match` names is still what there is", headers(("ETag"))),
+        (status = 304, description = "Not modified", headers(("ETag"))),
         ListProblems,
     ),
 )]
@@ -122,7 +122,7 @@ pub(crate) async fn openapi_of_server(context: &mut Context<'_>) -> Result<HttpR
     params(Deadline),
     responses(
         (status = 200, description = "The document (OpenAPI 3.1)", body = Object, headers(("ETag"), ("Cache-Control"))),
-        (status = 304, description = "What `If-None-Match` names is still what there is", headers(("ETag"))),
+        (status = 304, description = "Not modified", headers(("ETag"))),
         FanOutProblems,
     ),
 )]
@@ -160,7 +160,7 @@ async fn document(
     freshness: Freshness,
     deadline: Instant,
 ) -> Result<HttpResponse, Error> {
-    let written = aside::run(deadline, || move || source.document()).await?;
+    let written = offloaded::run(deadline, || move || source.document()).await?;
     let document = written.map_err(|error| {
         log::error!("a document could not be written: {error}");
         Error::Internal

@@ -10,10 +10,10 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::api::aside;
 use crate::api::error::kinds::Error;
 use crate::api::fan_out;
 use crate::api::fan_out::FailedServer;
+use crate::api::offloaded;
 use crate::api::openapi::mcp::Tool as ToolSchema;
 use crate::api::openapi::problems::SearchProblems;
 use crate::api::request::context::Context;
@@ -100,7 +100,7 @@ pub(crate) async fn find(context: &mut Context<'_>) -> Result<HttpResponse, Erro
         let found = search(&lists, &wanted, limit, most_bytes, failed);
         serde_json::to_vec(&found)
     };
-    match aside::if_large(bytes, deadline, search).await? {
+    match offloaded::if_large(bytes, deadline, search).await? {
         Ok(body) => Ok(json::json(body.into())),
         Err(error) => {
             log::error!("an answer could not be written: {error}");

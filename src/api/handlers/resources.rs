@@ -117,7 +117,7 @@ pub(crate) async fn expand(context: &mut Context<'_>) -> Result<HttpResponse, Er
             (ReadResourceResult = "application/json"),
             (Value = "*/*"),
         ), headers(("Mcp-Session-Id"), ("ETag"), ("Cache-Control"), ("Content-Disposition"))),
-        (status = 304, description = "What `If-None-Match` names is still what there is", headers(("ETag"))),
+        (status = 304, description = "Not modified", headers(("ETag"))),
         ReadProblems,
     ),
 )]

@@ -1,7 +1,7 @@
 //! `POST .../rpc`: one JSON-RPC request in, one JSON-RPC response out, for callers who know MCP but not its transport.
 //!
-//! Results and errors are the server's own. What this service has to say itself is an error of code -32000 whose `data` is the
-//! problem that other routes answer with. The HTTP status is the same as there.
+//! Results and errors are the server's own. An error of this service has code -32000, and its `data` is the problem that other routes
+//! answer with. The HTTP status is the same as there.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -41,8 +41,8 @@ use crate::mcp::protocol::error::Executed;
 
 /// Send any MCP request
 ///
-/// The answer is a JSON-RPC response with the id of the request. Not for notifications, and not for `initialize`, which has
-/// a route of its own.
+/// The body of the response is a JSON-RPC response with the id of the request. Not for notifications, and not for `initialize`, which
+/// has a route of its own.
 #[utoipa::path(
     post,
     path = "/api/mcp/{server}/rpc",
@@ -51,8 +51,8 @@ use crate::mcp::protocol::error::Executed;
     params(InServer, Session, Handshake, Deadline),
     request_body(content = RpcRequest, description = "The request"),
     responses(
-        (status = 200, description = "The response: the server's `result`. As events with `Accept: text/event-stream`, or as lines with \
-                                      `application/x-ndjson`: what it tells meanwhile, then the response", content(
+        (status = 200, description = "The response with the server's `result`. With `Accept: text/event-stream` or `application/x-ndjson`, a stream: notifications \
+                                      as they arrive, then the response", content(
             (RpcResponse = "application/json"),
             (Value = "text/event-stream"),
             (Value = "application/x-ndjson"),
@@ -66,7 +66,7 @@ pub(crate) async fn rpc(context: &mut Context<'_>) -> Result<HttpResponse, Error
 }
 
 async fn respond(context: &mut Context<'_>) -> Result<HttpResponse, Refused> {
-    // Before the body is read: a request that cannot be served is refused at once.
+    // A request that cannot be served is refused before its body is read.
     let server = context.server().map_err(Refused::unread)?;
     let body = body::read(context).await.map_err(Refused::unread)?;
     let request = Request::read(&body)?;
@@ -91,7 +91,7 @@ async fn respond(context: &mut Context<'_>) -> Result<HttpResponse, Refused> {
     let (result, session) = invoked.release().map_err(fail)?;
     let response = match response_to(request.id, &result, context.state.pool.budget()) {
         Ok(body) => success(body, result.is_error),
-        // The session is the caller's all the same.
+        // The session is released nevertheless.
         Err(error) => fail(error).into_response(context),
     };
     Ok(json::with_session(response, session.as_ref()))
@@ -156,7 +156,7 @@ impl Refused {
         Self { code, error, id }
     }
 
-    /// Before the request is read.
+    /// For a body in which no id is known.
     fn unread(error: Error) -> Self {
         Self::new(INVALID_REQUEST, error, None)
     }
@@ -221,7 +221,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// What is wrong with the parameters.
+    /// Why the parameters are invalid, if they are.
     fn objection(&self) -> Option<&'static str> {
         let is_other = |name| {
             let value = self.params.get(name);
@@ -235,7 +235,7 @@ impl<'a> Request<'a> {
             .then_some("'tools/call' needs a 'name', and 'arguments' must be an object")
     }
 
-    /// The tool or prompt that is meant.
+    /// The tool or prompt it names.
     fn name(&self) -> Option<String> {
         self.text("name")
     }
@@ -244,10 +244,10 @@ impl<'a> Request<'a> {
         serde_json::from_str(self.params.get(name)?.get()).ok()
     }
 
-    /// Sends it and waits for its result.
+    /// Sends the request.
     async fn send(&self, invocation: Invocation<'_>) -> Invoked {
         if self.method == "tools/call" {
-            return self.call_tool(invocation).await;
+            return self.tools_call(invocation).await;
         }
         let mut client = invocation.client();
         let result = if self.method == "ping" {
@@ -261,7 +261,7 @@ impl<'a> Request<'a> {
         Invoked::of(client, result.map(|bytes| ToolResult { bytes, is_error }))
     }
 
-    async fn call_tool(&self, invocation: Invocation<'_>) -> Invoked {
+    async fn tools_call(&self, invocation: Invocation<'_>) -> Invoked {
         let name = self.name().unwrap_or_default();
         let known = [
             "name",
@@ -276,7 +276,7 @@ impl<'a> Request<'a> {
             ..invoke::tool_call(&name, &self.params)
         };
         let mut invoked = invoke(invocation, &tool_call).await;
-        // In JSON-RPC, a wish for input is a result like any other.
+        // In JSON-RPC, `input_required` is a result like any other.
         if let Err(error) = &invoked.outcome
             && let Some(bytes) = error.input_required().cloned()
         {
@@ -287,7 +287,7 @@ impl<'a> Request<'a> {
     }
 
     async fn any(&self, client: &mut Client<'_>) -> Result<Bytes, Error> {
-        // A header says it as well.
+        // For the header `Mcp-Name`.
         let name = if self.method.starts_with("tasks/") {
             self.text("taskId")
         } else {
@@ -313,11 +313,10 @@ fn message(body: &[u8]) -> Result<Members<'_>, Refused> {
             "One request at a time: several calls go through POST /api/batch",
         ));
     }
-    let value: &RawValue = serde_json::from_str(text)
-        .map_err(|error| Refused::new(PARSE_ERROR, body::not_json(&error), None))?;
-    let Ok(members) = Members::of(value.get()) else {
-        return Err(wrong("The body must be a JSON-RPC request, an object"));
-    };
+    let members = Members::of(text).map_err(|_| match serde_json::from_str::<&RawValue>(text) {
+        Ok(_) => wrong("The body must be a JSON-RPC request, an object"),
+        Err(error) => Refused::new(PARSE_ERROR, body::not_json(&error), None),
+    })?;
     if members.get("jsonrpc").map(RawValue::get) != Some("\"2.0\"") {
         return Err(wrong("The body must hold \"jsonrpc\": \"2.0\""));
     }
@@ -353,7 +352,7 @@ fn success(body: Pieces, is_error: bool) -> HttpResponse {
     response
 }
 
-/// An error as a JSON-RPC response: the server's own where it gave one. `code` is for what this service refuses.
+/// An error as a JSON-RPC response: the server's own error if there is one, else the problem with this `code`.
 fn error_response(
     error: &Error,
     about: About<'_>,
@@ -401,7 +400,7 @@ fn error_response(
         return (summary, body);
     }
     let no_room = Error::NoRoom(error.executed());
-    // Without an id there is always room for that.
+    // Such an error without an id is small.
     let id = id.filter(|id| id.get().len() <= SMALL / 2);
     error_response(&no_room, about, code, id, budget)
 }

@@ -9,10 +9,10 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::api::aside;
 use crate::api::error::kinds::{Error, Task};
 use crate::api::invoke;
 use crate::api::invoke::{Invocation, Invoked, invoke};
+use crate::api::offloaded;
 use crate::api::openapi::mcp::{Arguments, DescribedTool, ListToolsResult, ToolAnswer};
 use crate::api::openapi::problems::{BodyProblems, CallProblems, ListProblems, ToolProblems};
 use crate::api::request::body;
@@ -70,7 +70,7 @@ pub(crate) async fn list_of(
     task: Task,
 ) -> Result<HttpResponse, Error> {
     let server = context.server()?;
-    let wishes = options::of(context, server, None)?;
+    let options = options::of(context, server, None)?;
     let Page { cursor, all } = Page::of(&context.query)?;
     let all = all == Some(true);
     if all && cursor.is_some() {
@@ -78,7 +78,7 @@ pub(crate) async fn list_of(
             "'all=true' starts at the first page and takes no 'cursor'",
         ));
     }
-    let mut client = context.state.pool.client(server, wishes);
+    let mut client = context.state.pool.client(server, options);
     let listed = if all {
         client.list_all(listing).await
     } else {
@@ -103,15 +103,15 @@ pub(crate) async fn list_of(
     responses(
         (status = 200, description = "The definition", body = DescribedTool,
             headers(("Mcp-Session-Id"), ("ETag"), ("Cache-Control"))),
-        (status = 304, description = "What `If-None-Match` names is still what there is", headers(("ETag"))),
+        (status = 304, description = "Not modified", headers(("ETag"))),
         ToolProblems,
     ),
 )]
 pub(crate) async fn find(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     let server = context.server()?;
-    let wishes = options::of(context, server, None)?;
-    let deadline = wishes.deadline;
-    let mut client = context.state.pool.client(server, wishes);
+    let options = options::of(context, server, None)?;
+    let deadline = options.deadline;
+    let mut client = context.state.pool.client(server, options);
     let found = client.find_tool(context.tool()).await;
     context.note_timing(&mut client);
     let (definition, freshness) =
@@ -122,7 +122,7 @@ pub(crate) async fn find(context: &mut Context<'_>) -> Result<HttpResponse, Erro
         let validators = Arc::clone(validators);
         move || with_example(definition, &target, &validators)
     };
-    let described = match aside::run(deadline, prepare).await {
+    let described = match offloaded::run(deadline, prepare).await {
         Ok(described) => json::json(described),
         Err(error) => {
             client.fail();
@@ -135,7 +135,7 @@ pub(crate) async fn find(context: &mut Context<'_>) -> Result<HttpResponse, Erro
     Ok(json::with_session(response, session.as_ref()))
 }
 
-/// Where a call of a tool goes.
+/// Where a tool is called.
 struct Target {
     url: String,
     key_wanted: bool,
@@ -150,7 +150,7 @@ impl Target {
         }
     }
 
-    /// The example of a call, with these arguments if there are any.
+    /// The example of a call, with `arguments` if an example of them could be made.
     fn example(&self, arguments: Option<&Value>) -> String {
         let url = &self.url;
         let curl = arguments.map(|arguments| example::curl(url, arguments, self.key_wanted));
@@ -158,7 +158,7 @@ impl Target {
     }
 }
 
-/// A definition with an example of how to call the tool as its last member; as it is, if it has such a member itself.
+/// A definition with an example of a call as its last member; unchanged if it has an `example` itself.
 fn with_example(definition: Bytes, target: &Target, validators: &Validators) -> Bytes {
     let text = std::str::from_utf8(&definition).unwrap_or_default();
     let Ok(members) = Members::of(text) else {
@@ -172,7 +172,7 @@ fn with_example(definition: Bytes, target: &Target, validators: &Validators) -> 
         None => Some(json!({})),
     };
     let mut example = target.example(arguments.as_ref());
-    // Quoted twice, arguments may be several times as long.
+    // In the curl line the arguments are quoted twice, which can multiply their length.
     if example.len() > example::MOST_BYTES {
         example = target.example(None);
     }
@@ -199,7 +199,7 @@ fn with_example(definition: Bytes, target: &Target, validators: &Validators) -> 
     ),
 )]
 pub(crate) async fn execute(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
-    // Before the body is read: a request that cannot be served is refused at once.
+    // A request that cannot be served is refused before its body is read.
     let server = context.server()?;
     let representation = Representation::of(context)?;
     let body = body::read(context).await?;
@@ -253,7 +253,7 @@ pub(crate) async fn execute_by_query(context: &mut Context<'_>) -> Result<HttpRe
         .map(json::not_stored)
 }
 
-/// What is not an argument.
+/// Query parameters that are not arguments.
 const CALL_PARAMETERS: &[&[&str]] = &[
     ResultForm::NAMES,
     OnToolError::NAMES,
@@ -262,21 +262,21 @@ const CALL_PARAMETERS: &[&[&str]] = &[
     DeadlineInQuery::NAMES,
 ];
 
-/// The arguments of a tool that changes nothing by its own definition. Any other must not be called by whoever follows a link.
+/// The arguments of a read-only tool, as its own definition says it is. No other tool may be called by following a link.
 async fn arguments_in_query(
     context: &Context<'_>,
     server: &Upstream,
 ) -> Result<Box<RawValue>, Error> {
-    let wishes = options::of(context, server, None)?;
-    // A session that the caller wants opened is for the call.
-    let wishes = match wishes.init {
-        Init::Always => CallOptions::within(wishes.deadline),
+    let options = options::of(context, server, None)?;
+    // A session to be opened, and the end of one, are for the call.
+    let options = match options.init {
+        Init::Always => CallOptions::within(options.deadline),
         _ => CallOptions {
             close: false,
-            ..wishes
+            ..options
         },
     };
-    let mut client = context.state.pool.client(server, wishes);
+    let mut client = context.state.pool.client(server, options);
     let tools = client.tools().await;
     let tools = tools.map_err(|failure| Error::upstream(Task::CallTool, failure))?;
     match tools.get(context.tool()) {
@@ -291,7 +291,7 @@ async fn arguments_in_query(
                     let parameters = from_query::owned(&parameters);
                     move || from_query::arguments(schema.as_deref(), &parameters)
                 };
-                aside::run(client.deadline(), prepare).await?
+                offloaded::run(client.deadline(), prepare).await?
             }?;
             body::not_too_deep(context, arguments.get().as_bytes(), "The query")?;
             Ok(arguments)
@@ -306,7 +306,7 @@ async fn arguments_in_query(
 
 /// Call a tool: the body is an envelope with its name, arguments and metadata
 ///
-/// As `execute`, for names that do not go well into a path, for `_meta`, and to answer `input_required`.
+/// As `execute`, for names that do not fit into a path, for `_meta`, and to answer `input_required`.
 #[utoipa::path(
     post,
     path = "/api/mcp/{server}/call",
@@ -326,8 +326,7 @@ pub(crate) async fn call(context: &mut Context<'_>) -> Result<HttpResponse, Erro
     let body = body::read(context).await?;
     let envelope = body::envelope(&body)?;
     context.tool = Some(envelope.name.clone().into());
-    let nothing: &RawValue = body::object(b"{}")?;
-    let tool_call = envelope.tool_call(nothing);
+    let tool_call = envelope.tool_call();
     let invocation = invocation(context, server, envelope.timeout_ms)?;
     if let Representation::Stream(frame) = representation {
         return streamed(context, frame, invocation, &tool_call);
@@ -337,7 +336,7 @@ pub(crate) async fn call(context: &mut Context<'_>) -> Result<HttpResponse, Erro
     representation.response(&result, session.as_ref()).await
 }
 
-/// Where a tool call goes, and how the caller wants it made. `timeout_ms` is what a body says.
+/// Where a tool call goes, and how the caller wants it made; `timeout_ms` is from the body.
 fn invocation<'a>(
     context: &Context<'a>,
     server: &'a Upstream,
@@ -352,7 +351,7 @@ fn invocation<'a>(
     })
 }
 
-/// The result of a call and the session it was made in, and its timing noted.
+/// The result of a call and its session. Notes its timing.
 fn released(
     context: &Context<'_>,
     invoked: Invoked,

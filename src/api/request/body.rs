@@ -15,6 +15,7 @@ use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
@@ -26,7 +27,7 @@ use crate::api::request::encoding::no_room;
 use crate::api::request::headers::single_header;
 use crate::api::request::options;
 use crate::api::request::parameters;
-use crate::json::{Members, nests_deeper_than};
+use crate::json::{Members, empty_object, nests_deeper_than};
 use crate::mcp::client::operation::ToolCall;
 use crate::mcp::limits::{SMALL, Share};
 
@@ -36,7 +37,7 @@ const MOST_MEMBERS: usize = 10_000;
 const FRAMING: usize = 256 * 1024;
 
 /// The body of `POST .../call`.
-#[derive(Debug, serde::Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Envelope<'a> {
     /// The tool.
@@ -63,15 +64,12 @@ pub(crate) struct Envelope<'a> {
     pub timeout_ms: Option<u64>,
 }
 
-impl<'a> Envelope<'a> {
-    /// The call in it; `nothing` stands for arguments that are not given.
-    pub(crate) fn tool_call<'c>(&'c self, nothing: &'c RawValue) -> ToolCall<'c>
-    where
-        'a: 'c,
-    {
+impl Envelope<'_> {
+    /// The call in it. Without arguments they are `{}`.
+    pub(crate) fn tool_call(&self) -> ToolCall<'_> {
         ToolCall {
             name: &self.name,
-            arguments: self.arguments.unwrap_or(nothing),
+            arguments: self.arguments.unwrap_or_else(empty_object),
             meta: self.meta,
             input_responses: self.input_responses,
             request_state: self.request_state,
@@ -253,11 +251,22 @@ pub(crate) fn object(body: &[u8]) -> Result<&RawValue, Error> {
     Ok(value)
 }
 
+/// The body as a JSON object with these members: `what` it should be. It is read a second time only to say what is wrong with it.
+pub(crate) fn shaped<'a, T: Deserialize<'a>>(body: &'a [u8], what: &str) -> Result<T, Error> {
+    let is_object = body.trim_ascii_start().starts_with(b"{");
+    match serde_json::from_slice(body) {
+        Ok(shaped) if is_object => Ok(shaped),
+        Ok(_) => Err(not_an_object("The body")),
+        Err(error) => {
+            object(body)?;
+            Err(Error::invalid(format!("The body is not {what}: {error}")))
+        }
+    }
+}
+
 /// The body as a call envelope.
 pub(crate) fn envelope(body: &[u8]) -> Result<Envelope<'_>, Error> {
-    object(body)?;
-    let envelope: Envelope<'_> = serde_json::from_slice(body)
-        .map_err(|error| Error::invalid(format!("The body is no call envelope: {error}")))?;
+    let envelope: Envelope<'_> = shaped(body, "a call envelope")?;
     for (name, value) in [
         ("arguments", envelope.arguments),
         ("_meta", envelope.meta),

@@ -1,7 +1,6 @@
-//! Work that may take longer than the other callers of a worker should wait: on another thread, and waited for no longer than
-//! the call's deadline.
+//! Offloaded work that a request waits for, until its deadline at most.
 //!
-//! What bounds the work itself is not here: a thread cannot be stopped. Which threads, and how many, is `offload`'s.
+//! It bounds the wait, not the work: a thread cannot be stopped. Threads and permits are `crate::offload`'s.
 
 use std::future::Future;
 use std::time::Instant;
@@ -11,7 +10,7 @@ use actix_rt::time::timeout;
 use crate::api::error::kinds::Error;
 use crate::offload;
 
-/// What a job comes to. `prepare` makes the job once it can begin, so that who waits copies nothing.
+/// The outcome of a job. `prepare` makes the job once it has a permit, so that nothing is copied while it waits for one.
 pub(crate) async fn run<J, T>(deadline: Instant, prepare: impl FnOnce() -> J) -> Result<T, Error>
 where
     J: FnOnce() -> T + Send + 'static,
@@ -20,7 +19,7 @@ where
     within(deadline, offload::always(prepare)).await
 }
 
-/// The same for work on so many bytes of lists: here, if they are few.
+/// The outcome of work on so many `bytes`: on the worker itself if they are few.
 pub(crate) async fn if_large<T: Send + 'static>(
     bytes: usize,
     deadline: Instant,
