@@ -65,7 +65,7 @@ async fn run(mut start: Start) -> io::Result<()> {
     }
     let listener = listen(&start.settings)?;
     let address = listener.local_addr()?.to_string();
-    let application = Application::build(listener, start.settings, start.servers)?;
+    let application = Application::build(listener, start.settings, &start.servers)?;
     log::info!(address = address.as_str(); "listening on http://{address}");
     application.run().await?;
     log::info!("stopped");

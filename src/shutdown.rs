@@ -3,17 +3,32 @@
 //! Three steps, in this order. First the process is not ready, while everything is still served: load balancers that ask for
 //! readiness send requests elsewhere. Then it stops to listen, so that new connections are refused, which a client can tell from a
 //! failure: a request that was never sent can be sent to another replica. Only then is every connection closed after its
-//! next response, since a client replaces a closed connection by a new one. The order of calls is in `app`.
+//! next response, since a client replaces a closed connection by a new one. [`stop_on_signal`] takes these steps.
 
+use std::future::poll_fn;
 use std::net::TcpListener;
+use std::process::exit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use actix_rt::signal::unix::{Signal, SignalKind, signal};
 use actix_rt::time::sleep;
+use actix_web::dev::ServerHandle;
 use socket2::SockRef;
 use tokio::sync::watch;
 
+use crate::logging;
+
+/// The time in which all connections that were established before new ones are dropped have been accepted.
+const ACCEPT_TIME: Duration = Duration::from_millis(20);
+/// The time in which the server has paused, after it was told to accept no more.
+const PAUSE_TIME: Duration = Duration::from_millis(5);
+/// The time for connections to close after their next response, before idle ones are closed.
+const KEEP_ALIVE_TIME: Duration = Duration::from_millis(500);
+/// The part of the shutdown in which sessions are ended; half of it where it is short.
+const SESSION_TIME: Duration = Duration::from_secs(5);
 /// The interval at which the number of open connections is read.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -125,6 +140,92 @@ impl Port {
             log::debug!("the port stays open: {error}");
         }
     }
+}
+
+// === Signals ===
+
+/// Waits for a signal and shuts the service down: at once after SIGINT, since somebody waits at a terminal; else after
+/// `delay`. From then on all ends within `time`; the moment of that end is returned. A second signal ends the process at once.
+pub(crate) async fn stop_on_signal(
+    mut signals: Signals,
+    shutdown: Arc<Shutdown>,
+    port: Port,
+    server: ServerHandle,
+    (delay, time): (Duration, Duration),
+) -> Instant {
+    let first = signals.next().await;
+    shutdown.begin();
+    log::info!("stopping: calls in flight are finished; a second signal stops at once");
+    actix_rt::spawn(async move {
+        let second = signals.next_but_hangup().await;
+        log::warn!("stopped at once; calls and sessions are left as they are");
+        logging::finish();
+        exit(128 + second.as_raw_value());
+    });
+    if first != SignalKind::interrupt() {
+        sleep(delay).await;
+    }
+    let now = Instant::now();
+    let calls_end = now + time.saturating_sub(SESSION_TIME).max(time / 2);
+    port.drop_new_connections();
+    sleep(ACCEPT_TIME).await;
+    server.pause().await;
+    sleep(PAUSE_TIME).await;
+    port.close();
+    shutdown.end_keep_alive();
+    shutdown
+        .wait_for_connections(calls_end.min(now + KEEP_ALIVE_TIME))
+        .await;
+    shutdown.close_idle();
+    shutdown.wait_for_connections(calls_end).await;
+    // What still runs is dropped, and thereby cancelled.
+    server.stop(false).await;
+    now + time
+}
+
+/// The signals that stop the process.
+pub(crate) struct Signals(Vec<(SignalKind, Signal)>);
+
+impl Signals {
+    /// SIGHUP asks a service to reload its configuration; this one cannot, so it stops and is restarted instead.
+    pub(crate) fn listen() -> std::io::Result<Self> {
+        let mut kinds = vec![SignalKind::terminate(), SignalKind::interrupt()];
+        if !is_hangup_ignored() {
+            kinds.push(SignalKind::hangup());
+        }
+        let listening = kinds.into_iter().map(|kind| Ok((kind, signal(kind)?)));
+        listening.collect::<std::io::Result<_>>().map(Self)
+    }
+
+    /// A terminal that closes may send SIGHUP twice.
+    async fn next_but_hangup(&mut self) -> SignalKind {
+        loop {
+            let kind = self.next().await;
+            if kind != SignalKind::hangup() {
+                return kind;
+            }
+        }
+    }
+
+    async fn next(&mut self) -> SignalKind {
+        poll_fn(|context| {
+            for (kind, signal) in &mut self.0 {
+                if signal.poll_recv(context).is_ready() {
+                    return Poll::Ready(*kind);
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+/// Whether SIGHUP is ignored, as `nohup` does for a process that shall outlive its terminal.
+fn is_hangup_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    ignored.is_some_and(|mask| mask & 1 == 1)
 }
 
 #[cfg(test)]
