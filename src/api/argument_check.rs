@@ -26,13 +26,13 @@ pub(crate) async fn check(
     let Some(schema) = tools.get(tool).and_then(|tool| tool.input_schema()) else {
         return Ok(());
     };
-    let errors = if let Some(errors) = validators.errors_at_once(schema.get(), arguments.get()) {
+    let errors = if let Some(errors) = validators.validate_if_quick(schema.get(), arguments.get()) {
         errors
     } else {
         let prepare = || {
             let (schema, arguments) = (schema.get().to_owned(), arguments.get().to_owned());
             let validators = Arc::clone(validators);
-            move || validators.errors(&schema, &arguments)
+            move || validators.validate(&schema, &arguments)
         };
         offloaded::run(client.deadline(), prepare).await?
     };

@@ -5,13 +5,13 @@
 use crate::schema::example;
 use crate::schema::example::Examples;
 use crate::schema::from_query;
-use crate::schema::validate::{MOST_KEPT, ValidationError, Validators};
+use crate::schema::validate::{MAX_CACHE_WEIGHT, ValidationError, Validators};
 use crate::uri_template;
 
 /// Bytes that all compiled schemas may weigh.
-pub const MOST_WEIGHT: usize = MOST_KEPT;
+pub const MOST_WEIGHT: usize = MAX_CACHE_WEIGHT;
 /// Bytes of an example.
-pub const MOST_EXAMPLE: usize = example::MOST_BYTES;
+pub const MOST_EXAMPLE: usize = example::MAX_BYTES;
 /// Bytes of a URI.
 pub const MOST_URI: usize = uri_template::MOST;
 
@@ -26,10 +26,10 @@ impl Schemas {
             let told = errors.iter();
             told.map(|it| it.pointer.len() + it.message.len()).sum()
         };
-        let errors = self.0.errors(schema, arguments);
+        let errors = self.0.validate(schema, arguments);
         (
             told(errors),
-            self.0.errors_at_once(schema, arguments).map(told),
+            self.0.validate_if_quick(schema, arguments).map(told),
         )
     }
 

@@ -1,25 +1,27 @@
-//! An example call of a tool, made from its schema: arguments that fit, the request, and the same for a shell.
+//! An example of a tool's arguments, made from its schema: what it requires, validated before it is shown.
+//!
+//! Nothing is searched for: where the first choice does not match the whole schema, there is no example.
 
 use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
-use crate::schema::validate::{MOST_SCHEMA_BYTES, Validators};
+use crate::schema::validate::{MAX_SCHEMA_BYTES, Validators};
 use crate::schema::walk;
 use crate::schema::walk::{Budget, steps, target};
 
-/// References followed, and levels made, before an example is given up.
-const DEPTH: usize = 12;
-/// Schemas, names and pieces of text looked at before it is.
-const EFFORT: usize = 50_000;
+/// References followed and levels made for one example.
+const MAX_DEPTH: usize = 12;
+/// Schemas, names and pieces of text read for one example.
+const MAX_STEPS: usize = 50_000;
 /// Bytes of an example.
-pub(crate) const MOST_BYTES: usize = 64 << 10;
-/// Bytes that schemas may weigh which are compiled for one answer.
-const MOST_WEIGHT: usize = 256 << 20;
-/// Work on the examples of one answer: two seconds or so. It takes a document of many thousand tools to use that up.
-const MOST_WORK: usize = 20_000_000;
+pub(crate) const MAX_BYTES: usize = 64 << 10;
+/// Weight of the schemas that are compiled for one response.
+const MAX_WEIGHT: usize = 256 << 20;
+/// Work on the examples of one response: two seconds or so. It takes a document of many thousand tools to use that up.
+const MAX_WORK: usize = 20_000_000;
 
-/// The examples of one answer, which has a budget for all of them.
+/// The examples of one response, which share its budget.
 pub(crate) struct Examples<'a> {
     validators: &'a Validators,
     weight: usize,
@@ -31,61 +33,41 @@ impl<'a> Examples<'a> {
     pub(crate) fn new(validators: &'a Validators) -> Self {
         Self {
             validators,
-            weight: MOST_WEIGHT,
-            work: MOST_WORK,
+            weight: MAX_WEIGHT,
+            work: MAX_WORK,
         }
     }
 
-    /// Arguments that fit `schema`, with what it requires; `None` if they cannot be made up, at all or within the budget.
+    /// Arguments that match `schema`, with what it requires; `None` if they cannot be made up, at all or within the budget.
     pub(crate) fn arguments(&mut self, schema: &str) -> Option<Value> {
-        if schema.len() > MOST_SCHEMA_BYTES {
+        if schema.len() > MAX_SCHEMA_BYTES {
             return None;
         }
-        let weight = self.validators.weight_to_come(schema);
+        let weight = self.validators.weight_to_add(schema);
         self.weight = self.weight.checked_sub(weight)?;
         let mut root: Value = serde_json::from_str(schema).ok()?;
         if let Value::Object(keywords) = &mut root {
             // Arguments are never anything else.
             keywords.entry("type").or_insert_with(|| json!("object"));
         }
-        let effort = EFFORT.min(self.work);
+        let steps = MAX_STEPS.min(self.work);
         let maker = Maker {
             root: &root,
-            effort: Budget::new(effort),
-            bytes: Budget::new(MOST_BYTES),
+            steps: Budget::new(steps),
+            bytes: Budget::new(MAX_BYTES),
         };
-        let made = maker.instance(&root, DEPTH);
-        self.work -= effort - maker.effort.left();
+        let made = maker.instance(&root, MAX_DEPTH);
+        self.work -= steps - maker.steps.left();
         let made = made.filter(Value::is_object)?;
-        let fits = self.validators.fits(schema, &made, &mut self.work);
-        (fits && made.to_string().len() <= MOST_BYTES).then_some(made)
+        let is_valid = self.validators.is_valid(schema, &made, &mut self.work);
+        (is_valid && made.to_string().len() <= MAX_BYTES).then_some(made)
     }
-}
-
-/// The same call as a line for a shell.
-pub(crate) fn curl(url: &str, arguments: &Value, key_wanted: bool) -> String {
-    let key = if key_wanted {
-        " -H \"X-API-Key: $API_KEY\""
-    } else {
-        ""
-    };
-    format!(
-        "curl -X POST {}{key} -H 'Content-Type: application/json' -d {}",
-        quoted(url),
-        quoted(&arguments.to_string())
-    )
-}
-
-/// As one word of a POSIX shell.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 struct Maker<'a> {
     root: &'a Value,
-    /// What is left of it.
-    effort: Budget,
-    /// What may still be made.
+    steps: Budget,
+    /// Bytes of the example.
     bytes: Budget,
 }
 
@@ -106,7 +88,7 @@ impl Maker<'_> {
 
     fn instance(&self, schema: &Value, depth: usize) -> Option<Value> {
         let depth = depth.checked_sub(1)?;
-        self.effort.spend(1)?;
+        self.steps.spend(1)?;
         self.bytes.spend(1)?;
         let Value::Object(keywords) = schema else {
             return (schema != &json!(false)).then(|| json!({}));
@@ -121,7 +103,7 @@ impl Maker<'_> {
             }
         }
         if let Some(reference) = keywords.get("$ref").and_then(Value::as_str) {
-            self.effort.spend(steps(reference))?;
+            self.steps.spend(steps(reference))?;
             return self.instance(target(self.root, reference)?, depth);
         }
         for name in ["oneOf", "anyOf"] {
@@ -161,7 +143,7 @@ impl Maker<'_> {
         let properties = properties.unwrap_or(&none);
         let required = keywords.get("required").and_then(Value::as_array);
         let required = required.map_or(&[][..], Vec::as_slice);
-        self.effort.spend(properties.len() + required.len())?;
+        self.steps.spend(properties.len() + required.len())?;
         let required: HashSet<&str> = required.iter().filter_map(Value::as_str).collect();
         for (name, schema) in properties {
             if required.contains(name.as_str()) {
@@ -286,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_not_fit_is_not_offered() {
+    fn what_would_not_match_is_not_offered() {
         for schema in [
             json!({"properties": {"a": {"type": "string", "pattern": "^[0-9]{9}$"}}, "required": ["a"]}),
             json!({"properties": {"a": {"$ref": "#/properties/a"}}, "required": ["a"]}),
@@ -296,14 +278,5 @@ mod tests {
         ] {
             assert_eq!(made(&schema), None, "{schema}");
         }
-    }
-
-    #[test]
-    fn a_shell_takes_the_line_apart_again() {
-        let line = curl("http://h/it's", &json!({"a": "it's $HOME `x`"}), false);
-        assert_eq!(
-            line,
-            r#"curl -X POST 'http://h/it'\''s' -H 'Content-Type: application/json' -d '{"a":"it'\''s $HOME `x`"}'"#
-        );
     }
 }

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::schema::keywords::{Applies, KEYWORDS};
-use crate::schema::validate::{MOST_SCHEMA_BYTES, ValidationError};
+use crate::schema::validate::{MAX_SCHEMA_BYTES, ValidationError};
 use crate::schema::walk::{Budget, identity, steps, target};
 
 /// References followed one after the other.
@@ -36,7 +36,7 @@ pub(crate) enum Refused {
 
 /// Whether a query is read by this schema in less than other callers may notice.
 pub(crate) fn is_quick(schema: Option<&str>) -> bool {
-    schema.is_none_or(|schema| schema.len() <= AT_ONCE || schema.len() > MOST_SCHEMA_BYTES)
+    schema.is_none_or(|schema| schema.len() <= AT_ONCE || schema.len() > MAX_SCHEMA_BYTES)
 }
 
 /// Parameters, to be taken elsewhere.
@@ -53,7 +53,7 @@ pub(crate) fn arguments<T: Borrow<str>>(
     schema: Option<&str>,
     parameters: &[(T, Vec<T>)],
 ) -> Result<Box<RawValue>, Refused> {
-    if schema.is_some_and(|schema| schema.len() > MOST_SCHEMA_BYTES) {
+    if schema.is_some_and(|schema| schema.len() > MAX_SCHEMA_BYTES) {
         return Err(Refused::TooLarge);
     }
     let root: Value = schema

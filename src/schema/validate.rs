@@ -1,9 +1,8 @@
-//! Arguments held against a tool's own schema before anything is sent: where that is configured, and for what this service
-//! makes up itself.
+//! Arguments validated against a tool's own schema before anything is sent, and the cache of compiled schemas.
 //!
 //! A schema that cannot be used lets everything pass: one that is broken, over 256 KiB, of an unknown dialect, with references that lead
-//! out of it (nothing is fetched), or more than `schema_cost` allows. Arguments that cannot be held against a schema that can be used
-//! do not pass: numbers that no `f64` holds (`1e400`), halves of surrogate pairs, and what would take too much work.
+//! out of it (nothing is fetched), or that `cost` refuses. Arguments that cannot be validated against a schema that can be used do not
+//! pass: numbers that no `f64` holds (`1e400`), halves of surrogate pairs, and what would take too much work.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,33 +16,33 @@ use utoipa::ToSchema;
 use crate::schema::cost::Examined;
 use crate::schema::{cost, walk, work};
 
-/// Bytes of a schema that is used, be it for checks, examples or queries.
-pub(crate) const MOST_SCHEMA_BYTES: usize = 256 << 10;
+/// Bytes of a schema that is used, be it for validation, examples or queries.
+pub(crate) const MAX_SCHEMA_BYTES: usize = 256 << 10;
 /// Bytes that all compiled schemas weigh together, over all workers.
-pub(crate) const MOST_KEPT: usize = 64 << 20;
-/// What a schema that cannot be used weighs: its digest, and a place in the map.
-const UNUSABLE: usize = 128;
-/// The compiled form of one pattern.
-const PATTERN_BYTES: usize = 1 << 20;
-/// What the engine may remember of texts, for a pattern and a thread.
+pub(crate) const MAX_CACHE_WEIGHT: usize = 64 << 20;
+/// What a schema that cannot be used weighs: its digest, and its entry in the cache.
+const ENTRY_WEIGHT: usize = 128;
+/// Bytes of one compiled pattern.
+const MAX_PATTERN_BYTES: usize = 1 << 20;
+/// Bytes of the engine's own cache, for a pattern and a thread.
 const PATTERN_CACHE: usize = 16 << 10;
 
-/// Mistakes that a caller is told at once.
-const MOST_ERRORS: usize = 32;
-/// Letters of what is told of each.
-const MOST_MESSAGE: usize = 512;
-/// Values in arguments that are checked: as a tree, each takes some 100 bytes.
-const MOST_VALUES: usize = 250_000;
-/// Bytes of arguments that are checked on the worker itself.
-const MOST_AT_ONCE: usize = 16 << 10;
+/// Errors that are reported together.
+const MAX_ERRORS: usize = 32;
+/// Characters of an error's message.
+const MAX_MESSAGE: usize = 512;
+/// Values in arguments that are validated: as a tree, each takes some 100 bytes.
+const MAX_VALUES: usize = 250_000;
+/// Work of one validation: half a second or so.
+const MAX_WORK: usize = 5_000_000;
+/// The same where errors are collected, which takes memory for each.
+const MAX_WORK_ON_ERRORS: usize = 20_000;
+/// Bytes of the longest pointer into arguments whose errors are collected, for each error holds one.
+const MAX_POINTER: usize = 1 << 10;
+/// Bytes of arguments that are validated on the worker itself.
+const QUICK_BYTES: usize = 16 << 10;
 /// Work that is done there: a tenth of a millisecond or so.
-const WORK_AT_ONCE: usize = 2_000;
-/// Work of one check: half a second or so.
-const MOST_WORK: usize = 5_000_000;
-/// The same where mistakes are collected, which takes memory for each.
-const MOST_WORK_ON_MISTAKES: usize = 20_000;
-/// Bytes of the longest pointer into arguments whose mistakes are collected, for each of them holds one.
-const MOST_POINTER: usize = 1 << 10;
+const QUICK_WORK: usize = 2_000;
 
 /// One way in which arguments do not match a schema.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -56,20 +55,20 @@ pub(crate) struct ValidationError {
     pub(crate) message: String,
 }
 
-/// Compiled schemas. Shared by all workers.
+/// The cache of compiled schemas. Shared by all workers.
 #[derive(Default)]
 pub(crate) struct Validators {
-    kept: Mutex<Kept>,
+    cache: Mutex<Cache>,
 }
 
 /// Compiled schemas by the SHA-256 of their text; `None` for those that cannot be used.
 #[derive(Default)]
-struct Kept {
+struct Cache {
     compiled: HashMap<[u8; 32], Option<Arc<Compiled>>>,
     weight: usize,
 }
 
-/// A schema that can be put to work.
+/// A schema that values can be validated against.
 struct Compiled {
     schema: Value,
     examined: Examined,
@@ -77,47 +76,47 @@ struct Compiled {
 }
 
 impl Validators {
-    /// What does not fit. Nothing if the schema cannot be used.
-    pub(crate) fn errors(&self, schema: &str, arguments: &str) -> Vec<ValidationError> {
+    /// The errors in arguments. None if the schema cannot be used.
+    pub(crate) fn validate(&self, schema: &str, arguments: &str) -> Vec<ValidationError> {
         let compiled = self.compiled(schema);
-        compiled.map_or_else(Vec::new, |compiled| compiled.told(arguments))
+        compiled.map_or_else(Vec::new, |compiled| compiled.validate(arguments))
     }
 
-    /// The same, if the schema is known and its check is a small matter.
-    pub(crate) fn errors_at_once(
+    /// The same, if that is quick: the schema is cached, and there is little work.
+    pub(crate) fn validate_if_quick(
         &self,
         schema: &str,
         arguments: &str,
     ) -> Option<Vec<ValidationError>> {
-        if schema.len() > MOST_SCHEMA_BYTES {
+        if schema.len() > MAX_SCHEMA_BYTES {
             return Some(Vec::new());
         }
-        let known = self.lock().compiled.get(&key(schema)).cloned()?;
-        let Some(compiled) = known else {
+        let cached = self.lock().compiled.get(&key(schema)).cloned()?;
+        let Some(compiled) = cached else {
             return Some(Vec::new());
         };
-        if arguments.len() > MOST_AT_ONCE {
+        if arguments.len() > QUICK_BYTES {
             return None;
         }
         match serde_json::from_str(arguments) {
-            Ok(arguments) => compiled.errors(&arguments, WORK_AT_ONCE),
-            Err(_) => Some(uncheckable(NOT_HELD)),
+            Ok(arguments) => compiled.errors(&arguments, QUICK_WORK),
+            Err(_) => Some(not_validated(UNREADABLE)),
         }
     }
 
-    /// Whether a value fits a schema. `false` if that cannot be said with the work that is left, from which it is taken.
-    pub(crate) fn fits(&self, schema: &str, value: &Value, left: &mut usize) -> bool {
+    /// Whether a value matches a schema. `false` if that cannot be said with the work that is left, from which it is taken.
+    pub(crate) fn is_valid(&self, schema: &str, value: &Value, left: &mut usize) -> bool {
         self.compiled(schema).is_some_and(|compiled| {
-            let most = MOST_WORK.min(*left);
+            let most = MAX_WORK.min(*left);
             let work = compiled.work(value, most);
             *left -= work.unwrap_or(most);
             work.is_some() && compiled.validator.is_valid(value)
         })
     }
 
-    /// What compiling this schema is expected to take, in bytes of memory; 0 if that is done.
-    pub(crate) fn weight_to_come(&self, schema: &str) -> usize {
-        if schema.len() > MOST_SCHEMA_BYTES || self.lock().compiled.contains_key(&key(schema)) {
+    /// Bytes that compiling this schema is expected to add to the cache; 0 if it is there.
+    pub(crate) fn weight_to_add(&self, schema: &str) -> usize {
+        if schema.len() > MAX_SCHEMA_BYTES || self.lock().compiled.contains_key(&key(schema)) {
             return 0;
         }
         let schema = serde_json::from_str(schema).ok();
@@ -125,27 +124,27 @@ impl Validators {
         examined.map_or(0, |examined| examined.weight)
     }
 
-    fn compiled(&self, schema: &str) -> Option<Arc<Compiled>> {
-        if schema.len() > MOST_SCHEMA_BYTES {
-            return None;
-        }
-        let key = key(schema);
-        if let Some(known) = self.lock().compiled.get(&key) {
-            return known.clone();
-        }
-        let compiled = Compiled::of(schema).map(Arc::new);
-        self.lock().put(key, compiled.clone());
-        compiled
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        // A panic elsewhere leaves at worst a weight that is too high here.
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Bytes that all compiled schemas are taken to weigh.
     pub(crate) fn weight(&self) -> usize {
         self.lock().weight
+    }
+
+    fn compiled(&self, schema: &str) -> Option<Arc<Compiled>> {
+        if schema.len() > MAX_SCHEMA_BYTES {
+            return None;
+        }
+        let key = key(schema);
+        if let Some(cached) = self.lock().compiled.get(&key) {
+            return cached.clone();
+        }
+        let compiled = Compiled::of(schema).map(Arc::new);
+        self.lock().insert(key, compiled.clone());
+        compiled
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Cache> {
+        // A panic elsewhere leaves at worst a weight that is too high here.
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -155,11 +154,11 @@ fn key(schema: &str) -> [u8; 32] {
     key
 }
 
-impl Kept {
-    /// Keeps a schema, and forgets others where there is no room.
-    fn put(&mut self, key: [u8; 32], compiled: Option<Arc<Compiled>>) {
+impl Cache {
+    /// Adds a schema, and removes others where there is no room.
+    fn insert(&mut self, key: [u8; 32], compiled: Option<Arc<Compiled>>) {
         let weight = weight(compiled.as_ref());
-        while self.weight + weight > MOST_KEPT {
+        while self.weight + weight > MAX_CACHE_WEIGHT {
             let Some(victim) = self.compiled.keys().next().copied() else {
                 break;
             };
@@ -171,14 +170,14 @@ impl Kept {
     }
 
     fn remove(&mut self, key: &[u8; 32]) {
-        if let Some(gone) = self.compiled.remove(key) {
-            self.weight = self.weight.saturating_sub(weight(gone.as_ref()));
+        if let Some(removed) = self.compiled.remove(key) {
+            self.weight = self.weight.saturating_sub(weight(removed.as_ref()));
         }
     }
 }
 
 fn weight(compiled: Option<&Arc<Compiled>>) -> usize {
-    compiled.map_or(0, |compiled| compiled.examined.weight) + UNUSABLE
+    compiled.map_or(0, |compiled| compiled.examined.weight) + ENTRY_WEIGHT
 }
 
 impl Compiled {
@@ -194,7 +193,7 @@ impl Compiled {
             keywords.shift_remove("$id");
         }
         let patterns = PatternOptions::regex()
-            .size_limit(PATTERN_BYTES)
+            .size_limit(MAX_PATTERN_BYTES)
             .dfa_size_limit(PATTERN_CACHE);
         let options = jsonschema::options().with_pattern_options(patterns);
         let options = match schema.get("$schema") {
@@ -209,40 +208,40 @@ impl Compiled {
             }),
             Err(error) => {
                 let keyword = error.kind().keyword();
-                log::debug!("a schema cannot be used for checks: {keyword}");
+                log::debug!("a schema cannot be used for validation: {keyword}");
                 None
             }
         }
     }
 
-    /// What a check of this value costs; `None` if it is more than `most`.
+    /// The work of validating this value; `None` if it is more than `most`.
     fn work(&self, value: &Value, most: usize) -> Option<usize> {
         work::work(&self.schema, &self.examined, value, most)
     }
 
-    /// What does not fit, or why that cannot be said.
-    fn told(&self, arguments: &str) -> Vec<ValidationError> {
+    /// The errors in arguments, or why they cannot be validated.
+    fn validate(&self, arguments: &str) -> Vec<ValidationError> {
         let opened = |byte: &u8| matches!(byte, b',' | b'{' | b'[');
-        if arguments.bytes().filter(|byte| opened(byte)).count() > MOST_VALUES {
-            return uncheckable(TOO_MANY);
+        if arguments.bytes().filter(|byte| opened(byte)).count() > MAX_VALUES {
+            return not_validated(TOO_MANY);
         }
         let Ok(arguments) = serde_json::from_str(arguments) else {
-            return uncheckable(NOT_HELD);
+            return not_validated(UNREADABLE);
         };
-        let errors = self.errors(&arguments, MOST_WORK);
-        errors.unwrap_or_else(|| uncheckable(TOO_MUCH))
+        let errors = self.errors(&arguments, MAX_WORK);
+        errors.unwrap_or_else(|| not_validated(TOO_MUCH))
     }
 
-    /// What does not fit; `None` if it takes more work than that to find out.
+    /// The errors in arguments; `None` if it takes more work than that to find them.
     fn errors(&self, arguments: &Value, most: usize) -> Option<Vec<ValidationError>> {
         let work = self.work(arguments, most)?;
         if self.validator.is_valid(arguments) {
             return Some(Vec::new());
         }
-        if work > MOST_WORK_ON_MISTAKES || longest_pointer(arguments) > MOST_POINTER {
-            return Some(uncheckable(TOO_LARGE));
+        if work > MAX_WORK_ON_ERRORS || longest_pointer(arguments) > MAX_POINTER {
+            return Some(not_validated(TOO_LARGE));
         }
-        let errors = self.validator.iter_errors(arguments).take(MOST_ERRORS);
+        let errors = self.validator.iter_errors(arguments).take(MAX_ERRORS);
         let errors = errors.map(|error| ValidationError {
             pointer: error.instance_path().as_str().to_owned(),
             keyword: error.kind().keyword().to_owned(),
@@ -252,13 +251,13 @@ impl Compiled {
     }
 }
 
-const NOT_HELD: &str = "a number or a text in the arguments cannot be held against the schema (such as 1e400, or half of a surrogate \
-                        pair), or they are nested too deep";
-const TOO_MANY: &str = "the arguments hold too many values to be held against the schema";
-const TOO_MUCH: &str = "to hold the arguments against the schema would take too much work";
-const TOO_LARGE: &str = "the arguments do not fit; they and the schema are too large to say where";
+const UNREADABLE: &str = "the arguments hold a number or a string that cannot be validated (such as 1e400, or half of a surrogate pair), \
+                          or are nested too deep";
+const TOO_MANY: &str = "the arguments hold too many values to be validated";
+const TOO_MUCH: &str = "validating the arguments would take too much work";
+const TOO_LARGE: &str = "the arguments do not match the schema; both are too large to say where";
 
-fn uncheckable(message: &str) -> Vec<ValidationError> {
+fn not_validated(message: &str) -> Vec<ValidationError> {
     vec![ValidationError {
         pointer: String::new(),
         keyword: "inputSchema".to_owned(),
@@ -267,10 +266,10 @@ fn uncheckable(message: &str) -> Vec<ValidationError> {
 }
 
 fn shortened(message: String) -> String {
-    if message.len() <= MOST_MESSAGE {
+    if message.len() <= MAX_MESSAGE {
         return message;
     }
-    let mut short: String = message.chars().take(MOST_MESSAGE).collect();
+    let mut short: String = message.chars().take(MAX_MESSAGE).collect();
     short.push('…');
     short
 }
@@ -290,13 +289,13 @@ mod tests {
     use super::*;
 
     fn found(schema: &str, arguments: &str) -> Vec<(String, String)> {
-        let errors = Validators::default().errors(schema, arguments);
+        let errors = Validators::default().validate(schema, arguments);
         let told = errors.into_iter().map(|it| (it.pointer, it.keyword));
         told.collect()
     }
 
     #[test]
-    fn what_does_not_fit_is_named_by_place_and_keyword() {
+    fn errors_are_named_by_place_and_keyword() {
         let schema = r#"{"type":"object","properties":{"a":{"type":"integer"},"b/c":{"enum":[1]}},"required":["x"]}"#;
         let mut told = found(schema, r#"{"a":"secret","b/c":2}"#);
         told.sort();
@@ -310,7 +309,7 @@ mod tests {
     #[test]
     fn values_are_not_repeated() {
         let schema = r#"{"properties":{"a":{"type":"integer"},"b":{"pattern":"^x$"}}}"#;
-        let errors = Validators::default().errors(schema, r#"{"a":"hunter2","b":"hunter2"}"#);
+        let errors = Validators::default().validate(schema, r#"{"a":"hunter2","b":"hunter2"}"#);
         assert_eq!(errors.len(), 2);
         assert!(errors.iter().all(|it| !it.message.contains("hunter2")));
     }
@@ -341,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn schemas_that_make_too_much_work_are_not_put_to_it() {
+    fn schemas_that_make_too_much_work_are_not_used() {
         let mut definitions = serde_json::Map::new();
         for number in 0..5000 {
             let next = serde_json::json!({"$ref": format!("#/$defs/A{}", number + 1)});
@@ -364,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_that_cannot_be_checked_do_not_pass() {
+    fn arguments_that_cannot_be_validated_do_not_pass() {
         let schema = r#"{"properties":{"a":{"type":"string"}}}"#;
         let many = format!(r#"{{"b":[{}0]}}"#, "0,".repeat(1_000_000));
         for arguments in [r#"{"b":1e400}"#, r#"{"b":"\ud800"}"#, &many] {
@@ -374,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_weighed() {
+    fn what_is_cached_is_weighed() {
         let validators = Validators::default();
         let schema = |number: usize| {
             let name = format!("{number}{}", "n".repeat(5_000));
@@ -392,18 +391,21 @@ mod tests {
                 .unwrap();
             let all = schema["properties"][name].clone();
             let schema = serde_json::json!({"properties": {name: {"allOf": all}}}).to_string();
-            validators.errors(&schema, "{}");
+            validators.validate(&schema, "{}");
             most = most.max(validators.weight());
         }
-        assert!(most <= MOST_KEPT && most > MOST_KEPT / 2, "{most}");
+        assert!(
+            most <= MAX_CACHE_WEIGHT && most > MAX_CACHE_WEIGHT / 2,
+            "{most}"
+        );
     }
 
     #[test]
-    fn many_mistakes_are_told_in_part() {
+    fn of_many_errors_some_are_reported() {
         let arguments: String = format!("[{}]", vec!["1"; 100].join(","));
         assert_eq!(
             found(r#"{"items":{"type":"string"}}"#, &arguments).len(),
-            MOST_ERRORS
+            MAX_ERRORS
         );
     }
 }

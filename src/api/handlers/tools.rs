@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use actix_web::http::Method;
-use bytes::Bytes;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 use crate::api::error::kinds::{Error, Task};
 use crate::api::invoke;
@@ -30,8 +28,7 @@ use crate::api::response::json;
 use crate::api::response::negotiate::Representation;
 use crate::api::response::stream;
 use crate::api::response::stream::{Ending, Frame};
-use crate::config::servers::Server;
-use crate::json::Members;
+use crate::api::tool_docs::call_example::CallExample;
 use crate::mcp::client::operation::ToolCall;
 use crate::mcp::client::options::{CallOptions, Init};
 use crate::mcp::client::pool::Client;
@@ -40,9 +37,7 @@ use crate::mcp::http::pieces::Pieces;
 use crate::mcp::protocol::header::SessionId;
 use crate::mcp::protocol::lists::Listing;
 use crate::mcp::server_state::Upstream;
-use crate::schema::example::Examples;
-use crate::schema::validate::Validators;
-use crate::schema::{example, from_query};
+use crate::schema::from_query;
 
 /// List a server's tools
 ///
@@ -118,9 +113,13 @@ pub(crate) async fn find(context: &mut Context<'_>) -> Result<HttpResponse, Erro
         found.map_err(|failure| Error::upstream(Task::ListTools, failure))?;
     let validators = &context.state.validators;
     let prepare = || {
-        let target = Target::of(context, server);
+        let path = execute_path(&server.name, context.tool());
+        let example = CallExample {
+            url: Base::of(context).absolute(context, &path),
+            key_wanted: !context.state.settings.keys.is_empty(),
+        };
         let validators = Arc::clone(validators);
-        move || with_example(definition, &target, &validators)
+        move || example.added_to(definition, &validators)
     };
     let described = match offloaded::run(deadline, prepare).await {
         Ok(described) => json::json(described),
@@ -133,53 +132,6 @@ pub(crate) async fn find(context: &mut Context<'_>) -> Result<HttpResponse, Erro
     let described = forwarded::varying(context, described);
     let response = json::conditional(context, described, freshness, deadline).await;
     Ok(json::with_session(response, session.as_ref()))
-}
-
-/// Where a tool is called.
-struct Target {
-    url: String,
-    key_wanted: bool,
-}
-
-impl Target {
-    fn of(context: &Context<'_>, server: &Server) -> Self {
-        let path = execute_path(&server.name, context.tool());
-        Self {
-            url: Base::of(context).absolute(context, &path),
-            key_wanted: !context.state.settings.keys.is_empty(),
-        }
-    }
-
-    /// The example of a call, with `arguments` if an example of them could be made.
-    fn example(&self, arguments: Option<&Value>) -> String {
-        let url = &self.url;
-        let curl = arguments.map(|arguments| example::curl(url, arguments, self.key_wanted));
-        json!({"method": "POST", "url": url, "arguments": arguments, "curl": curl}).to_string()
-    }
-}
-
-/// A definition with an example of a call as its last member; unchanged if it has an `example` itself.
-fn with_example(definition: Bytes, target: &Target, validators: &Validators) -> Bytes {
-    let text = std::str::from_utf8(&definition).unwrap_or_default();
-    let Ok(members) = Members::of(text) else {
-        return definition;
-    };
-    if members.get("example").is_some() {
-        return definition;
-    }
-    let arguments = match members.get("inputSchema") {
-        Some(schema) => Examples::new(validators).arguments(schema.get()),
-        None => Some(json!({})),
-    };
-    let mut example = target.example(arguments.as_ref());
-    // In the curl line the arguments are quoted twice, which can multiply their length.
-    if example.len() > example::MOST_BYTES {
-        example = target.example(None);
-    }
-    let whole = text.trim_end();
-    let open = whole.strip_suffix('}').unwrap_or(whole);
-    let comma = if members.0.is_empty() { "" } else { "," };
-    Bytes::from(format!("{open}{comma}\"example\":{example}}}"))
 }
 
 /// Call a tool: the body is the arguments object

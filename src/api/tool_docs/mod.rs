@@ -1,5 +1,6 @@
-//! Typed OpenAPI documents of servers' tools.
+//! What is said of servers' tools: typed OpenAPI documents, and the example in a definition.
 
+pub(crate) mod call_example;
 pub(crate) mod common;
 pub(crate) mod document;
 mod embed;
