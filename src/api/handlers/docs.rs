@@ -21,6 +21,7 @@ use crate::api::request::forwarded;
 use crate::api::request::forwarded::Base;
 use crate::api::request::options;
 use crate::api::request::parameters::{Asset, Deadline, Handshake, InServer, Session};
+use crate::api::response::conditional::conditional;
 use crate::api::response::json;
 use crate::api::tool_docs::document::Source;
 use crate::config::servers::Server;
@@ -166,7 +167,7 @@ async fn document(
         Error::Internal
     })?;
     let response = forwarded::varying(context, json::json(document));
-    Ok(json::conditional(context, response, freshness, deadline).await)
+    Ok(conditional(context, response, freshness, deadline).await)
 }
 
 // === pages ===

@@ -1,11 +1,15 @@
 //! Resources: list them and their templates, expand a template, read one, as MCP's result or as the content itself.
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{CONTENT_DISPOSITION, HeaderValue, VARY};
+use actix_web::http::header::{
+    CONTENT_DISPOSITION, Charset, ContentDisposition, DispositionParam, DispositionType,
+    ExtendedValue, HeaderValue, TryIntoHeaderValue as _, VARY,
+};
+use actix_web::mime::Mime;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -23,6 +27,7 @@ use crate::api::request::parameters::{
     Deadline, DeadlineInQuery, ExpandTemplate, Handshake, InServer, Page, ReadResource,
     ResourceForm, Session, SessionInQuery, VariablesInQuery,
 };
+use crate::api::response::conditional::conditional;
 use crate::api::response::json;
 use crate::json::{for_each_element, named, text_of};
 use crate::mcp::protocol::error::{Error as Cause, Executed, Failure, Stage};
@@ -150,7 +155,7 @@ pub(crate) async fn read(context: &mut Context<'_>) -> Result<HttpResponse, Erro
     };
     // Only now: a session that was opened for what cannot be given is not the caller's.
     let session = client.release_session();
-    let response = json::conditional(context, response, freshness, deadline).await;
+    let response = conditional(context, response, freshness, deadline).await;
     Ok(json::with_session(response, session.as_ref()))
 }
 
@@ -253,7 +258,7 @@ fn contents(result: &[u8]) -> Vec<(String, &RawValue)> {
             return;
         };
         let said = said.and_then(text_of);
-        let media_type = match said.filter(|said| json::is_media_type(said)) {
+        let media_type = match said.filter(|said| json::media_type(said).is_some()) {
             Some(said) => said,
             None if blob.is_some() => "application/octet-stream".into(),
             None => "text/plain".into(),
@@ -291,45 +296,52 @@ impl Content {
         let mut response = json::in_sandbox(json::json(self.bytes), &self.media_type);
         let headers = response.headers_mut();
         headers.insert(VARY, HeaderValue::from_static("Accept"));
-        let disposition = disposition(uri, &self.media_type);
-        if let Ok(disposition) = HeaderValue::from_str(&disposition) {
+        if let Ok(disposition) = disposition(uri, &self.media_type).try_into_value() {
             headers.insert(CONTENT_DISPOSITION, disposition);
         }
         response
     }
 }
 
-/// `Content-Disposition` (RFC 6266): shown in place where that is harmless, and named by the end of the URI.
-fn disposition(uri: &str, media_type: &str) -> String {
-    const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_');
-    let essence = media_type.split(';').next().unwrap_or_default().trim();
-    let essence = essence.to_ascii_lowercase();
-    let harmless = matches!(
-        essence.as_str(),
-        "text/plain" | "text/markdown" | "text/csv" | "application/json" | "application/pdf"
-    ) || (["image/", "audio/", "video/"]
-        .iter()
-        .any(|kind| essence.starts_with(kind))
-        && essence != "image/svg+xml");
-    let kind = if harmless { "inline" } else { "attachment" };
+/// How a client may show the content, and the name to save it by: in place where no browser runs it, and as the last segment of the
+/// URI.
+fn disposition(uri: &str, media_type: &str) -> ContentDisposition {
+    let media_type = json::media_type(media_type);
+    let essence = media_type.as_ref().map_or("", Mime::essence_str);
+    let is_safe = match essence.split_once('/') {
+        Some(("image", subtype)) => subtype != "svg+xml",
+        Some(("audio" | "video", _)) => true,
+        Some(("text", subtype)) => matches!(subtype, "plain" | "markdown" | "csv"),
+        Some(("application", subtype)) => matches!(subtype, "json" | "pdf"),
+        _ => false,
+    };
     let path = uri.split(['?', '#']).next().unwrap_or_default();
     let name = path.rsplit('/').next().unwrap_or_default();
     let name = percent_decode_str(name).decode_utf8_lossy();
-    if name.is_empty() {
-        return kind.to_owned();
-    }
-    let encoded = utf8_percent_encode(&name, PLAIN).to_string();
-    if encoded == name {
-        return format!("{kind}; filename=\"{name}\"");
-    }
+    let is_plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ' ');
     let plain: String = name
         .chars()
-        .map(|c| {
-            let fine = c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ' ');
-            if fine { c } else { '_' }
-        })
+        .map(|c| if is_plain(&c) { c } else { '_' })
         .collect();
-    format!("{kind}; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
+    let mut parameters = Vec::new();
+    if plain != name {
+        parameters.push(DispositionParam::FilenameExt(ExtendedValue {
+            charset: Charset::Ext("UTF-8".into()),
+            language_tag: None,
+            value: name.into_owned().into_bytes(),
+        }));
+    }
+    if !plain.is_empty() {
+        parameters.insert(0, DispositionParam::Filename(plain));
+    }
+    ContentDisposition {
+        disposition: if is_safe {
+            DispositionType::Inline
+        } else {
+            DispositionType::Attachment
+        },
+        parameters,
+    }
 }
 
 fn freshness_of(result: &[u8]) -> Freshness {
@@ -367,7 +379,7 @@ mod tests {
                 "inline; filename=\"gr__n.txt\"; filename*=UTF-8''gr%C3%BC%22n.txt",
             ),
         ] {
-            assert_eq!(disposition(uri, media_type), written);
+            assert_eq!(disposition(uri, media_type).to_string(), written);
         }
     }
 }

@@ -24,6 +24,7 @@ use crate::api::request::parameters::{
     ResultForm, Session, SessionInQuery,
 };
 use crate::api::request::query::execute_path;
+use crate::api::response::conditional::conditional;
 use crate::api::response::json;
 use crate::api::response::negotiate::Representation;
 use crate::api::response::stream;
@@ -130,7 +131,7 @@ pub(crate) async fn find(context: &mut Context<'_>) -> Result<HttpResponse, Erro
     };
     let session = client.release_session();
     let described = forwarded::varying(context, described);
-    let response = json::conditional(context, described, freshness, deadline).await;
+    let response = conditional(context, described, freshness, deadline).await;
     Ok(json::with_session(response, session.as_ref()))
 }
 

@@ -1,29 +1,20 @@
-//! From an MCP result to an HTTP response. The bytes of a result are the body; nothing is printed anew.
+//! Responses with JSON or a server's own content as the body, and problems. The bytes of a result are the body as they came; nothing
+//! is parsed or written again. What caches may do with a response is in `conditional`.
 
-use std::time::Instant;
-
-use actix_rt::time::timeout;
 use actix_web::HttpResponse;
 use actix_web::body::{BodySize, MessageBody as _};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
-    IF_NONE_MATCH, VARY,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
 };
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
+use actix_web::mime::Mime;
 use bytes::Bytes;
-
-use ring::digest::{SHA256, digest};
 
 use crate::api::error::code::Code;
 use crate::api::error::kinds::{About, Error};
-use crate::api::request::context::Context;
 use crate::mcp::http::pieces::Pieces;
 use crate::mcp::limits::{Budget, NoRoom, SMALL};
 use crate::mcp::protocol::header::{SESSION_ID, SessionId};
-use crate::mcp::protocol::lists::Freshness;
-use crate::offload;
 
 const TOOL_ERROR: HeaderName = HeaderName::from_static("mcp-tool-error");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -135,16 +126,14 @@ pub(crate) fn with_session(
     response
 }
 
-/// Whether a server's words for a media type are one, and can be a header: visible ASCII, with a slash.
-pub(crate) fn is_media_type(said: &str) -> bool {
-    let essence = said.split(';').next().unwrap_or_default().trim();
-    let token = |part: &str| {
-        let legal = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-        !part.is_empty() && part.bytes().all(legal)
-    };
-    let parts = essence.split_once('/');
-    parts.is_some_and(|(kind, subtype)| token(kind) && token(subtype))
-        && said.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
+/// The media type that a server names, without parameters, if it is one and can be a header: visible ASCII and spaces.
+pub(crate) fn media_type(named: &str) -> Option<Mime> {
+    let essence = named.split(';').next()?.trim();
+    let is_printable = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
+    essence
+        .parse()
+        .ok()
+        .filter(|_| named.bytes().all(is_printable))
 }
 
 /// Content of a server's own making under its own type: a browser must not run it here (nor guess another, as with every answer).
@@ -170,69 +159,4 @@ pub(crate) fn with_tool_error(mut response: HttpResponse) -> HttpResponse {
         .headers_mut()
         .insert(TOOL_ERROR, HeaderValue::from_static("true"));
     response
-}
-
-/// An answer that a cache may keep: with an `ETag`, and 304 if the caller has it already. Without a tag where there is no time
-/// left to make one.
-pub(crate) async fn conditional(
-    context: &Context<'_>,
-    response: HttpResponse,
-    freshness: Freshness,
-    deadline: Instant,
-) -> HttpResponse {
-    let (mut head, body) = response.into_parts();
-    let body = body.try_into_bytes().unwrap_or_default();
-    let tag = tag(&body, deadline).await;
-    let headers = head.headers_mut();
-    for (name, value) in [
-        (ETAG, tag.clone()),
-        (CACHE_CONTROL, Some(cache_control(context, freshness))),
-    ] {
-        if let Some(Ok(value)) = value.as_deref().map(HeaderValue::from_str) {
-            headers.insert(name, value);
-        }
-    }
-    if !headers.contains_key(VARY) {
-        headers.insert(VARY, HeaderValue::from_static("Accept"));
-    }
-    if !tag.is_some_and(|tag| is_known(context.request.headers(), &tag)) {
-        return head.set_body(body).map_into_boxed_body();
-    }
-    *head.status_mut() = StatusCode::NOT_MODIFIED;
-    head.headers_mut().remove(CONTENT_TYPE);
-    head.set_body(()).map_into_boxed_body()
-}
-
-/// What tells these bytes from others.
-async fn tag(body: &Bytes, deadline: Instant) -> Option<String> {
-    let digested = body.clone();
-    let digest = offload::run(body.len(), move || digest(&SHA256, &digested));
-    let left = deadline.saturating_duration_since(Instant::now());
-    let digest = timeout(left, digest).await.ok()??;
-    let half = digest.as_ref().get(..16)?;
-    Some(format!("\"{}\"", URL_SAFE_NO_PAD.encode(half)))
-}
-
-/// For how long and by whom an answer may be kept. With keys it is never for all.
-fn cache_control(context: &Context<'_>, freshness: Freshness) -> String {
-    let keys = &context.state.settings.keys;
-    let scope = if freshness.public && keys.is_empty() {
-        "public"
-    } else {
-        "private"
-    };
-    match freshness.ttl {
-        Some(ttl) if !ttl.is_zero() => format!("{scope}, max-age={}", ttl.as_secs()),
-        _ => format!("{scope}, no-cache"),
-    }
-}
-
-/// Whether `If-None-Match` names this tag (RFC 9110, section 13.1.2: compared weakly).
-fn is_known(headers: &HeaderMap, tag: &str) -> bool {
-    let values = headers.get_all(IF_NONE_MATCH);
-    values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
 }

@@ -3,7 +3,7 @@
 //! Without either, it is the whole result. Errors are problems, whatever is accepted. How streams are written is `stream`'s.
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{ACCEPT, HeaderValue};
+use actix_web::http::header::{ACCEPT, HeaderValue, Quality};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
@@ -75,7 +75,7 @@ impl Representation {
         // `max_by_key` takes the last of equals.
         let best = offers.iter().rev().max_by_key(|(_, quality)| *quality);
         match best {
-            Some((_, 0)) | None => Err(unacceptable(&offers.map(|(offer, _)| offer))),
+            Some((_, Quality::ZERO)) | None => Err(unacceptable(&offers.map(|(offer, _)| offer))),
             Some((offer, _)) => Ok(match *offer {
                 WHOLE => Self::Whole,
                 EVENTS => Self::Stream(Frame::Events),
@@ -228,7 +228,7 @@ impl<'a> Parts<'a> {
                 let is_one = |media_type: &String| {
                     let rest = media_type.strip_prefix(kind);
                     rest.is_some_and(|rest| rest.starts_with('/'))
-                        && json::is_media_type(media_type)
+                        && json::media_type(media_type).is_some()
                 };
                 let media_type = member(media_type).filter(is_one);
                 let data = data.and_then(text_of);
