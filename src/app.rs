@@ -30,7 +30,8 @@ use crate::mcp::http::connections::tls;
 use crate::mcp::http::transport::Transport;
 use crate::mcp::limits::Budget;
 use crate::mcp::server_state::Upstreams;
-use crate::mcp::sessions::{Keeper, Sessions};
+use crate::mcp::sessions;
+use crate::mcp::sessions::SessionTask;
 use crate::schema::validate::Validators;
 use crate::shutdown::{Port, Shutdown, Signals, stop_on_signal};
 
@@ -44,7 +45,7 @@ pub struct Application {
     server: Server,
     /// Ends with the moment by which the process has to end.
     stopping: JoinHandle<Instant>,
-    keeper: Keeper,
+    session_task: SessionTask,
 }
 
 impl Application {
@@ -64,7 +65,7 @@ impl Application {
         let limits = settings.limits;
         let budget = Budget::new(limits.buffered_bytes);
         let transport = move || Transport::new(Arc::clone(&tls), limits, budget.clone());
-        let (sessions, keeper) = Sessions::start(transport());
+        let (sessions, session_task) = sessions::start(transport());
         let queue = Queue {
             length: limits.queued,
             timeout: settings.queue,
@@ -97,7 +98,7 @@ impl Application {
         Ok(Self {
             server,
             stopping: actix_rt::spawn(stopping),
-            keeper,
+            session_task,
         })
     }
 
@@ -106,7 +107,7 @@ impl Application {
         self.server.await?;
         // The server ends only when it is stopped.
         let end = self.stopping.await.map_err(std::io::Error::other)?;
-        self.keeper.finish(end).await;
+        self.session_task.finish(end).await;
         Ok(())
     }
 }

@@ -99,7 +99,7 @@ impl Invoked {
 
     /// The result, and the session released to the caller.
     pub(crate) fn release(self) -> Result<(ToolResult, Option<SessionId>), Error> {
-        let session = self.session.and_then(SessionGuard::release);
+        let session = self.session.map(SessionGuard::release);
         match self.outcome {
             Ok(result) => Ok((result, session)),
             Err(Error::Tool { result, .. }) => Err(Error::Tool { result, session }),

@@ -24,7 +24,6 @@ use crate::api::request::context::Context;
 use crate::mcp::client::session_guard::SessionGuard;
 use crate::mcp::http::pieces::Pieces;
 use crate::mcp::limits::SMALL;
-use crate::mcp::protocol::header::SessionId;
 use crate::mcp::protocol::message::Notification;
 use crate::mcp::stream::notifications::{Told, Watch};
 
@@ -151,7 +150,7 @@ impl Subject {
 impl Ending {
     fn events(self, frame: Frame) -> Vec<LastEvent> {
         let session = self.session.map(|session| {
-            let id = session.id().map(SessionId::as_str);
+            let id = session.id().as_str();
             let named = serde_json::json!({"sessionId": id}).to_string();
             let event = frame.event("session", Pieces::of(named.into()));
             (event, Some(session))
@@ -264,7 +263,7 @@ impl Stream for Body {
                     let Some((event, session)) = this.last.pop_front() else {
                         return Poll::Ready(None);
                     };
-                    session.and_then(SessionGuard::release);
+                    drop(session.map(SessionGuard::release));
                     this.current = Some((event, None));
                 }
                 Poll::Ready(None) | Poll::Pending => break,

@@ -4,6 +4,7 @@
 //!
 //! Whether there is a session, and which, is decided before; see `legacy`.
 
+use std::borrow::Cow;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -54,7 +55,7 @@ pub(crate) enum Standalone {
 pub(crate) struct Conversation<'a> {
     pub(crate) transport: &'a Transport,
     pub(crate) server: &'a Server,
-    pub(crate) target: Uri,
+    pub(crate) target: Cow<'a, Uri>,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     /// Who wants to know what the server tells before it answers.
     pub(crate) watch: Option<Watch>,

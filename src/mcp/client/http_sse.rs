@@ -70,7 +70,7 @@ impl Channel {
     }
 
     /// Cancels what still runs, and closes the stream after that.
-    pub(crate) fn abandon(self, transport: Transport, server: Upstream, id: &Id) {
+    pub(crate) fn cancel_and_close(self, transport: Transport, server: Upstream, id: &Id) {
         let body = request::cancelled(id).into();
         actix_rt::spawn(async move {
             let post = Post {

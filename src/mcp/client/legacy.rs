@@ -3,17 +3,15 @@
 use std::time::{Duration, Instant};
 
 use actix_rt::time::timeout;
-use awc::http::header::{HeaderName, HeaderValue};
 use bytes::Bytes;
 
 use crate::mcp::client::conversation::{Conversation, Standalone};
 use crate::mcp::client::operation::Operation;
 use crate::mcp::client::options::Init;
 use crate::mcp::client::pool::Client;
-use crate::mcp::client::session_guard::Session;
+use crate::mcp::client::session_guard::{Kind, Session};
 use crate::mcp::protocol::era::Era;
 use crate::mcp::protocol::error::{Error, Refusal, Stage};
-use crate::mcp::protocol::header;
 use crate::mcp::protocol::id::Id;
 use crate::mcp::protocol::lists::Listing;
 use crate::mcp::protocol::refusal;
@@ -32,7 +30,7 @@ impl<'a> Client<'a> {
         operation: &Operation<'_>,
         wants_session: Option<bool>,
     ) -> Result<Bytes, Error> {
-        if let Session::Callers(_) = self.session {
+        if let Kind::Caller(_) = self.session.kind {
             let is_expired = |error: &Error| {
                 refusal::in_session(error, operation.method) == Meaning::SessionExpired
             };
@@ -41,7 +39,7 @@ impl<'a> Client<'a> {
                 outcome => outcome,
             };
         }
-        if self.version.is_some() {
+        if self.session.version.is_some() {
             return self.send_legacy(operation).await;
         }
         let handshake_first = match self.init {
@@ -63,13 +61,13 @@ impl<'a> Client<'a> {
             return Err(Error::SessionRequired(Some(Refusal::of(refusal))));
         }
         self.handshake().await?;
-        let wants_session = match self.session {
-            Session::Opened(_) if refusal.is_some() => Some(true),
-            Session::Opened(_) => wants_session,
+        let wants_session = match self.session.kind {
+            Kind::Opened(_) if refusal.is_some() => Some(true),
+            Kind::Opened(_) => wants_session,
             _ => Some(false),
         };
-        self.remember(match self.session {
-            Session::Channel(_) => Era::HttpSse,
+        self.remember(match self.session.kind {
+            Kind::Stream(_) => Era::HttpSse,
             _ => Era::Legacy { wants_session },
         });
         self.send_legacy(operation).await
@@ -139,7 +137,7 @@ impl<'a> Client<'a> {
         if self.init == Init::Never {
             return Err(Error::SessionRequired(None));
         }
-        if !matches!(self.session, Session::Channel(_)) {
+        if !matches!(self.session.kind, Kind::Stream(_)) {
             self.handshake().await?;
         }
         self.send_legacy(operation).await
@@ -183,52 +181,23 @@ impl<'a> Client<'a> {
             watch,
             ..self.conversation()
         };
-        self.running = Some(id.clone());
-        let outcome = match &mut self.session {
-            Session::Channel(channel) => channel.request(&conversation, &id, body).await,
-            _ => conversation.request(&id, body, standalone).await,
+        let Session { kind, running, .. } = &mut self.session;
+        let id = running.insert(id);
+        let outcome = match kind {
+            Kind::Stream(channel) => channel.request(&conversation, id, body).await,
+            _ => conversation.request(id, body, standalone).await,
         };
-        let is_over = !outcome.as_ref().is_err_and(Error::leaves_it_running);
-        let is_broken = matches!(outcome, Err(Error::Lost(_) | Error::NoReply));
-        if is_broken && matches!(self.session, Session::Channel(_)) {
-            // The stream was the session, and its end is the end of all that ran in it.
-            self.session = Session::None;
-            self.version = None;
-            self.running = None;
-        }
-        if is_over {
-            self.running = None;
-        }
+        self.session.note_outcome(&outcome);
         outcome
     }
 
     pub(crate) fn conversation(&self) -> Conversation<'a> {
-        let target = match &self.session {
-            Session::Channel(channel) => &channel.endpoint,
-            _ => &self.server.url,
-        };
         Conversation {
             transport: &self.pool.transport,
             server: self.server,
-            target: target.clone(),
-            headers: self.legacy_headers(),
+            target: self.session.target(),
+            headers: self.session.headers(),
             watch: None,
         }
-    }
-
-    /// The revision, once it is settled, and the session, if there is one.
-    pub(crate) fn legacy_headers(&self) -> Vec<(HeaderName, HeaderValue)> {
-        let session = match &self.session {
-            Session::None | Session::Channel(_) => None,
-            Session::Callers(session) => Some(session),
-            Session::Opened(opened) => opened.id(),
-        };
-        let mut headers = Vec::with_capacity(2);
-        headers.extend(session.map(|session| (header::SESSION_ID, session.header())));
-        headers.extend(
-            self.version
-                .map(|version| (header::PROTOCOL_VERSION, HeaderValue::from_static(version))),
-        );
-        headers
     }
 }

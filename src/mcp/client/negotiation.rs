@@ -9,7 +9,7 @@ use crate::config::servers::{Protocol, Transport};
 use crate::mcp::client::http_sse::Channel;
 use crate::mcp::client::operation::Operation;
 use crate::mcp::client::pool::Client;
-use crate::mcp::client::session_guard::Session;
+use crate::mcp::client::session_guard::Kind;
 use crate::mcp::protocol::era::{Discovered, Era};
 use crate::mcp::protocol::error::{Error, Executed, Stage};
 use crate::mcp::protocol::id::Id;
@@ -48,7 +48,7 @@ impl Client<'_> {
     }
 
     async fn request_in(&mut self, era: Era, operation: &Operation<'_>) -> Result<Bytes, Error> {
-        self.era = Some(era);
+        self.session.era = Some(era);
         match era {
             Era::Modern => self.modern(operation).await,
             Era::Legacy { wants_session } => self.legacy(operation, wants_session).await,
@@ -58,18 +58,18 @@ impl Client<'_> {
 
     /// The era to use: pinned, shown by the caller's session, remembered, or asked for.
     pub(crate) async fn era(&mut self) -> Result<Era, Error> {
-        if let Some(era) = self.era {
+        if let Some(era) = self.session.era {
             return Ok(era);
         }
         if self.server.transport == Transport::Sse {
             return Ok(Era::HttpSse);
         }
-        match (self.server.protocol, self.remembered(), &self.session) {
+        match (self.server.protocol, self.remembered(), &self.session.kind) {
             (Protocol::Modern, ..) => Ok(Era::Modern),
             (_, Some(Era::HttpSse), _) => Ok(Era::HttpSse),
             (Protocol::Legacy(_), remembered, _) => Ok(remembered.unwrap_or(Era::LEGACY)),
-            (Protocol::Auto, Some(era), Session::None) => Ok(era),
-            (Protocol::Auto, None, Session::None) => self.detect().await,
+            (Protocol::Auto, Some(era), Kind::None) => Ok(era),
+            (Protocol::Auto, None, Kind::None) => self.detect().await,
             // There are no sessions: the caller's id means nothing.
             (Protocol::Auto, Some(Era::Modern), _) => Ok(Era::Modern),
             (Protocol::Auto, ..) => Ok(Era::LEGACY),
@@ -110,7 +110,7 @@ impl Client<'_> {
 
     /// The era the server speaks after all, if `error` shows, or makes it likely enough to ask, that `era` is wrong.
     pub(crate) async fn other_era(&mut self, era: Era, error: &Error) -> Option<Era> {
-        if self.server.protocol != Protocol::Auto || self.era == Some(Era::HttpSse) {
+        if self.server.protocol != Protocol::Auto || self.session.era == Some(Era::HttpSse) {
             return None;
         }
         let is_modern = era == Era::Modern;
@@ -162,7 +162,7 @@ impl Client<'_> {
         let settled: InitializeResult = serde_json::from_slice(&result)?;
         let version = versions::legacy_version(&settled.protocol_version)
             .ok_or_else(|| Error::Malformed("the server settled on an unknown revision".into()))?;
-        self.version = Some(version);
+        self.session.version = Some(version);
         let initialized = request::encode(None, "notifications/initialized", &Params::default())
             .map_err(|error| Error::unwritable(&error))?;
         self.conversation().tell(initialized.into()).await?;
@@ -172,7 +172,7 @@ impl Client<'_> {
     /// `initialize` over Streamable HTTP; over HTTP+SSE where the server is known to speak that, or refuses the other in
     /// the way of one that does.
     async fn initialize_in_era(&mut self) -> Result<Bytes, Error> {
-        if self.era == Some(Era::HttpSse) {
+        if self.session.era == Some(Era::HttpSse) {
             if let Some(result) = self.initialize_over_http_sse().await? {
                 return Ok(result);
             }
@@ -186,8 +186,9 @@ impl Client<'_> {
         let opening = sessions.open(self.server.clone(), offered, left + GRACE);
         let error = match opening.await {
             Ok((opened, result)) => {
-                self.session = opened.map_or(Session::None, Session::Opened);
-                self.era = self
+                self.session.kind = opened.map_or(Kind::None, Kind::Opened);
+                self.session.era = self
+                    .session
                     .era
                     .filter(|era| *era != Era::Modern)
                     .or(Some(Era::LEGACY));
@@ -200,7 +201,7 @@ impl Client<'_> {
         }
         match self.initialize_over_http_sse().await {
             Ok(Some(result)) => {
-                self.era = Some(Era::HttpSse);
+                self.session.era = Some(Era::HttpSse);
                 Ok(result)
             }
             Ok(None) | Err(_) => Err(error),
@@ -213,12 +214,12 @@ impl Client<'_> {
         let Some(channel) = Box::pin(opening).await? else {
             return Ok(None);
         };
-        self.session = Session::Channel(channel);
+        self.session.kind = Kind::Stream(channel);
         let id = Id::random();
         let body = request::encode(Some(&id), "initialize", &Params::initialize(self.offered()))
             .map_err(|error| Error::unwritable(&error))?;
         let conversation = self.conversation();
-        let Session::Channel(channel) = &mut self.session else {
+        let Kind::Stream(channel) = &mut self.session.kind else {
             return Ok(None);
         };
         channel

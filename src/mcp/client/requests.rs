@@ -9,7 +9,7 @@ use crate::config::servers::Protocol;
 use crate::json::Members;
 use crate::mcp::client::operation::{AnyCall, Operation, PromptCall, ToolCall};
 use crate::mcp::client::pool::Client;
-use crate::mcp::client::session_guard::Session;
+use crate::mcp::client::session_guard::Kind;
 use crate::mcp::client::tools;
 use crate::mcp::client::tools::ToolResult;
 use crate::mcp::http::transport::pause_before;
@@ -26,7 +26,7 @@ impl Client<'_> {
     pub async fn initialize(&mut self) -> Result<Bytes, Failure> {
         self.bounded(async |client| {
             let mut era = client.era().await?;
-            client.era = Some(era);
+            client.session.era = Some(era);
             if era == Era::Modern && client.discovered.is_none() {
                 era = client.detect().await?;
             }
@@ -39,7 +39,7 @@ impl Client<'_> {
                     },
                 }
             }
-            client.era = Some(Era::Modern);
+            client.session.era = Some(Era::Modern);
             client.discovered.take().ok_or(Error::NoReply)
         })
         .await
@@ -190,8 +190,7 @@ impl Client<'_> {
     /// needs no place among the calls in flight: a server that has too much to do gets less by it.
     pub async fn end_session(&mut self) -> Result<(), Failure> {
         self.in_time(async |client| {
-            let Session::Callers(session) = std::mem::replace(&mut client.session, Session::None)
-            else {
+            let Kind::Caller(session) = std::mem::take(&mut client.session.kind) else {
                 return Ok(());
             };
             if client.server.protocol == Protocol::Modern {

@@ -13,7 +13,7 @@ use awc::http::StatusCode;
 use crate::config::servers::Listen;
 use crate::mcp::client::conversation::Standalone;
 use crate::mcp::client::pool::Client;
-use crate::mcp::client::session_guard::Session;
+use crate::mcp::client::session_guard::Kind;
 use crate::mcp::protocol::id::Id;
 
 /// How long the head of the stream is waited for. Where there is one, it is sent at once.
@@ -24,7 +24,7 @@ const KNOWN: Duration = Duration::from_secs(600);
 impl Client<'_> {
     /// Whether there may be such a stream: in a session, and unless it is known or said that there is none.
     pub(crate) fn may_have_standalone_stream(&self) -> bool {
-        let in_session = matches!(self.session, Session::Callers(_) | Session::Opened(_));
+        let in_session = matches!(self.session.kind, Kind::Caller(_) | Kind::Opened(_));
         in_session
             && self.server.listen == Listen::Auto
             && !self.server.state.had_no_stream_within(KNOWN)
@@ -32,7 +32,7 @@ impl Client<'_> {
 
     /// Opens it, if the server has one.
     pub(crate) async fn standalone_stream(&self, id: &Id) -> Standalone {
-        let headers = self.legacy_headers();
+        let headers = self.session.headers();
         let listening = self
             .pool
             .transport

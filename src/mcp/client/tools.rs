@@ -41,7 +41,7 @@ impl Client<'_> {
         let may_be_unknown = match &outcome {
             Ok(bytes) => {
                 let marks = ResultFlags::of(bytes);
-                if self.era == Some(Era::Modern) {
+                if self.session.era == Some(Era::Modern) {
                     complete(bytes, &marks)?;
                 }
                 let is_error = marks.is_error();
@@ -71,7 +71,7 @@ impl Client<'_> {
         if !self.server.retry_idempotent || !error.is_transient() {
             return false;
         }
-        self.cancel();
+        self.session.cancel();
         let tools = match self.known_tools() {
             Some(tools) => Some(tools),
             None => self.fetch_tools().await.ok(),
@@ -123,7 +123,7 @@ impl Client<'_> {
         cursor: Option<&str>,
     ) -> Result<Bytes, Error> {
         let operation = Operation::list(listing, cursor);
-        match self.era {
+        match self.session.era {
             Some(Era::Modern) => self.send_modern(&operation, &[]).await,
             Some(Era::HttpSse) => self.over_http_sse(&operation).await,
             Some(Era::Legacy { wants_session }) => self.legacy(&operation, wants_session).await,
@@ -184,7 +184,7 @@ impl Client<'_> {
         pages: Vec<Bytes>,
     ) -> Result<(Bytes, Freshness), Error> {
         let tools = self.learn(&pages).await?;
-        let modern = self.era == Some(Era::Modern);
+        let modern = self.session.era == Some(Era::Modern);
         let known = tools.get(name).filter(|tool| !modern || tool.is_usable());
         let found = match known {
             Some(tool) => Some(Bytes::copy_from_slice(tool.definition.get().as_bytes())),
@@ -215,7 +215,7 @@ impl Client<'_> {
 
     /// A list as a caller may see it.
     pub(crate) async fn listable(&self, listing: Listing, page: Bytes) -> Result<Bytes, Error> {
-        if self.era != Some(Era::Modern) {
+        if self.session.era != Some(Era::Modern) {
             return Ok(page);
         }
         if listing == Listing::Tools {
@@ -235,7 +235,7 @@ impl Client<'_> {
 
     /// A result that is one: a modern server may want input instead, or answer with something that nobody knows.
     pub(crate) fn completed(&self, result: Bytes) -> Result<Bytes, Error> {
-        if self.era == Some(Era::Modern) {
+        if self.session.era == Some(Era::Modern) {
             complete(&result, &ResultFlags::of(&result))?;
         }
         Ok(result)
