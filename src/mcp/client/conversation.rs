@@ -17,7 +17,8 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, select_biased};
 
 use crate::config::servers::Server;
-use crate::mcp::http::transport::{Body, Events, Post, Response, Transport};
+use crate::mcp::http::events::Events;
+use crate::mcp::http::transport::{Body, Post, Response, Transport};
 use crate::mcp::protocol::error::Error;
 use crate::mcp::protocol::header;
 use crate::mcp::protocol::id::Id;

@@ -11,7 +11,9 @@ use bytes::Bytes;
 
 use crate::config::servers::Server;
 use crate::mcp::client::conversation::Conversation;
-use crate::mcp::http::transport::{Events, Post, Transport, same_origin};
+use crate::mcp::http::events::Events;
+use crate::mcp::http::redirect::same_origin;
+use crate::mcp::http::transport::{Post, Transport};
 use crate::mcp::protocol::error::Error;
 use crate::mcp::protocol::id::Id;
 use crate::mcp::protocol::outcome::Head;

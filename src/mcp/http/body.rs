@@ -1,6 +1,6 @@
-//! The bytes of an HTTP response: what they are, all of them within a cap, or none of them with the connection kept.
+//! The body of an HTTP response: what its head announces, the whole of it within a limit, or none of it with the connection kept.
 //!
-//! Not what they say; see `message` and `collapse`.
+//! What it says is read by `message` and `collapse`.
 
 use std::time::Duration;
 
@@ -11,16 +11,29 @@ use awc::http::header::{
 };
 use awc::http::{StatusCode, Version};
 use bytes::{Bytes, BytesMut};
-use futures::{FutureExt, Stream, StreamExt};
+use futures::{FutureExt, StreamExt};
 
+use crate::mcp::http::unpack::Unpacked;
 use crate::mcp::limits::{SMALL, Share};
 use crate::mcp::protocol::error::{Cap, Error};
 use crate::mcp::protocol::header;
 
-/// What is read of an event stream after its answer, so that the connection can be used again.
+/// Bytes read of an event stream after its reply, so that the connection can be used again.
 const DRAIN_BYTES: usize = 64 * 1024;
 /// For how long.
 const DRAIN_TIME: Duration = Duration::from_secs(1);
+
+/// What the head of a response says of its body.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Announced {
+    /// What it is.
+    pub(crate) kind: Kind,
+    /// Whether the head says where the body ends. By HTTP/1.1 it need not: then the body ends with the connection (RFC 9112,
+    /// section 6.3). awc takes such a body for none at all, and the connection for one that can be used again.
+    pub(crate) is_framed: bool,
+    /// `Content-Length`, where the body is not compressed.
+    length: Option<usize>,
+}
 
 /// What a body is, by its `Content-Type`. None at all is read as JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,9 +46,36 @@ pub(crate) enum Kind {
     Other,
 }
 
+impl Announced {
+    /// By the head of a response.
+    pub(crate) fn by<S>(response: &awc::ClientResponse<S>) -> Self {
+        let headers = response.headers();
+        let length = headers.get(CONTENT_LENGTH);
+        Self {
+            kind: Kind::of(headers),
+            is_framed: length.is_some()
+                || headers.contains_key(TRANSFER_ENCODING)
+                || response.version() != Version::HTTP_11,
+            length: length
+                .filter(|_| !headers.contains_key(CONTENT_ENCODING))
+                .and_then(|length| length.to_str().ok()?.parse().ok()),
+        }
+    }
+
+    /// Whether nothing more comes after the response than its head says. After one that is interim (1xx), which awc takes for
+    /// the final one, and after one that is not framed, more may come.
+    pub(crate) fn is_all(self, status: StatusCode) -> bool {
+        match status {
+            status if status.is_informational() => false,
+            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => true,
+            _ => self.is_framed,
+        }
+    }
+}
+
 impl Kind {
     /// By the headers of a response.
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
+    fn of(headers: &HeaderMap) -> Self {
         let Some(value) = headers.get(CONTENT_TYPE) else {
             return Self::Json;
         };
@@ -49,35 +89,13 @@ impl Kind {
     }
 }
 
-/// Whether a response says where its body ends. By HTTP/1.1 it need not: then the body ends with the connection (RFC 9112,
-/// section 6.3). The HTTP client takes such a body for none at all, and the connection for one that can be used again.
-pub(crate) fn is_framed<S>(response: &awc::ClientResponse<S>) -> bool {
-    let headers = response.headers();
-    headers.contains_key(CONTENT_LENGTH)
-        || headers.contains_key(TRANSFER_ENCODING)
-        || response.version() != Version::HTTP_11
-}
-
-/// Whether nothing more comes after a response than it says. After one that is interim (1xx), which the HTTP client takes for
-/// the final one, and after one that is not framed, more may come.
-pub(crate) fn is_all<S>(response: &awc::ClientResponse<S>) -> bool {
-    match response.status() {
-        status if status.is_informational() => false,
-        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => true,
-        _ => is_framed(response),
-    }
-}
-
 /// The whole body, without a copy where it came in one piece.
-pub(crate) async fn read_body<S>(
-    response: &mut awc::ClientResponse<S>,
+pub(crate) async fn read_body(
+    response: &mut Unpacked,
+    announced: Announced,
     cap: usize,
     mut share: Share,
-) -> Result<Bytes, Error>
-where
-    S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
-{
-    let announced = announced_length(response.headers());
+) -> Result<Bytes, Error> {
     let mut body = Bytes::new();
     let mut pieces = BytesMut::new();
     while let Some(chunk) = response.next().await {
@@ -89,7 +107,8 @@ where
             body = chunk;
         } else {
             if pieces.is_empty() {
-                pieces.reserve(announced.unwrap_or(0).clamp(body.len() + chunk.len(), cap));
+                let length = announced.length.unwrap_or(0);
+                pieces.reserve(length.clamp(body.len() + chunk.len(), cap));
                 pieces.extend_from_slice(&std::mem::take(&mut body));
             }
             pieces.extend_from_slice(&chunk);
@@ -100,7 +119,7 @@ where
         body = pieces.freeze();
     }
     // awc takes a body that ends before its announced length for a whole one.
-    if announced.is_some_and(|length| length != body.len()) {
+    if announced.length.is_some_and(|length| length != body.len()) {
         return Err(Error::Lost("the body was cut short".into()));
     }
     if body.len() > SMALL {
@@ -109,19 +128,8 @@ where
     Ok(body)
 }
 
-/// `Content-Length`, where it speaks of the bytes that are read here.
-fn announced_length(headers: &HeaderMap) -> Option<usize> {
-    if headers.contains_key(CONTENT_ENCODING) {
-        return None;
-    }
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
 /// Gives a connection that is no longer needed back to the pool, if its body ends soon; else it is closed.
-async fn drain<S>(body: &mut S)
-where
-    S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
-{
+async fn drain(body: &mut Unpacked) {
     let read = async {
         let mut left = DRAIN_BYTES;
         while let Some(Ok(chunk)) = body.next().await {
@@ -136,10 +144,7 @@ where
 }
 
 /// The same, without waiting for it.
-pub(crate) fn drain_in_background<S>(mut body: S)
-where
-    S: Stream<Item = Result<Bytes, PayloadError>> + Unpin + 'static,
-{
+pub(crate) fn drain_in_background(mut body: Unpacked) {
     // Mostly the end has come together with what was wanted, and no task is needed.
     if let Some(None | Some(Err(_))) = body.next().now_or_never() {
         return;
@@ -147,7 +152,7 @@ where
     actix_rt::spawn(async move { drain(&mut body).await });
 }
 
-/// What it means that a body could not be read on.
+/// Why a body could not be read to its end.
 pub(crate) fn broken(error: PayloadError) -> Error {
     match error {
         PayloadError::EncodingCorrupted => Error::Malformed("broken content encoding".into()),

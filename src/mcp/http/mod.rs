@@ -3,7 +3,9 @@
 mod body;
 pub mod connections;
 mod counts;
+pub mod events;
 pub mod pieces;
+pub(crate) mod redirect;
 mod socket;
 pub mod transport;
 mod unpack;

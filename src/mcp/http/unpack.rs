@@ -1,14 +1,14 @@
-//! The bodies of answers, a little at a time: whatever else a worker does has its turn in between, and compressed ones are
-//! unpacked in small pieces.
+//! Response bodies a little at a time: other tasks of a worker have their turn in between, and compressed bodies are unpacked in
+//! small pieces.
 //!
-//! awc would unpack whatever it has read at once: eight kilobytes can become eight megabytes, which no cap has seen yet, for every
-//! answer that is being read. A piece of two kilobytes becomes two megabytes at most.
+//! awc would unpack whatever it has read at once: eight kilobytes can become eight megabytes, which no limit has seen yet, for
+//! each response that is being read. A piece of two kilobytes becomes two megabytes at most.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use actix_http::Payload;
 use actix_http::encoding::Decoder;
+use actix_http::{ContentEncoding, Payload};
 use awc::ClientResponse;
 use awc::error::PayloadError;
 use awc::http::header::CONTENT_ENCODING;
@@ -17,32 +17,36 @@ use futures::Stream;
 
 /// As much of a compressed body as the decoder unpacks then and there; more it would hand to another thread.
 const PIECE: usize = 2048;
-/// Bytes of any other body that are read and looked into before others have a turn: some milliseconds where it is events.
+/// Bytes of any other body that are read and parsed before other tasks have a turn: some milliseconds where it is events.
 const TURN: usize = 64 * 1024;
 
-/// A body that gives way to others after so many bytes.
+/// A response as awc reads it, with its body packed as it came.
+pub(crate) type Packed = ClientResponse<Decoder<Payload>>;
+/// A response whose body is unpacked, and yields to other tasks.
+pub(crate) type Unpacked = ClientResponse<Decoder<Cut<Payload<Decoder<Payload>>>>>;
+
+/// A body that yields to other tasks after so many bytes.
 pub(crate) struct Cut<S> {
     body: S,
     is_packed: bool,
     chunk: Bytes,
-    /// Bytes given since others had a turn.
+    /// Bytes given since other tasks had a turn.
     given: usize,
 }
 
-/// A response whose body is read unpacked. `response` must be one that awc leaves as it is.
-pub(crate) fn unpacked<S>(response: ClientResponse<S>) -> ClientResponse<Decoder<Cut<Payload<S>>>>
-where
-    S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
-{
+/// Unpacks the body of a response to a request that awc was told not to decompress.
+pub(crate) fn unpacked(response: Packed) -> Unpacked {
     response.map_body(|head, body| {
+        let encoding = head.headers.get(CONTENT_ENCODING);
         let cut = Cut {
             body,
-            is_packed: head.headers.contains_key(CONTENT_ENCODING),
+            is_packed: encoding.is_some(),
             chunk: Bytes::new(),
             given: 0,
         };
+        let encoding = encoding.and_then(|value| value.to_str().ok()?.parse().ok());
         Payload::Stream {
-            payload: Decoder::from_headers(cut, &head.headers),
+            payload: Decoder::new(cut, encoding.unwrap_or(ContentEncoding::Identity)),
         }
     })
 }
@@ -85,7 +89,6 @@ where
 mod tests {
     use std::io::Write;
 
-    use actix_http::ContentEncoding;
     use flate2::Compression;
     use flate2::write::GzEncoder;
     use futures::StreamExt;

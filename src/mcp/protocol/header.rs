@@ -40,12 +40,15 @@ impl SessionId {
 
     /// The id in these bytes, if they are one.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
+        Self::of(&HeaderValue::from_bytes(bytes).ok()?)
+    }
+
+    /// The id in a header value, if it is one. Nothing is copied.
+    pub fn of(value: &HeaderValue) -> Option<Self> {
+        let bytes = value.as_bytes();
         let legal =
             (1..=Self::MAX_LEN).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic);
-        if !legal {
-            return None;
-        }
-        let mut value = HeaderValue::from_bytes(bytes).ok()?;
+        let mut value = legal.then(|| value.clone())?;
         value.set_sensitive(true);
         Some(Self(value))
     }
