@@ -3,11 +3,12 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 
-use actix_web::http::Method;
+use actix_web::http::{Method, StatusCode};
 use actix_web::rt;
 use awc::{Client, ClientRequest};
 
 use super::*;
+use crate::demo::message::*;
 
 struct Answer {
     status: u16,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Number, Value, json};
 
-use crate::demo::{Era, Params, Refusal, Reply, from_object, is_id};
+use crate::demo::message::{Era, Params, Refusal, Reply, from_object, is_id};
 
 /// One orange pixel as PNG.
 pub(crate) const PIXEL: &str =
@@ -100,8 +100,6 @@ impl<'a> CallResult<'a> {
     }
 }
 
-/// Runs a tool. An unknown name is a JSON-RPC error; what a tool itself objects to, its arguments first of all, is a
-/// result with `isError`, so that a model reads the text and can correct itself.
 fn takes_nothing(arguments: &str) -> bool {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -109,6 +107,8 @@ fn takes_nothing(arguments: &str) -> bool {
     from_object::<Nothing>(arguments).is_ok()
 }
 
+/// Runs a tool. An unknown name is a JSON-RPC error; an error of the tool itself, invalid arguments included, is a
+/// result with `isError`, so that a model reads the text and can correct itself.
 pub(crate) fn call_tool(era: Era, id: &RawValue, params: &Params) -> Result<HttpResponse, Refusal> {
     let arguments = params.arguments.map_or("{}", RawValue::get);
     if !arguments.starts_with('{') {
@@ -173,10 +173,10 @@ fn add(arguments: &str) -> Result<CallResult<'_>, String> {
     })
 }
 
-/// The state of the one question there is. A server that keeps none has it kept by its client.
+/// The state of the one question of this server. It keeps none itself: the client sends it back.
 const ASKED: &str = "introduce/1+name==";
 
-/// Asks first, and greets once it is answered: a multi round-trip request (2026-07-28).
+/// Asks for a name, and greets once the client has answered: a multi round-trip request (2026-07-28).
 fn introduce(era: Era, id: &RawValue, params: &Params) -> Result<HttpResponse, Refusal> {
     #[derive(Deserialize)]
     struct Responses {
@@ -261,7 +261,7 @@ impl Count {
     }
 }
 
-/// Streams the steps as they happen. Dropping the response, as actix does when the client has gone, ends the counting.
+/// Streams the steps as they happen. When the response is dropped, as actix does when the client disconnects, the counting ends.
 fn count_slowly(era: Era, id: &RawValue, count: Count, token: Option<&RawValue>) -> HttpResponse {
     let Count { to, delay_ms } = count;
     let token = token.filter(|token| is_id(token)).map(ToOwned::to_owned);

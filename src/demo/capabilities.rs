@@ -1,11 +1,11 @@
-//! What the demo server offers besides tools: two resources and a template for more, a prompt, and completion for both.
+//! The capabilities of the demo server besides tools: two resources, a resource template, a prompt, and completion for both.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use crate::demo::message::{Era, LISTS_LIVE_MS, Params, Refusal, from_object};
 use crate::demo::tools::PIXEL;
-use crate::demo::{Era, LISTS_LIVE_MS, Params, Refusal, from_object};
 
 const NOTES: &str = "# Notes\n\nThis is a resource of the demo server.\n";
 const LANGUAGES: [(&str, &str); 4] = [
@@ -15,7 +15,7 @@ const LANGUAGES: [(&str, &str); 4] = [
     ("german", "Guten Tag"),
 ];
 
-/// A list or a content that others may keep.
+/// A list or a content that clients may cache.
 fn public(era: Era, member: &str, value: &Value) -> Value {
     match era {
         Era::Modern => json!({member: value, "ttlMs": LISTS_LIVE_MS, "cacheScope": "public"}),
@@ -89,7 +89,7 @@ pub(crate) fn get_prompt(params: &Params) -> Result<Value, Refusal> {
     }))
 }
 
-/// Languages that begin with what is there already.
+/// Languages that begin with the text so far.
 pub(crate) fn complete(params: &Params) -> Result<Value, Refusal> {
     let (Some(of), Some(argument)) = (&params.reference, &params.argument) else {
         return Err(Refusal::InvalidParams(
