@@ -133,3 +133,31 @@ pub(crate) fn tool_call<'a>(name: &'a str, params: &Members<'a>) -> ToolCall<'a>
         ..ToolCall::of(name, params.get("arguments").unwrap_or_else(empty_object))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    /// The sources below `folder` that hold `call`.
+    fn callers(folder: &Path, call: &str) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths
+            .flat_map(|path| {
+                if path.is_dir() {
+                    return callers(&path, call);
+                }
+                let holds = fs::read_to_string(&path).unwrap().contains(call);
+                let name = path.file_name().unwrap().to_string_lossy().into_owned();
+                holds.then_some(name).into_iter().collect()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_tool_call_goes_through_here() {
+        let api = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/api");
+        assert_eq!(callers(&api, &[".call", "_tool("].concat()), ["invoke.rs"]);
+    }
+}

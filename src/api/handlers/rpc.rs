@@ -28,7 +28,7 @@ use crate::api::response::negotiate::Representation;
 use crate::api::response::stream;
 use crate::api::response::stream::{Ending, Frame};
 use crate::config::servers::ToolErrors;
-use crate::json::Members;
+use crate::json::{Members, is_array};
 use crate::mcp::client::operation::{AnyCall, ToolCall};
 use crate::mcp::client::pool::Client;
 use crate::mcp::client::tools::ToolResult;
@@ -308,15 +308,17 @@ impl<'a> Request<'a> {
 fn message(body: &[u8]) -> Result<Members<'_>, Refused> {
     let text = std::str::from_utf8(body).unwrap_or_default();
     let wrong = |text: &'static str| Refused::unread(Error::invalid(text));
-    if text.trim_ascii_start().starts_with('[') {
+    if is_array(text.as_bytes()) {
         return Err(wrong(
             "One request at a time: several calls go through POST /api/batch",
         ));
     }
-    let members = Members::of(text).map_err(|_| match serde_json::from_str::<&RawValue>(text) {
-        Ok(_) => wrong("The body must be a JSON-RPC request, an object"),
-        Err(error) => Refused::new(PARSE_ERROR, body::not_json(&error), None),
-    })?;
+    let Ok(members) = Members::of(text) else {
+        return Err(match serde_json::from_str::<&RawValue>(text) {
+            Ok(_) => wrong("The body must be a JSON-RPC request, an object"),
+            Err(error) => Refused::new(PARSE_ERROR, body::not_json(&error), None),
+        });
+    };
     if members.get("jsonrpc").map(RawValue::get) != Some("\"2.0\"") {
         return Err(wrong("The body must hold \"jsonrpc\": \"2.0\""));
     }
