@@ -1,8 +1,7 @@
 //! The OpenAPI document of this service's own routes, made when the service starts.
 //!
-//! Each handler says in its `#[utoipa::path]` what it takes and answers. What handlers share is here: parameters,
-//! problems, headers, and the schemas of what passes through unread. The examples are recorded requests and answers
-//! (`openapi/examples.json`). The document is committed as `openapi/openapi.json`, and a test compares the two.
+//! Each handler describes its parameters and responses in `#[utoipa::path]`; the routes list the handlers. What is added here: headers,
+//! security schemes, shared problems, and examples, which are recorded requests and responses (`openapi/examples.json`). The document is committed as `openapi/openapi.json`, and a test compares the two.
 
 use std::collections::BTreeMap;
 
@@ -33,13 +32,13 @@ Any MCP server as plain REST. The answer to a call is the server's own `result`,
 problem (RFC 9457), whose `code` names the cause.
 
 A GET route answers HEAD as well. A path segment is percent-encoded once: the tool `a/b` is `a%2Fb`. A slash at the end \
-of a path is accepted. Where API keys are configured, every route under `/api/` wants one."),
+of a path is accepted. Where API keys are configured, every route under `/api/` requires one."),
     servers((url = "/", description = "This service")),
     tags(
         (name = "tools", description = "List, describe and call the tools of a server"),
         (name = "resources", description = "List and read the resources of a server"),
-        (name = "prompts", description = "List and fill in the prompts of a server"),
-        (name = "sessions", description = "Sessions are the server's and the caller's: this service keeps none"),
+        (name = "prompts", description = "List and get the prompts of a server"),
+        (name = "sessions", description = "Sessions belong to servers and callers: this service keeps none"),
         (name = "servers", description = "The configured servers"),
         (name = "service", description = "This service itself"),
     ),
@@ -47,8 +46,8 @@ of a path is accepted. Where API keys are configured, every route under `/api/` 
 )]
 struct Document;
 
-/// What really went over the wire: bodies by operation id and the example's name, problems by name, values of optional
-/// parameters by the parameter's name.
+/// Recorded bodies by operation id and the example's name, problems by name, values of optional parameters by the parameter's
+/// name.
 #[derive(Deserialize)]
 struct Examples {
     parameters: Named,
@@ -59,10 +58,10 @@ struct Examples {
 
 type Named = BTreeMap<String, Value>;
 
-/// A response header: name, what it says, an example.
+/// A response header: name, description, example.
 type Header = (&'static str, &'static str, &'static str);
 
-/// The headers of every answer that a program may want to read.
+/// The headers of every response that a program may want to read.
 const EVERYWHERE: [Header; 2] = [
     (
         "X-Request-Id",
@@ -71,7 +70,7 @@ const EVERYWHERE: [Header; 2] = [
     ),
     (
         "Server-Timing",
-        "Milliseconds before the operation (finding out what the server speaks, handshake), on it, and spent here",
+        "Milliseconds before the operation (negotiation, handshake), in the operation, and in this service",
         "handshake;dur=0.038, upstream;dur=0.895, gateway;dur=0.410",
     ),
 ];
@@ -90,38 +89,38 @@ const NAMED: [Header; 10] = [
     ),
     (
         "WWW-Authenticate",
-        "How to authenticate: to this service, or as the server says it, unchanged",
+        "How to authenticate: to this service, or the server's own header, unchanged",
         "Bearer realm=\"mcp-rest\"",
     ),
     (
         "Accept-Encoding",
-        "How a body may be compressed, where it was otherwise; absent where its type was wrong",
+        "Supported content codings, after an unsupported one; absent if the media type was wrong",
         "gzip",
     ),
     ("Allow", "The methods of this path", "GET, HEAD"),
     (
         "Retry-After",
-        "When to try again: what the server says, else 1 second",
+        "When to retry: as the server says, else 1 second",
         "30",
     ),
     (
         "ETag",
-        "What this answer is known by, for `If-None-Match`",
+        "The entity tag of this response, for `If-None-Match`",
         "\"r3Zb1nC0Jx2Qm7yT4uVwXg\"",
     ),
     (
         "Cache-Control",
-        "For how long the answer may be kept, as far as the server says so",
+        "How long the response may be cached, as the server says",
         "private, max-age=300",
     ),
     (
         "Content-Disposition",
-        "Whether a browser may show the content in place, and under which name to save it",
+        "Whether a browser may display the content, and the file name to save it under",
         "inline; filename=\"notes.md\"",
     ),
     (
         "Location",
-        "The same page with the slash its assets need",
+        "The same page with a slash at the end, which its relative paths need",
         "/swagger-ui/",
     ),
 ];
@@ -191,8 +190,8 @@ fn owned<T>(value: &mut RefOr<T>) -> Option<&mut T> {
 
 // === examples ===
 
-/// The values go into the schemas: those beside a schema would be filled in by Swagger UI, wanted or not.
-/// Where a parameter means something else in one operation, its example is named by both.
+/// The values go into the schemas: Swagger UI would fill in those beside a schema. `operation.parameter` is the example of a parameter
+/// that has another meaning in one operation.
 fn add_parameter_examples(operation: &mut Operation, id: &str, examples: &Named) {
     let parameters = operation.parameters.iter_mut().flatten();
     for parameter in parameters.filter_map(owned) {
@@ -215,7 +214,7 @@ fn add_body_examples(operation: &mut Operation, requests: Option<&Named>, result
         exemplify(content, requests);
     }
     let structured = results.map(structured);
-    // What is refused has its own.
+    // Errors have their own examples.
     let success = operation.responses.responses.get_mut("200");
     if let Some(response) = success.and_then(owned) {
         for (media_type, content) in &mut response.content {
@@ -231,7 +230,7 @@ fn add_body_examples(operation: &mut Operation, requests: Option<&Named>, result
     }
 }
 
-/// What the same results are where only their `structuredContent` is wanted.
+/// The `structuredContent` of the same results.
 fn structured(results: &Named) -> Named {
     let structured = results.iter().filter_map(|(name, result)| {
         let content = result.get("structuredContent")?;
@@ -247,7 +246,7 @@ fn exemplify(content: &mut Content, examples: Option<&Named>) {
     }
 }
 
-/// A body that may be left out is described as one that may be `null`, which it may not.
+/// utoipa describes an optional body as one that may be `null`, which it may not.
 fn exclude_null(content: &mut Content) {
     if let Some(RefOr::T(Schema::OneOf(choice))) = &content.schema {
         content.schema = choice.items.first().cloned();
@@ -256,7 +255,7 @@ fn exclude_null(content: &mut Content) {
 
 // === headers ===
 
-/// Lets a response refer to the description of each of its headers.
+/// Replaces the headers of a response by references to their descriptions.
 fn add_headers(response: &mut Response) {
     let own: Vec<String> = response.headers.keys().cloned().collect();
     let everywhere = EVERYWHERE.map(|(name, _, _)| name.to_owned());
@@ -282,7 +281,7 @@ fn describe_headers(components: &mut Components) {
 const API_KEY: &str = "apiKey";
 const BEARER: &str = "bearer";
 
-/// A key in one form or the other, or none; none where keys are never looked at.
+/// A key in either form, or none; nothing where keys are never checked.
 fn security(access: Access) -> Vec<SecurityRequirement> {
     if matches!(access, Access::Public | Access::Liveness) {
         return vec![];
@@ -296,7 +295,7 @@ fn security(access: Access) -> Vec<SecurityRequirement> {
 }
 
 fn describe_keys(components: &mut Components) {
-    const WHEN: &str = "Wanted where keys are configured. Never sent on to a server";
+    const WHEN: &str = "Required where keys are configured. Never forwarded to a server";
     let header = ApiKey::Header(ApiKeyValue::with_description("X-API-Key", WHEN));
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)

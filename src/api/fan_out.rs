@@ -1,4 +1,5 @@
-//! All servers asked for their tools at once. One that is down is named, and keeps nobody waiting for long.
+//! Fan-out: the tool lists of several servers, requested in parallel. A server that fails is named, and delays the others by a few
+//! seconds at most.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,14 +17,14 @@ use crate::mcp::protocol::error::{Cap, Error as Cause, Failure};
 use crate::mcp::server_state::Upstream;
 use crate::mcp::tools::{MOST_TOOLS, Tools};
 
-/// How long a server may take, unless the caller or the server's own deadline says less.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The deadline of each server, unless the caller's or its own is lower.
+const DEADLINE: Duration = Duration::from_secs(10);
 
-/// What the servers have said, in the order of the configuration.
-pub(crate) struct Survey<'a> {
-    /// Those that have listed their tools.
-    pub(crate) found: Vec<(&'a Server, Arc<Tools>)>,
-    /// Those that have not.
+/// The tool lists of servers, in the order of the configuration.
+pub(crate) struct FanOut<'a> {
+    /// Servers that listed their tools.
+    pub(crate) listed: Vec<(&'a Server, Arc<Tools>)>,
+    /// Servers that did not.
     pub(crate) failed: Vec<FailedServer>,
 }
 
@@ -32,7 +33,7 @@ pub(crate) struct Survey<'a> {
 pub(crate) struct FailedServer {
     /// Its name.
     server: String,
-    /// The status that its own list has at the moment.
+    /// The status that its own tool list would have.
     status: u16,
     code: Code,
     /// What happened, for people.
@@ -46,36 +47,36 @@ impl FailedServer {
     }
 }
 
-impl<'a> Survey<'a> {
-    /// Bytes of all definitions.
+impl<'a> FanOut<'a> {
+    /// The size of all definitions in bytes.
     pub(crate) fn bytes(&self) -> usize {
-        let lists = self.found.iter();
+        let lists = self.listed.iter();
         lists.map(|(_, tools)| tools.definition_bytes()).sum()
     }
 
-    /// For what all lists go into: no more than one server's list may be. Servers beyond that count as failed.
+    /// All lists together within the limits of one list. Servers beyond them count as failed.
     pub(crate) fn within_one_list(self, context: &Context<'_>) -> Self {
-        let mut survey = Self {
-            found: Vec::new(),
+        let mut fan_out = Self {
+            listed: Vec::new(),
             failed: self.failed,
         };
         let mut bytes = context.state.settings.limits.list_bytes;
         let mut count = MOST_TOOLS;
-        for (server, tools) in self.found {
+        for (server, tools) in self.listed {
             let left = bytes.checked_sub(tools.definition_bytes());
             match left.zip(count.checked_sub(tools.len())) {
                 Some(left) => {
                     (bytes, count) = left;
-                    survey.found.push((server, tools));
+                    fan_out.listed.push((server, tools));
                 }
-                None => survey.fail(
+                None => fan_out.fail(
                     context,
                     server,
                     Failure::of_list(Cause::TooLarge(Cap::ListBytes)),
                 ),
             }
         }
-        survey
+        fan_out
     }
 
     fn fail(&mut self, context: &Context<'_>, server: &'a Server, failure: Failure) {
@@ -94,16 +95,16 @@ impl<'a> Survey<'a> {
     }
 }
 
-/// Asks the servers for their tools. `remembered` lists will do where `fresh` is false.
+/// Requests the tool lists of servers. Unless `fresh`, cached lists are used.
 pub(crate) async fn tools<'a>(
     context: &Context<'a>,
     servers: impl Iterator<Item = &'a Upstream>,
     timeout: Option<Duration>,
     fresh: bool,
-) -> Survey<'a> {
+) -> FanOut<'a> {
     let asked = servers.map(async |server| {
         let own = server.timeout.unwrap_or(context.state.settings.timeout);
-        let most = timeout.unwrap_or(PATIENCE).min(own);
+        let most = timeout.unwrap_or(DEADLINE).min(own);
         let wishes = CallOptions::within(context.started + most);
         let mut client = context.state.pool.client(server, wishes);
         let listed = if fresh {
@@ -113,15 +114,15 @@ pub(crate) async fn tools<'a>(
         };
         (&**server, listed)
     });
-    let mut survey = Survey {
-        found: Vec::new(),
+    let mut fan_out = FanOut {
+        listed: Vec::new(),
         failed: Vec::new(),
     };
     for (server, listed) in join_all(asked).await {
         match listed {
-            Ok(tools) => survey.found.push((server, tools)),
-            Err(failure) => survey.fail(context, server, failure),
+            Ok(tools) => fan_out.listed.push((server, tools)),
+            Err(failure) => fan_out.fail(context, server, failure),
         }
     }
-    survey
+    fan_out
 }

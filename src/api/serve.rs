@@ -1,4 +1,4 @@
-//! The way of one request: route, access, handler; then the response, whatever became of it.
+//! One request from its arrival to its response: route, access and handler; errors and panics; the end of the connection.
 
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
@@ -35,10 +35,10 @@ pub(crate) async fn serve(
     };
     let response = in_pieces(&mut context, response);
     let mut response = access_log::finish(&mut context, response);
-    // HTTP/1.0 knows no chunks: there, the end of the connection is the end of what comes piece by piece.
+    // HTTP/1.0 has no chunks: the end of the connection is the end of a body without a length.
     let ends_with_connection =
         request.head().version == Version::HTTP_10 && response.body().size() == BodySize::Stream;
-    // Whoever offers another protocol (Java's client: h2c) is not told otherwise that the connection is not kept.
+    // A client that offers an upgrade (Java's: h2c) is not told otherwise that the connection is not kept.
     let is_last = state.shutdown.is_closing()
         || context.exchange.is_scarce()
         || request.head().upgrade()
@@ -67,14 +67,14 @@ fn in_pieces(context: &mut Context<'_>, response: HttpResponse) -> HttpResponse 
         Ok(response) => return response,
         Err(head) => head,
     };
-    // There is an answer: whoever was asked for it has given it.
+    // There is a response: the server, if a request was sent to it, has answered.
     let executed = if context.has_asked() {
         Executed::Yes
     } else {
         Executed::No
     };
     let mut response = problem(context, &Error::NoRoom(executed));
-    // The session is the caller's all the same.
+    // The session is released to the caller all the same.
     if let Some(session) = head.headers().get(SESSION_ID) {
         let session = session.clone();
         response.headers_mut().insert(SESSION_ID, session);

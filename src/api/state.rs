@@ -1,4 +1,4 @@
-//! What the handlers of one worker share. Nothing of one request is here.
+//! What the handlers of one worker share. The state of one request is its context.
 
 use std::sync::Arc;
 
@@ -13,18 +13,18 @@ use crate::shutdown::Shutdown;
 
 /// What the handlers of one worker share.
 pub(crate) struct State {
-    /// How this process runs.
+    /// The settings of this process.
     pub settings: Arc<Settings>,
-    /// Which servers there are.
+    /// The configured servers.
     pub servers: Arc<Upstreams>,
-    /// The way to them.
+    /// Makes clients of servers.
     pub pool: Pool,
-    /// Our own OpenAPI document, as it is served.
+    /// The OpenAPI document of this service, as it is served.
     pub openapi: Bytes,
-    /// What documents of tools share with it.
+    /// Its parts that the documents of tools share.
     pub common: Arc<Common>,
-    /// Schemas that arguments are held against. All workers have the same.
+    /// Compiled schemas, shared by all workers.
     pub validators: Arc<Validators>,
-    /// How far this process is on its way out.
+    /// Whether this process is shutting down.
     pub shutdown: Arc<Shutdown>,
 }

@@ -1,4 +1,4 @@
-//! OpenAPI documents, of this service and of servers' tools, and Swagger UI over them. The assets are part of the binary.
+//! OpenAPI documents of this service and of servers' tools, and Swagger UI for them. The assets are part of the binary.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::api::error::kinds::{Error, Task};
 use crate::api::fan_out;
-use crate::api::fan_out::Survey;
+use crate::api::fan_out::FanOut;
 use crate::api::offloaded;
 use crate::api::openapi::problems::{
     AssetProblems, FanOutProblems, ListProblems, PageProblems, ServiceProblems,
@@ -28,17 +28,17 @@ use crate::config::servers::Server;
 use crate::mcp::protocol::lists::Freshness;
 use crate::mcp::tools::Tools;
 
-/// The page: `{root}` is the way to the root of this service, `{document}` the document it opens with.
+/// The page: `{root}` is the relative path of the root of this service, `{document}` that of the first document.
 const PAGE: &str = include_str!("docs/page.html");
 const SCRIPT: &str = include_str!("docs/page.js");
-/// What the page takes of Swagger UI's own files. Its stock page and whatever else is in its archive are not served.
+/// The files of Swagger UI that the page uses. Its stock page and the rest of its archive are not served.
 const ASSETS: [&str; 4] = [
     "swagger-ui-bundle.js",
     "swagger-ui.css",
     "index.css",
     "favicon-32x32.png",
 ];
-/// Nothing from elsewhere, and nothing that a document could bring along.
+/// Nothing from other origins, and nothing inline, so that a document cannot inject a script.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -64,7 +64,7 @@ pub(crate) async fn openapi(context: &mut Context<'_>) -> Result<HttpResponse, E
         return Ok(json::passed_on(committed));
     }
     let mut document: Value = serde_json::from_slice(&committed).map_err(|error| {
-        log::error!("our own document cannot be read: {error}");
+        log::error!("the OpenAPI document of this service cannot be read: {error}");
         Error::Internal
     })?;
     if let Some(servers) = document.get_mut("servers") {
@@ -75,7 +75,7 @@ pub(crate) async fn openapi(context: &mut Context<'_>) -> Result<HttpResponse, E
 
 /// The tools of a server as an OpenAPI document
 ///
-/// One operation a tool, with its own schemas, made from the server's list as it is now. For generators, and for people.
+/// One operation per tool, with its own schemas, made from the server's current list. For client generators and for people.
 #[utoipa::path(
     get,
     path = "/api/mcp/{server}/openapi.json",
@@ -91,8 +91,8 @@ pub(crate) async fn openapi(context: &mut Context<'_>) -> Result<HttpResponse, E
 )]
 pub(crate) async fn openapi_of_server(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     let server = context.server()?;
-    let wishes = options::of(context, server, None)?;
-    let mut client = context.state.pool.client(server, wishes);
+    let options = options::of(context, server, None)?;
+    let mut client = context.state.pool.client(server, options);
     let listed = client.ask_for_tools().await;
     context.note_timing(&mut client);
     let tools = listed.map_err(|failure| Error::upstream(Task::ListTools, failure))?;
@@ -114,7 +114,7 @@ pub(crate) async fn openapi_of_server(context: &mut Context<'_>) -> Result<HttpR
 
 /// The tools of all servers as one OpenAPI document
 ///
-/// Servers that cannot be asked are named in it (`info.x-mcp-failed-servers`).
+/// Servers that do not list their tools are named in it (`info.x-mcp-failed-servers`).
 #[utoipa::path(
     get,
     path = "/api/openapi.json",
@@ -130,12 +130,12 @@ pub(crate) async fn openapi_of_server(context: &mut Context<'_>) -> Result<HttpR
 pub(crate) async fn openapi_of_all(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     let timeout = options::asked_timeout(context, None)?;
     let deadline = context.started + timeout.unwrap_or(context.state.settings.timeout);
-    let survey = fan_out::tools(context, context.state.servers.iter(), timeout, true).await;
-    let survey = survey.within_one_list(context);
-    let Survey { found, failed } = survey;
-    let freshness = found.iter().map(|(_, tools)| tools.freshness());
+    let fan_out = fan_out::tools(context, context.state.servers.iter(), timeout, true).await;
+    let fan_out = fan_out.within_one_list(context);
+    let FanOut { listed, failed } = fan_out;
+    let freshness = listed.iter().map(|(_, tools)| tools.freshness());
     let freshness = freshness.reduce(Freshness::and).unwrap_or_default();
-    // What is missing may be back at any time.
+    // A server that failed may be back at any time.
     let freshness = if failed.is_empty() {
         freshness
     } else {
@@ -145,7 +145,7 @@ pub(crate) async fn openapi_of_all(context: &mut Context<'_>) -> Result<HttpResp
     let source = Source {
         common: Arc::clone(&context.state.common),
         about: None,
-        servers: found.into_iter().map(named).collect(),
+        servers: listed.into_iter().map(named).collect(),
         failed,
         url: Base::of(context).url(),
         key_wanted: !context.state.settings.keys.is_empty(),
@@ -154,7 +154,7 @@ pub(crate) async fn openapi_of_all(context: &mut Context<'_>) -> Result<HttpResp
     document(context, source, freshness, deadline).await
 }
 
-/// The document. With thousands of tools it takes longer to write than other callers should wait.
+/// The document, written off the worker: with thousands of tools that takes longer than other callers should wait.
 async fn document(
     context: &Context<'_>,
     source: Source,
@@ -172,9 +172,9 @@ async fn document(
 
 // === pages ===
 
-/// Swagger UI over the tools of a server
+/// Swagger UI for the tools of a server
 ///
-/// A page for people. It needs no key itself; it asks for one to show what needs one.
+/// A page for people. The page needs no key; it asks for one to load a document that does.
 #[utoipa::path(
     get,
     path = "/api/mcp/{server}/docs",
@@ -187,7 +187,7 @@ async fn document(
     ),
 )]
 pub(crate) async fn page_of_server(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
-    // Where there are keys, which servers there are is not for everybody to know.
+    // Where keys are configured, the names of servers are not public.
     if context.state.settings.keys.is_empty() {
         context.server()?;
     }
@@ -202,9 +202,9 @@ pub(crate) async fn page_of_server(context: &mut Context<'_>) -> Result<HttpResp
     ))
 }
 
-/// Swagger UI over this service's documents: its own, and those of all servers
+/// Swagger UI for this service and for the tools of all servers
 ///
-/// `/swagger-ui/` is the page. Its assets are part of this service: it loads nothing from elsewhere.
+/// `/swagger-ui/` is the page. Its assets are part of this service: nothing is loaded from other origins.
 #[utoipa::path(
     get,
     path = "/swagger-ui/{file}",
@@ -223,7 +223,7 @@ pub(crate) async fn page_of_server(context: &mut Context<'_>) -> Result<HttpResp
     ),
 )]
 pub(crate) async fn swagger_ui(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
-    // The page names its assets relative to itself: without the slash they would be looked for at the root.
+    // The page refers to its assets by relative paths: without the slash they would be looked up at the root.
     if context.request.uri().path() == "/swagger-ui" {
         return Ok(HttpResponse::PermanentRedirect()
             .insert_header((LOCATION, "swagger-ui/"))
@@ -260,7 +260,7 @@ fn vendored(file: &str) -> Result<HttpResponse, Error> {
         )),
         Ok(None) => Err(Error::RouteNotFound),
         Err(error) => {
-            log::error!("an asset of Swagger UI could not be made: {error}");
+            log::error!("an asset of Swagger UI could not be served: {error}");
             Err(Error::Internal)
         }
     }

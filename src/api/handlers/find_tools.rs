@@ -1,4 +1,4 @@
-//! `GET /api/tools`: the tools of all servers, those first that fit what is looked for best.
+//! `GET /api/tools`: search in the tools of all servers, best matches first.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -32,40 +32,40 @@ const LIMIT: usize = 50;
 /// Words of a search that count.
 const MOST_WORDS: usize = 32;
 
-/// What was found.
+/// The matches of a search.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FoundTools<'a> {
     /// The tools, best first.
     tools: Vec<FoundTool<'a>>,
-    /// How many there are here: those that fit best, up to `limit` and to `limits.listBytes` of definitions.
+    /// The number of tools in this response: the best matches, up to `limit` and to `limits.listBytes` of definitions.
     count: usize,
-    /// How many fit.
+    /// The number of all matches.
     total: usize,
-    /// Servers that could not be asked.
+    /// Servers that did not list their tools.
     failed_servers: Vec<FailedServer>,
 }
 
-/// A tool, and where it is.
+/// A match: a tool of a server.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct FoundTool<'a> {
     /// The server that has it.
     server: &'a str,
     /// Its name.
     name: &'a str,
-    /// The path that runs it, by POST.
+    /// The path to call it with POST.
     path: String,
-    /// How well it fits; 0 where nothing was looked for.
+    /// The score of the match; 0 without `q`.
     score: u32,
     /// The definition.
     #[schema(value_type = ToolSchema)]
     tool: &'a RawValue,
 }
 
-/// Find tools, over all servers at once
+/// Search for tools in all servers
 ///
-/// By words in names, titles and descriptions, those first that fit best; without `q` all, in the order of servers and their
-/// lists. Lists that were asked for a short time ago are not asked for again.
+/// By words in names, titles and descriptions, best matches first; without `q` all tools, in the order of servers and their
+/// lists. Cached lists are used.
 #[utoipa::path(
     get,
     path = "/api/tools",
@@ -73,7 +73,7 @@ pub(crate) struct FoundTool<'a> {
     tag = "tools",
     params(Search, Deadline),
     responses(
-        (status = 200, description = "What was found", body = FoundTools<'_>),
+        (status = 200, description = "The matches", body = FoundTools<'_>),
         SearchProblems,
     ),
 )]
@@ -90,11 +90,11 @@ pub(crate) async fn find(context: &mut Context<'_>) -> Result<HttpResponse, Erro
             vec![context.server()?]
         }
     };
-    let survey = fan_out::tools(context, chosen.into_iter(), timeout, false).await;
-    let bytes = survey.bytes();
+    let fan_out = fan_out::tools(context, chosen.into_iter(), timeout, false).await;
+    let bytes = fan_out.bytes();
     let named = |(server, tools): (&Server, Arc<Tools>)| (server.name.clone(), tools);
-    let lists: Vec<_> = survey.found.into_iter().map(named).collect();
-    let failed = survey.failed;
+    let lists: Vec<_> = fan_out.listed.into_iter().map(named).collect();
+    let failed = fan_out.failed;
     let most_bytes = context.state.settings.limits.list_bytes;
     let search = move || {
         let found = search(&lists, &wanted, limit, most_bytes, failed);
@@ -109,7 +109,7 @@ pub(crate) async fn find(context: &mut Context<'_>) -> Result<HttpResponse, Erro
     }
 }
 
-/// The tools that fit best, no more than `limit`, and of no more than `most_bytes` beside the first.
+/// The best matches, at most `limit`, and at most `most_bytes` of definitions beside the first.
 fn search<'a>(
     lists: &'a [(String, Arc<Tools>)],
     wanted: &Wanted,
@@ -126,7 +126,7 @@ fn search<'a>(
             }
         }
     }
-    // Stable: equals stay in the order of servers and lists.
+    // A stable sort: equal scores stay in the order of servers and lists.
     found.sort_by_key(|(score, ..)| Reverse(*score));
     let total = found.len();
     let mut bytes = 0;
@@ -156,10 +156,10 @@ fn search<'a>(
 
 // === ranking ===
 
-/// The words that are looked for.
+/// The words of a search.
 struct Wanted {
     words: Vec<Finder<'static>>,
-    /// All of them, as a name would have them.
+    /// All words as one name.
     whole: Words,
 }
 
@@ -178,7 +178,7 @@ impl Wanted {
         }
     }
 
-    /// How well a tool fits; `None` if one of the words is nowhere to be found.
+    /// The score of a tool; `None` if a word does not occur in it.
     fn score(&self, server: &Words, tool: &ToolWords) -> Option<u32> {
         let places = [
             (&tool.name, 100),
@@ -192,7 +192,7 @@ impl Wanted {
             let best = points.into_iter().max().filter(|best| *best > 0)?;
             sum += best;
         }
-        // The whole name, in whatever way it is written.
+        // The whole name, in any notation (`getSum`, `get_sum`).
         if !self.words.is_empty() && tool.name == self.whole {
             sum += 1000;
         }

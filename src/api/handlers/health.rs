@@ -1,4 +1,4 @@
-//! Signs of life of this service itself. No server is asked.
+//! Health, liveness and readiness of this service. No request to a server is made.
 
 use std::time::SystemTime;
 
@@ -31,7 +31,7 @@ pub(crate) struct Probe {
     status: &'static str,
 }
 
-/// Say that the service is up
+/// Health check
 #[utoipa::path(
     get,
     path = "/health",

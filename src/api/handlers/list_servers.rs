@@ -1,4 +1,4 @@
-//! `GET /api/list-servers`: which servers are configured. Asks none of them.
+//! `GET /api/list-servers`: the configured servers. No request to a server is made.
 
 use actix_web::HttpResponse;
 use serde::Serialize;
@@ -24,7 +24,7 @@ pub(crate) struct ServerList<'a> {
 pub(crate) struct ListedServer<'a> {
     /// Its name in paths, percent-encoded there.
     name: &'a str,
-    /// Where it is, as far as that may be shown.
+    /// Its URL, with credentials redacted.
     url: &'a str,
     /// Its transport.
     #[serde(rename = "type")]
@@ -33,7 +33,7 @@ pub(crate) struct ListedServer<'a> {
 
 /// List the configured servers
 ///
-/// In the order of the configuration. No server is asked.
+/// In the order of the configuration. No request to a server is made.
 #[utoipa::path(
     get,
     path = "/api/list-servers",

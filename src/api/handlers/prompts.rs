@@ -1,4 +1,4 @@
-//! Prompts: list them, fill one in; and completion, which helps to fill in prompts and resource templates.
+//! Prompts: list prompts, get one; and completion of arguments of prompts and of variables of resource templates.
 
 use actix_web::HttpResponse;
 
@@ -34,7 +34,7 @@ pub(crate) async fn list(context: &mut Context<'_>) -> Result<HttpResponse, Erro
     list_of(context, Listing::Prompts, Task::ListPrompts).await
 }
 
-/// Fill in a prompt: the body is the arguments object
+/// Get a prompt: the body is the arguments object
 #[utoipa::path(
     post,
     path = "/api/mcp/{server}/prompts/{prompt}/get",
@@ -51,12 +51,12 @@ pub(crate) async fn list(context: &mut Context<'_>) -> Result<HttpResponse, Erro
 pub(crate) async fn get(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     let server = context.server()?;
     let body = body::read(context).await?;
-    let wishes = options::of(context, server, None)?;
+    let options = options::of(context, server, None)?;
     let prompt = PromptCall {
         name: context.prompt.as_deref().unwrap_or_default(),
         arguments: body::object(&body)?,
     };
-    let mut client = context.state.pool.client(server, wishes);
+    let mut client = context.state.pool.client(server, options);
     let outcome = client.get_prompt(&prompt).await;
     context.note_timing(&mut client);
     let result = outcome.map_err(|failure| Error::upstream(Task::GetPrompt, failure))?;
@@ -74,7 +74,7 @@ pub(crate) async fn get(context: &mut Context<'_>) -> Result<HttpResponse, Error
     operation_id = "complete",
     tag = "prompts",
     params(InServer, Session, Handshake, Deadline),
-    request_body(content = CompleteRequest, description = "What is to be completed"),
+    request_body(content = CompleteRequest, description = "The reference and the argument to complete"),
     responses(
         (status = 200, description = "The server's `result`", body = CompleteResult, headers(("Mcp-Session-Id"))),
         ListProblems,
@@ -85,7 +85,7 @@ pub(crate) async fn complete(context: &mut Context<'_>) -> Result<HttpResponse, 
     let server = context.server()?;
     let body = body::read(context).await?;
     let object = body::object(&body)?;
-    let wishes = options::of(context, server, None)?;
+    let options = options::of(context, server, None)?;
     let params = body::members(object, "The body")?;
     for name in ["ref", "argument"] {
         if !params
@@ -102,7 +102,7 @@ pub(crate) async fn complete(context: &mut Context<'_>) -> Result<HttpResponse, 
             "'_meta' goes through POST /api/mcp/{server}/rpc",
         ));
     }
-    let mut client = context.state.pool.client(server, wishes);
+    let mut client = context.state.pool.client(server, options);
     let outcome = client.complete(&params).await;
     context.note_timing(&mut client);
     let result = outcome.map_err(|failure| Error::upstream(Task::Complete, failure))?;

@@ -1,4 +1,4 @@
-//! Resources: list them and their templates, expand a template, read one, as MCP's result or as the content itself.
+//! Resources: list resources and templates, expand a template, read a resource as MCP's result or as its content.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{
@@ -40,7 +40,7 @@ const JSON: &str = "application/json";
 /// Media types that one resource is offered in.
 const MOST_TYPES: usize = 100;
 
-/// A URI made from a template.
+/// An expanded URI template.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Expanded {
     /// The URI.
@@ -84,9 +84,9 @@ pub(crate) async fn list_templates(context: &mut Context<'_>) -> Result<HttpResp
     list_of(context, Listing::ResourceTemplates, Task::ListResources).await
 }
 
-/// Make a URI from a template
+/// Expand a URI template
 ///
-/// RFC 6570, with the variables in the query. No server is asked.
+/// RFC 6570, with the variables in the query. No request to the server is made.
 #[utoipa::path(
     get,
     path = "/api/mcp/{server}/resources/templates/expand",
@@ -110,7 +110,7 @@ pub(crate) async fn expand(context: &mut Context<'_>) -> Result<HttpResponse, Er
 
 /// Read a resource
 ///
-/// MCP's result; or, if `Accept` or `result=content` says so, the content itself with its own media type.
+/// MCP's result; or, by `Accept` or `result=content`, the content in its own media type.
 #[utoipa::path(
     get,
     path = "/api/mcp/{server}/resources/read",
@@ -131,9 +131,9 @@ pub(crate) async fn read(context: &mut Context<'_>) -> Result<HttpResponse, Erro
     let wanted = ReadResource::of(&context.query)?;
     let uri = wanted_uri(context, &wanted)?;
     let only_content = wanted.form.map(|form| form == ResourceForm::Content);
-    let wishes = options::of(context, server, None)?;
-    let deadline = wishes.deadline;
-    let mut client = context.state.pool.client(server, wishes);
+    let options = options::of(context, server, None)?;
+    let deadline = options.deadline;
+    let mut client = context.state.pool.client(server, options);
     let outcome = client.read_resource(&uri).await;
     context.note_timing(&mut client);
     let result = outcome.map_err(|failure| Error::upstream(Task::ReadResource, failure))?;
@@ -153,13 +153,13 @@ pub(crate) async fn read(context: &mut Context<'_>) -> Result<HttpResponse, Erro
             return Err(error);
         }
     };
-    // Only now: a session that was opened for what cannot be given is not the caller's.
+    // Only now: a session opened for a request that fails is not released to the caller.
     let session = client.release_session();
     let response = conditional(context, response, freshness, deadline).await;
     Ok(json::with_session(response, session.as_ref()))
 }
 
-/// The URI to read: as it is given, or made from a template.
+/// The URI to read: given as it is, or as a template.
 fn wanted_uri(context: &Context<'_>, wanted: &ReadResource<'_>) -> Result<String, Error> {
     match (wanted.uri, wanted.template) {
         (Some(uri), None) if !uri.is_empty() => Ok(uri.to_owned()),
@@ -172,7 +172,7 @@ fn wanted_uri(context: &Context<'_>, wanted: &ReadResource<'_>) -> Result<String
     }
 }
 
-/// What is no variable of a template.
+/// Parameters that are not variables of a template.
 const READ_PARAMETERS: &[&[&str]] = &[
     ReadResource::NAMES,
     SessionInQuery::NAMES,
@@ -180,8 +180,8 @@ const READ_PARAMETERS: &[&[&str]] = &[
     DeadlineInQuery::NAMES,
 ];
 
-/// A template with the variables that the query holds. A variable given more than once is a list; one whose name is a parameter's
-/// is given as `arg.NAME`.
+/// A template, expanded with the variables in the query. A variable given more than once is a list; `arg.NAME` is a variable with the
+/// name of a parameter.
 fn expanded(
     context: &Context<'_>,
     template: &str,
@@ -196,7 +196,7 @@ fn expanded(
     })
 }
 
-// === the content itself ===
+// === content ===
 
 /// One of a resource's contents, decoded.
 struct Content {
@@ -204,7 +204,7 @@ struct Content {
     bytes: Bytes,
 }
 
-/// The content that the caller wants; `None` where that is MCP's result.
+/// The negotiated content; `None` for MCP's result.
 fn choose(
     result: &Bytes,
     accept: &Accept,
@@ -252,7 +252,7 @@ fn contents(result: &[u8]) -> Vec<(String, &RawValue)> {
     let [list] = named(text, ["contents"]).unwrap_or_default();
     let list = list.map_or("", RawValue::get).as_bytes();
     let mut contents: Vec<(String, &RawValue)> = Vec::new();
-    // What is no array holds nothing.
+    // Anything but an array counts as empty.
     let _ = for_each_element(list, |item| {
         let Ok([said, blob]) = named(item.get(), ["mimeType", "blob"]) else {
             return;
@@ -291,7 +291,7 @@ impl Content {
         })
     }
 
-    /// The content as a response of its own.
+    /// The response with this content.
     fn into_response(self, uri: &str) -> HttpResponse {
         let mut response = json::in_sandbox(json::json(self.bytes), &self.media_type);
         let headers = response.headers_mut();

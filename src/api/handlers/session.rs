@@ -1,4 +1,4 @@
-//! Sessions, which are the server's and the caller's, never ours: open one, end one, and ask whether the server is there.
+//! Sessions, owned by servers and callers, never by this service: open one, end one; and ping.
 
 use actix_web::HttpResponse;
 use bytes::{BufMut, Bytes, BytesMut};
@@ -18,15 +18,14 @@ use crate::mcp::protocol::header::SessionId;
 
 /// Open a session
 ///
-/// The session is the caller's, to be ended by the caller. A server without sessions says what it is, and `sessionId` is
-/// `null`.
+/// The caller owns the session and ends it. For a server without sessions, `sessionId` is `null`.
 #[utoipa::path(
     post,
     path = "/api/mcp/{server}/initialize",
     operation_id = "initialize",
     tag = "sessions",
     params(InServer, Deadline),
-    request_body(content = Option<Ignored>, description = "Nothing; an object is accepted and not looked at"),
+    request_body(content = Option<Ignored>, description = "Nothing; an object is accepted and ignored"),
     responses(
         (status = 200, description = "The server's `result`, and `sessionId`", body = InitializeResult,
             headers(("Mcp-Session-Id"))),
@@ -38,12 +37,12 @@ pub(crate) async fn initialize(context: &mut Context<'_>) -> Result<HttpResponse
     let server = context.server()?;
     let body = body::read(context).await?;
     body::object(&body)?;
-    let wishes = CallOptions {
+    let options = CallOptions {
         init: Init::Always,
         close: false,
         ..options::of(context, server, None)?
     };
-    let mut client = context.state.pool.client(server, wishes);
+    let mut client = context.state.pool.client(server, options);
     let outcome = client.initialize().await;
     context.note_timing(&mut client);
     let result = outcome.map_err(|failure| Error::upstream(Task::Initialize, failure))?;
@@ -62,15 +61,15 @@ pub(crate) async fn initialize(context: &mut Context<'_>) -> Result<HttpResponse
     tag = "sessions",
     params(InServer, Session, Deadline),
     responses(
-        (status = 204, description = "The session is ended, was ended before, or will end by itself"),
+        (status = 204, description = "The session has ended, now or before, or the server ends it by itself"),
         ServerProblems,
         SiteProblems,
     ),
 )]
 pub(crate) async fn end(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     let server = context.server()?;
-    let wishes = options::of(context, server, None)?;
-    if wishes.session.is_none() {
+    let options = options::of(context, server, None)?;
+    if options.session.is_none() {
         return Err(Error::invalid(
             "Name the session to end in 'sessionId' or in the header 'Mcp-Session-Id'",
         ));
@@ -79,7 +78,7 @@ pub(crate) async fn end(context: &mut Context<'_>) -> Result<HttpResponse, Error
         server,
         CallOptions {
             init: Init::Never,
-            ..wishes
+            ..options
         },
     );
     let outcome = client.end_session().await;
@@ -88,9 +87,9 @@ pub(crate) async fn end(context: &mut Context<'_>) -> Result<HttpResponse, Error
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Ask a server for a sign of life
+/// Ping a server
 ///
-/// One round trip: `ping`, or `server/discover` where there is none. `Server-Timing` says how long it took.
+/// One round trip: `ping`, or `server/discover` where the protocol version has no `ping`. `Server-Timing` has its duration.
 #[utoipa::path(
     post,
     path = "/api/mcp/{server}/ping",
@@ -98,15 +97,15 @@ pub(crate) async fn end(context: &mut Context<'_>) -> Result<HttpResponse, Error
     tag = "servers",
     params(InServer, Session, Handshake, Deadline),
     responses(
-        (status = 200, description = "The server has answered", body = Pong, headers(("Mcp-Session-Id"))),
+        (status = 200, description = "The server answered", body = Pong, headers(("Mcp-Session-Id"))),
         SessionProblems,
         SiteProblems,
     ),
 )]
 pub(crate) async fn ping(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     let server = context.server()?;
-    let wishes = options::of(context, server, None)?;
-    let mut client = context.state.pool.client(server, wishes);
+    let options = options::of(context, server, None)?;
+    let mut client = context.state.pool.client(server, options);
     let outcome = client.ping().await;
     context.note_timing(&mut client);
     outcome.map_err(|failure| Error::upstream(Task::Ping, failure))?;
@@ -117,7 +116,7 @@ pub(crate) async fn ping(context: &mut Context<'_>) -> Result<HttpResponse, Erro
     ))
 }
 
-/// The result's members as they are, and `sessionId` after them.
+/// The members of the result, unchanged, followed by `sessionId`.
 fn with_session_id(result: &[u8], session: Option<&SessionId>) -> Bytes {
     let members = result.trim_ascii();
     let members = members

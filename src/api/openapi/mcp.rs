@@ -1,7 +1,7 @@
-//! The schemas of what passes through unread: MCP's own objects, as far as they help a reader.
+//! The schemas of MCP's own objects, which pass through unread: as far as they help a reader.
 //!
-//! Servers of six revisions and a dozen libraries answer here, so every object is open, hardly a member is required,
-//! and `null` stands for absent, as some write it.
+//! Servers of six protocol versions and a dozen libraries produce them, so every object is open, hardly a member is required, and
+//! `null` stands for absent, as some write it.
 
 #![expect(
     dead_code,
@@ -33,28 +33,28 @@ pub(crate) struct PromptArguments {
     members: HashMap<String, String>,
 }
 
-/// Anything: it is not looked at.
+/// Any object: it is ignored.
 #[derive(ToSchema)]
 pub(crate) struct Ignored {
     #[serde(flatten)]
     members: HashMap<String, Value>,
 }
 
-/// What a tool returned: MCP's `CallToolResult`.
+/// The result of a tool: MCP's `CallToolResult`.
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CallToolResult {
-    /// What the tool says.
+    /// The content, for models and people.
     content: Option<Vec<ContentBlock>>,
-    /// The same for programs, as the tool's `outputSchema` says. Any JSON value.
+    /// The same as data, by the tool's `outputSchema`. Any JSON value.
     structured_content: Option<Value>,
-    /// Whether the tool reports an error of its own; absent means it does not.
+    /// Whether the tool reports an error; absent means it does not.
     is_error: Option<bool>,
     #[serde(flatten)]
     others: HashMap<String, Value>,
 }
 
-/// What a call of a tool is answered with, in whatever form is asked for.
+/// The response to a tool call, in each representation.
 pub(crate) struct ToolAnswer;
 
 impl IntoResponses for ToolAnswer {
@@ -70,8 +70,8 @@ impl IntoResponses for ToolAnswer {
         ];
         let response = ResponseBuilder::new()
             .description(
-                "The server's `result`; or, by `Accept` or `result`, what is in it. As events or lines: what the server tells \
-                 meanwhile (`progress`, `log`), then `result` or `error`",
+                "The server's `result`; or, by `Accept` or `result`, a part of it. As events or lines: upstream notifications as they \
+                 arrive (`progress`, `log`), then `result` or `error`",
             )
             .header("Mcp-Session-Id", Header::default())
             .header("Mcp-Tool-Error", Header::default());
@@ -100,11 +100,11 @@ impl Form {
     }
 }
 
-/// One piece of content. `type` says which members there are.
+/// One content block. `type` determines its members.
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct ContentBlock {
-    /// `text`, `image`, `audio`, `resource_link`, `resource`, or what a later revision adds.
+    /// `text`, `image`, `audio`, `resource_link`, `resource`, or a type of a later protocol version.
     r#type: Option<String>,
     /// Of a text.
     text: Option<String>,
@@ -138,9 +138,9 @@ pub(crate) struct ListToolsResult {
 pub(crate) struct Tool {
     /// The name it is called by.
     name: String,
-    /// A name for people.
+    /// A display name.
     title: Option<String>,
-    /// What it does.
+    /// What the tool does.
     description: Option<String>,
     /// JSON Schema of its arguments.
     input_schema: Option<Object>,
@@ -160,7 +160,7 @@ pub(crate) struct DescribedTool {
     name: String,
     /// JSON Schema of its arguments.
     input_schema: Option<Object>,
-    /// How to call it, unless the definition has a member of this name itself.
+    /// How to call it, unless the definition itself has a member of this name.
     example: Option<ExampleCall>,
     #[serde(flatten)]
     others: HashMap<String, Value>,
@@ -171,38 +171,38 @@ pub(crate) struct DescribedTool {
 struct ExampleCall {
     /// The HTTP method.
     method: String,
-    /// Where the tool is called.
+    /// The URL of the call.
     url: String,
-    /// Arguments that fit the schema; `null` if none could be made up.
+    /// Arguments that fit the schema; `null` if none could be generated.
     arguments: Option<Object>,
-    /// The same call as a line for a shell.
+    /// The same call as a shell command.
     curl: Option<String>,
     #[serde(flatten)]
     others: HashMap<String, Value>,
 }
 
-/// What a server says of itself: the result of `initialize`, or of `server/discover` where there are no sessions.
+/// A server's description of itself: the result of `initialize`, or of `server/discover` where there are no sessions.
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct InitializeResult {
-    /// The session that was opened; `null` where the server has none.
+    /// The id of the new session; `null` for a server without sessions.
     #[schema(required = true)]
     session_id: Option<String>,
-    /// The revision settled on (`initialize`).
+    /// The negotiated protocol version (`initialize`).
     protocol_version: Option<String>,
-    /// The revisions spoken (`server/discover`).
+    /// The supported protocol versions (`server/discover`).
     supported_versions: Option<Vec<String>>,
-    /// What the server offers.
+    /// The server's capabilities.
     capabilities: Option<Object>,
     /// Its name and version.
     server_info: Option<Object>,
-    /// How to use it, for a model.
+    /// Instructions for a model.
     instructions: Option<String>,
     #[serde(flatten)]
     others: HashMap<String, Value>,
 }
 
-/// An empty object: the server has answered.
+/// An empty object: the server answered.
 #[derive(ToSchema)]
 pub(crate) struct Pong {}
 
@@ -222,13 +222,13 @@ pub(crate) struct ListResourcesResult {
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Resource {
-    /// What it is read by.
+    /// Its URI.
     uri: String,
     /// Its name.
     name: Option<String>,
-    /// A name for people.
+    /// A display name.
     title: Option<String>,
-    /// What it is.
+    /// Its description.
     description: Option<String>,
     /// Its media type.
     mime_type: Option<String>,
@@ -256,7 +256,7 @@ struct ResourceTemplate {
     uri_template: String,
     /// Its name.
     name: Option<String>,
-    /// What the resources are.
+    /// A description of the resources.
     description: Option<String>,
     /// Their media type.
     mime_type: Option<String>,
@@ -264,7 +264,7 @@ struct ResourceTemplate {
     others: HashMap<String, Value>,
 }
 
-/// What a resource holds: MCP's `ReadResourceResult`.
+/// The contents of a resource: MCP's `ReadResourceResult`.
 #[derive(ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ReadResourceResult {
@@ -305,11 +305,11 @@ pub(crate) struct ListPromptsResult {
 /// A prompt.
 #[derive(ToSchema)]
 struct Prompt {
-    /// The name it is filled in by.
+    /// The name to get it by.
     name: String,
-    /// A name for people.
+    /// A display name.
     title: Option<String>,
-    /// What it is for.
+    /// Its purpose.
     description: Option<String>,
     /// Its arguments: `name`, `description`, `required`.
     arguments: Option<Vec<Object>>,
@@ -317,10 +317,10 @@ struct Prompt {
     others: HashMap<String, Value>,
 }
 
-/// A prompt, filled in: MCP's `GetPromptResult`.
+/// A prompt with its arguments filled in: MCP's `GetPromptResult`.
 #[derive(ToSchema)]
 pub(crate) struct GetPromptResult {
-    /// What it is for.
+    /// Its purpose.
     description: Option<String>,
     /// Messages for a model, each with `role` and `content`.
     messages: Vec<Object>,
@@ -328,19 +328,19 @@ pub(crate) struct GetPromptResult {
     others: HashMap<String, Value>,
 }
 
-/// What is to be completed: the parameters of MCP's `completion/complete`.
+/// What to complete: the parameters of MCP's `completion/complete`.
 #[derive(ToSchema)]
 pub(crate) struct CompleteRequest {
     r#ref: CompletionReference,
     argument: CompletionArgument,
-    /// `arguments` that are settled already.
+    /// `arguments` that already have a value.
     #[schema(nullable = false)]
     context: Option<Object>,
     #[serde(flatten)]
     others: HashMap<String, Value>,
 }
 
-/// Of what an argument is completed: `{"type": "ref/prompt", "name": ...}` or `{"type": "ref/resource", "uri": ...}`, the URI being a
+/// Whose argument to complete: `{"type": "ref/prompt", "name": ...}` or `{"type": "ref/resource", "uri": ...}`, the URI being a
 /// template.
 #[derive(ToSchema)]
 struct CompletionReference {
@@ -357,21 +357,21 @@ struct CompletionReference {
     others: HashMap<String, Value>,
 }
 
-/// Which argument is completed.
+/// Which argument to complete.
 #[derive(ToSchema)]
 struct CompletionArgument {
     /// Its name.
     name: String,
-    /// What there is of its value.
+    /// The beginning of its value.
     value: String,
     #[serde(flatten)]
     others: HashMap<String, Value>,
 }
 
-/// What it may be completed to: MCP's `CompleteResult`.
+/// The possible values: MCP's `CompleteResult`.
 #[derive(ToSchema)]
 pub(crate) struct CompleteResult {
-    /// `values`, and how many there are: `total`, `hasMore`.
+    /// `values`, and their number: `total`, `hasMore`.
     completion: Object,
     #[serde(flatten)]
     others: HashMap<String, Value>,
@@ -383,7 +383,7 @@ pub(crate) struct RpcRequest {
     /// Always `2.0`.
     #[schema(pattern = "^2[.]0$")]
     jsonrpc: String,
-    /// A text or a number; the response carries it.
+    /// A string or a number; the response has the same.
     #[schema(schema_with = text_or_number)]
     id: Value,
     /// The method, for example `tools/list`.
@@ -397,7 +397,7 @@ pub(crate) struct RpcRequest {
 fn text_or_number() -> utoipa::openapi::Object {
     ObjectBuilder::new()
         .schema_type(SchemaType::from_iter([Type::String, Type::Number]))
-        .description(Some("A text or a number; the response carries it."))
+        .description(Some("A string or a number; the response has the same."))
         .build()
 }
 
@@ -410,7 +410,7 @@ pub(crate) struct RpcResponse {
     /// The id of the request.
     #[schema(value_type = Value)]
     id: Value,
-    /// What the server answered.
+    /// The server's result.
     result: Object,
 }
 
@@ -423,7 +423,7 @@ pub(crate) struct RpcErrorResponse {
     /// The id of the request; `null` if it has none that can be read.
     #[schema(value_type = Value)]
     id: Value,
-    /// `code`, `message` and `data`: the server's own; or, where the server gave none, of this service with the problem as
-    /// `data`.
+    /// `code`, `message` and `data`: those of the server; or, without an error from the server, those of this service with the problem
+    /// as `data`.
     error: Object,
 }

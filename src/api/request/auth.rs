@@ -7,8 +7,8 @@ use crate::config::keys::ApiKeys;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// Lets a request pass that brings one of the configured keys, in `X-API-Key` or as a bearer token; every request where
-/// none is configured. A request with two different credentials passes if either is a key.
+/// Requires one of the configured keys, in `X-API-Key` or as a bearer token, where any is configured. Of several credentials in a
+/// request, one key suffices.
 pub(crate) fn check_key(keys: &ApiKeys, headers: &HeaderMap) -> Result<(), Error> {
     if keys.is_empty() {
         return Ok(());

@@ -31,9 +31,9 @@ use crate::json::{Members, empty_object, nests_deeper_than};
 use crate::mcp::client::operation::ToolCall;
 use crate::mcp::limits::{SMALL, Share};
 
-/// Members of an object whose members are sent on one by one.
+/// The limit for objects whose members are forwarded one by one.
 const MOST_MEMBERS: usize = 10_000;
-/// What may come beside a body of any length: what the HTTP library reads ahead, and then some.
+/// What may come beside a body of any length: chunk framing, and what the HTTP library reads ahead.
 const FRAMING: usize = 256 * 1024;
 
 /// The body of `POST .../call`.
@@ -78,7 +78,7 @@ impl Envelope<'_> {
     }
 }
 
-/// The body, within the cap, decompressed. That its type is not another than JSON, `cross_site` has made sure of.
+/// The body, within the limit, decompressed. `cross_site` has refused any type but JSON.
 pub(crate) async fn read(context: &mut Context<'_>) -> Result<Bytes, Error> {
     let cap = context.state.settings.limits.request_bytes;
     let is_gzip = encoding::is_gzip(context.request.headers())?;
@@ -133,10 +133,10 @@ struct Arrival<'c> {
     body: Bytes,
     /// All chunks together, once there are several.
     pieces: BytesMut,
-    /// What the connection may have brought when the body is there, its framing included.
+    /// The number of bytes that the connection may have received when the body is complete, framing included.
     most: u64,
     is_first_look: bool,
-    /// Made when the body did not come along with the head.
+    /// Made when the body has not come with the head.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -212,7 +212,7 @@ impl<'c> Arrival<'c> {
         mem::take(&mut self.pieces).freeze()
     }
 
-    /// Why the body is not waited for any longer. To be asked whenever there is nothing of it to read.
+    /// Why the body is not waited for any longer. To be polled whenever no chunk is there.
     fn poll_overdue(&mut self, task: &mut task::Context<'_>) -> Poll<Error> {
         let context = self.context;
         if context.exchange.received() > self.most {
@@ -235,7 +235,7 @@ impl Drop for Arrival<'_> {
     }
 }
 
-/// The deadline of a call, as far as it is known without its body.
+/// The deadline of the request, as far as it is known without its body.
 fn deadline(context: &Context<'_>) -> Result<Instant, Error> {
     let of_server = context.server().ok().and_then(|server| server.timeout);
     Ok(context.started + options::timeout(context, of_server, None)?)
@@ -279,7 +279,7 @@ pub(crate) fn envelope(body: &[u8]) -> Result<Envelope<'_>, Error> {
     Ok(envelope)
 }
 
-/// The members of `object`, unless they are so many that the list of them is much larger than they are.
+/// The members of `object`; an error if their list would take much more memory than they do.
 pub(crate) fn members<'a>(object: &'a RawValue, what: &str) -> Result<Members<'a>, Error> {
     let Ok(members) = Members::of(object.get()) else {
         return Err(not_an_object(what));

@@ -1,4 +1,4 @@
-//! One REST request on its way through a handler: what came in, and what is noted for the answer and the log.
+//! The state of one REST request: the request itself, and what handlers note for the response and the log.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -17,21 +17,21 @@ use crate::caller_connection::Exchange;
 use crate::mcp::client::pool::Client;
 use crate::mcp::server_state::Upstream;
 
-/// One request. Fields that are for the log hold nothing from a header or a query.
+/// One request. Fields for the log hold nothing from a header or a query, but a valid id.
 pub(crate) struct Context<'a> {
-    /// Shared state.
+    /// What the worker shares.
     pub state: &'a Rc<State>,
     /// The request without its body.
     pub request: &'a HttpRequest,
-    /// What goes on over its connection.
+    /// The state of its connection.
     pub exchange: Exchange,
     /// The body, until it is read to its end.
     pub payload: Option<web::Payload>,
     /// `X-Request-Id`.
     pub id: String,
-    /// When it came.
+    /// When it arrived.
     pub started: Instant,
-    /// The route's pattern; empty for a path that has none.
+    /// The path of its route; empty without a route.
     pub route: &'static str,
     /// `{server}`, decoded.
     pub server_name: Option<Cow<'a, str>>,
@@ -43,9 +43,9 @@ pub(crate) struct Context<'a> {
     pub file: &'a str,
     /// The query, decoded.
     pub query: Query,
-    /// Time spent before the operation, and on it.
+    /// Time spent before the upstream operation, and in it.
     pub timing: Cell<(Duration, Duration)>,
-    /// The problem code of the answer, if it is one.
+    /// The code of the problem in the response, if any.
     pub code: Option<Code>,
 }
 
@@ -87,7 +87,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Decodes what the path and the query say.
+    /// Decodes path and query.
     pub(crate) fn read_target(&mut self, captures: Captures<'a>) -> Result<(), Error> {
         self.server_name = captures.server.map(query::segment).transpose()?;
         self.tool = captures.tool.map(query::segment).transpose()?;
@@ -110,7 +110,7 @@ impl<'a> Context<'a> {
         self.tool.as_deref().unwrap_or_default()
     }
 
-    /// What an answer is about.
+    /// The subject of a response.
     pub(crate) fn about(&self) -> About<'_> {
         About {
             request_id: &self.id,
@@ -120,7 +120,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Whether a server was asked for the answer.
+    /// Whether a request was sent to a server.
     pub(crate) fn has_asked(&self) -> bool {
         self.timing.get() != (Duration::ZERO, Duration::ZERO)
     }

@@ -1,5 +1,5 @@
-//! Requests that a page of another site can have a browser send. Each that may run something is refused by its headers alone,
-//! before the key is checked and the body is read.
+//! Cross-site requests: those that a page of another site can make a browser send are refused by their headers, before the key is
+//! checked and the body is read. GET and HEAD pass, for they run nothing.
 //!
 //! A browser sends some requests for any page without asking the other side first: forms, beacons, `fetch` without CORS. They
 //! are told by what pages cannot change: a `Content-Type` that is not JSON, `Sec-Fetch-Site`, and `Origin`. Programs send
@@ -15,7 +15,7 @@ use crate::api::request::headers::single_header;
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Lets a request pass that only reads, or that no page of another site can have caused.
+/// Refuses a request that is not only for reading and that a page of another site may have caused.
 pub(crate) fn check(context: &Context<'_>) -> Result<(), Error> {
     if matches!(*context.request.method(), Method::GET | Method::HEAD) {
         return Ok(());
@@ -24,8 +24,8 @@ pub(crate) fn check(context: &Context<'_>) -> Result<(), Error> {
     check_type(context.request.headers())
 }
 
-/// What the browser says of the page, if a browser sends this. `Origin` decides where `Sec-Fetch-Site` is not sent: over plain
-/// HTTP to anything but this machine.
+/// Checks what a browser says of the page. `Origin` decides where browsers send no `Sec-Fetch-Site`: over plain HTTP to anything but
+/// this machine.
 fn check_site(context: &Context<'_>) -> Result<(), Error> {
     let headers = context.request.headers();
     let mut sites = headers.get_all(FETCH_SITE);
@@ -42,7 +42,7 @@ fn check_site(context: &Context<'_>) -> Result<(), Error> {
     }
 }
 
-/// A type that is said must be JSON, also without a body: a form without fields has none.
+/// A given type must be JSON, also without a body: a form without fields has none.
 fn check_type(headers: &HeaderMap) -> Result<(), Error> {
     match single_header(headers, &CONTENT_TYPE)? {
         Some(said) if !said.to_str().is_ok_and(is_json) => Err(Error::UnsupportedMediaType),

@@ -1,6 +1,6 @@
-//! Request bodies that are compressed: which codings are taken, and what is in them, within the cap.
+//! Compressed request bodies: supported content codings, and decompression within the limit.
 //!
-//! Answers are not compressed here: that is for the proxy that ends TLS.
+//! Responses are not compressed here: that is for the proxy that terminates TLS.
 
 use std::io::Read;
 
@@ -13,10 +13,10 @@ use crate::api::error::kinds::Error;
 use crate::mcp::limits::{NoRoom, Share};
 use crate::mcp::protocol::error::Executed;
 
-/// Bytes that one byte of gzip can stand for (RFC 1951: 258 bytes in two bits).
+/// The maximum ratio of gzip (RFC 1951: 258 bytes in two bits).
 const MOST_UNPACKED: usize = 1032;
 
-/// Whether a body is compressed with gzip; any coding that is neither that nor none is an error. So are several.
+/// Whether a body is compressed with gzip; an error for any other coding, and for several.
 pub(crate) fn is_gzip(headers: &HeaderMap) -> Result<bool, Error> {
     let mut codings = headers.get_all(CONTENT_ENCODING);
     let Some(coding) = codings.next() else {
@@ -30,8 +30,8 @@ pub(crate) fn is_gzip(headers: &HeaderMap) -> Result<bool, Error> {
     }
 }
 
-/// What is in a gzip body, if it is not more than `cap` bytes. Off the worker: how long it takes, its length does not tell.
-/// Nor does that tell how much it will be, so `share` has the most it can be meanwhile.
+/// A gzip body, decompressed, up to `cap` bytes. Off the worker, for its length says neither how long that takes nor how large the
+/// result is; `share` holds the maximum meanwhile.
 pub(crate) async fn gunzip(body: Bytes, cap: usize, mut share: Share) -> Result<Bytes, Error> {
     if body.is_empty() {
         return Ok(body);
@@ -48,8 +48,8 @@ pub(crate) async fn gunzip(body: Bytes, cap: usize, mut share: Share) -> Result<
     })
 }
 
-/// Reads no more than one byte over the cap, so that a bomb costs what an honest body may. One member alone is taken: a file may
-/// have many, but a hundred thousand empty ones would fit into a body, and take half a second.
+/// Reads at most one byte over the limit, so that a bomb costs no more than a legal body. Only one member is accepted: a hundred
+/// thousand empty ones would fit into a body, and take half a second.
 fn unpack(body: &[u8], cap: usize) -> Result<Bytes, Error> {
     let most = u64::try_from(cap).unwrap_or(u64::MAX).saturating_add(1);
     let mut member = GzDecoder::new(body);
@@ -66,7 +66,7 @@ fn unpack(body: &[u8], cap: usize) -> Result<Bytes, Error> {
     Ok(unpacked.into())
 }
 
-/// The error of a request that no memory is left for.
+/// The error of a request for which no memory is left.
 pub(crate) fn no_room(NoRoom: NoRoom) -> Error {
     Error::NoRoom(Executed::No)
 }

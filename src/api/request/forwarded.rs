@@ -1,4 +1,4 @@
-//! Where callers reach this service: behind a proxy that is neither at the root nor at the address they know.
+//! The public address of this service: as configured, or as a trusted proxy forwards it.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{HOST, HeaderMap, HeaderName, HeaderValue, VARY};
@@ -12,21 +12,21 @@ const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
-/// What `Vary` names where proxies are believed.
+/// `Vary` where proxies are trusted.
 const FORWARDED: HeaderValue =
     HeaderValue::from_static("Accept, X-Forwarded-Proto, X-Forwarded-Host, X-Forwarded-Prefix");
 
-/// What goes before a path of this service.
+/// The base of the URLs of this service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Base {
     /// Scheme and authority, where a trusted proxy names them.
     origin: Option<String>,
-    /// A path without a slash at its end; empty for none.
+    /// A path without a slash at the end; may be empty.
     prefix: String,
 }
 
 impl Base {
-    /// As the configuration says, or the proxy the request has come through, if it is trusted.
+    /// As configured, or as the proxy says that the request came through, if it is trusted.
     pub(crate) fn of(context: &Context<'_>) -> Self {
         let settings = &context.state.settings;
         let peer = context
@@ -77,7 +77,7 @@ impl Base {
         if url.is_empty() { "/".to_owned() } else { url }
     }
 
-    /// The URL of a path, with a host even where only the request names one.
+    /// The URL of a path, with the host of the request where no proxy names one.
     pub(crate) fn absolute(&self, context: &Context<'_>, path: &str) -> String {
         let host = first(context.request.headers(), &HOST).filter(|host| is_authority(host));
         let named = || format!("http://{}", host.unwrap_or("localhost"));
@@ -87,7 +87,7 @@ impl Base {
 }
 
 /// Whether the origin of a page is this service's: its authority is the one in `Host`, or the one that a trusted proxy names.
-/// The scheme is not compared, for nobody says it where there is no such proxy. Whatever else is to be allowed belongs here.
+/// The scheme is not compared, for it is unknown without such a proxy.
 pub(crate) fn is_own(context: &Context<'_>, origin: &HeaderValue) -> bool {
     let origin = origin.to_str().unwrap_or_default();
     let Some((scheme @ ("http" | "https"), authority)) = origin.split_once("://") else {
@@ -109,7 +109,7 @@ pub(crate) fn is_own(context: &Context<'_>, origin: &HeaderValue) -> bool {
     page.is_some() && own.into_iter().flatten().any(|own| place(own) == page)
 }
 
-/// An answer that holds where the service is: where proxies are believed, it depends on what they say.
+/// Adds `Vary` to a response that contains URLs of this service, which depend on the headers of trusted proxies.
 pub(crate) fn varying(context: &Context<'_>, mut response: HttpResponse) -> HttpResponse {
     if !context.state.settings.trusted_proxies.is_empty() {
         response.headers_mut().insert(VARY, FORWARDED);
@@ -117,13 +117,13 @@ pub(crate) fn varying(context: &Context<'_>, mut response: HttpResponse) -> Http
     response
 }
 
-/// The first of the values that proxies have put one after the other: that of the one next to the caller.
+/// The first of the values that proxies have appended: that of the proxy next to the caller.
 fn first<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     let value = headers.get(name)?.to_str().ok()?;
     value.split(',').next().map(str::trim)
 }
 
-/// A host and perhaps a port: nothing that could be more.
+/// Whether `text` is a host with an optional port.
 fn is_authority(text: &str) -> bool {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
     let is_host = |url: Url| url.host().is_some() && url.path() == "/";

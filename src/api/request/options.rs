@@ -13,7 +13,7 @@ use crate::config::servers::{Server, ToolErrors};
 use crate::mcp::client::options::{CallOptions, Init};
 use crate::mcp::protocol::header::SessionId;
 
-/// Session, handshake and deadline. `timeout_ms` is what a body says.
+/// Session, handshake and deadline. `timeout_ms` is the deadline in a body.
 pub(crate) fn of(
     context: &Context<'_>,
     server: &Server,
@@ -32,14 +32,14 @@ pub(crate) fn of(
     })
 }
 
-/// The caller's session id: the query counts before the header; empty and `null` mean none.
+/// The caller's session id: the query overrides the header; empty and `null` mean none.
 pub(crate) fn session(context: &Context<'_>) -> Result<Option<SessionId>, Error> {
     let in_query = SessionInQuery::of(&context.query)?.session;
     let in_header = SessionInHeader::of(context.request.headers())?.session;
     Ok(in_query.or(in_header))
 }
 
-/// The server's deadline if it has its own, else the gateway's, or a lower one that the caller asks for.
+/// The server's deadline, else the configured default, or a lower one that the caller requests.
 pub(crate) fn timeout(
     context: &Context<'_>,
     of_server: Option<Duration>,
@@ -50,7 +50,7 @@ pub(crate) fn timeout(
     Ok(asked.map_or(most, |asked| asked.min(most)))
 }
 
-/// The deadline that the caller asks for, if it does.
+/// The deadline that the caller requests, if any.
 pub(crate) fn asked_timeout(
     context: &Context<'_>,
     in_body: Option<u64>,
@@ -65,12 +65,12 @@ pub(crate) fn asked_timeout(
     Ok([asked, preferred].into_iter().flatten().min())
 }
 
-/// Whether `isError` is to become a status: what the caller says, else what the server's entry says.
+/// Whether `isError` becomes a status: as the caller requests, else as the server is configured.
 pub(crate) fn tool_errors(context: &Context<'_>, server: &Server) -> Result<ToolErrors, Error> {
     Ok(tool_errors_asked(context)?.unwrap_or(server.tool_errors))
 }
 
-/// The same, if the caller says anything.
+/// The same, if the caller requests it.
 pub(crate) fn tool_errors_asked(context: &Context<'_>) -> Result<Option<ToolErrors>, Error> {
     let asked = OnToolError::of(&context.query)?.tool_errors;
     Ok(asked.map(|asked| match asked {

@@ -1,6 +1,6 @@
-//! Parameters of requests: each is one field, which the OpenAPI document describes and handlers read.
+//! Request parameters: each is one field, from which the OpenAPI description, the name and the reader are made.
 //!
-//! Path parameters are captured by the routes; here they are described alone.
+//! Path parameters are captured by the routes; they are only described here.
 
 use std::time::Duration;
 
@@ -88,7 +88,7 @@ macro_rules! together {
 }
 
 parameters! {
-    /// Which template, with which variables.
+    /// The template to expand.
     ExpandTemplate<'a> in Query(Query) {
         /// The template (RFC 6570). Every other parameter is a variable; several of one name are a list. `arg.NAME` is the variable
         /// NAME, also where NAME is a parameter of this service.
@@ -96,81 +96,81 @@ parameters! {
         template "template": Option<&'a str> = Query::get,
     }
 
-    /// Which resource, and in which form.
+    /// The resource to read, and its representation.
     ReadResource<'a> in Query(Query) {
         /// The resource.
         uri "uri": Option<&'a str> = Query::get,
         /// Instead of `uri`: a template (RFC 6570), with every other parameter as a variable. See `templates/expand`.
         template "template": Option<&'a str> = Query::get,
-        /// `mcp` answers with the server's `result`, `content` with what is in it. What `Accept` says, if absent.
+        /// `mcp` answers with the server's `result`, `content` with its content. By `Accept` if absent.
         #[param(nullable = false)]
         form "result": Option<ResourceForm> = ResourceForm::of,
     }
 
-    /// In which form a tool's result is wanted.
+    /// The representation of a tool's result.
     ResultForm in Query(Query) {
-        /// `mcp` answers with the server's `result`, `structured` with its `structuredContent` alone, `text` with its texts alone. What
-        /// `Accept` says, if absent.
+        /// `mcp` answers with the server's `result`, `structured` with its `structuredContent` only, `text` with its texts only. By
+        /// `Accept` if absent.
         #[param(nullable = false)]
         form "result": Option<ToolForm> = ToolForm::of,
     }
 
-    /// What to look for, and where.
+    /// A search for tools.
     Search<'a> in Query(Query) {
-        /// Words that all must occur in a tool's name, title, description or server, if only as parts of words.
+        /// Words, or parts of words, that must all occur in a tool's name, title, description or server.
         words "q": Option<&'a str> = Query::get,
-        /// How many tools at most.
+        /// The maximum number of tools.
         #[param(minimum = 1, maximum = 1000, default = 50)]
         limit "limit": Option<u16> = limit,
-        /// Only this server.
+        /// Restricts the search to this server.
         server "server": Option<&'a str> = Query::get,
     }
 
-    /// Which part of a list.
+    /// The page of a list.
     Page<'a> in Query(Query) {
         /// The `nextCursor` of the page before; an empty one is a cursor too. Not together with `all=true`.
         cursor "cursor": Option<&'a str> = Query::get,
-        /// Every page, as one list.
+        /// All pages as one list.
         #[param(default = false)]
         all "all": Option<bool> = Query::flag,
     }
 
-    /// Whether to open and to end a session around the operation. Nothing where a server has no sessions.
+    /// Whether to open and to end a session around the operation. Ignored for a server without sessions.
     Handshake in Query(Query) {
-        /// `true` opens a session first; it is the caller's, and `Mcp-Session-Id` names it. `false` never opens one. `auto`
-        /// opens one only if the server wants it, and ends it again.
+        /// `true` opens a session first; the caller owns it, and `Mcp-Session-Id` names it. `false` never opens one. `auto`
+        /// opens one only if the server requires it, and ends it again.
         #[param(nullable = false)]
         init "init": Option<Init> = Init::of,
-        /// End the session in use after the answer.
+        /// End the session in use after the response.
         #[param(default = false)]
         close "close": Option<bool> = Query::flag,
     }
 
-    /// What becomes of an error that a tool reports.
+    /// How a tool error is reported.
     OnToolError in Query(Query) {
-        /// `result` answers 200 with the result, `status` 422 `tool_error` with the result inside. What the server's
-        /// configuration says, `result` in general, if absent.
+        /// `result` answers 200 with the result, `status` 422 `tool_error` with the result inside. The default is
+        /// the server's configuration, else `result`.
         #[param(nullable = false)]
         tool_errors "toolErrors": Option<Appearance> = Appearance::of,
     }
 
     /// The session, in the query.
     SessionInQuery in Query(Query) {
-        /// The caller's session. Counts before the header. Empty and `null` mean none.
+        /// The caller's session. Overrides the header. Empty and `null` mean none.
         #[param(value_type = Option<String>, max_length = 1024, pattern = "^[!-~]*$")]
         session "sessionId": Option<SessionId> = session_in_query,
     }
 
     /// The session, in a header.
     SessionInHeader in Header(HeaderMap) {
-        /// The caller's session, as an answer has named it. Empty and `null` mean none.
+        /// The caller's session, as named by an earlier response. Empty and `null` mean none.
         #[param(value_type = Option<String>, max_length = 1024, pattern = "^[!-~]*$", nullable = false)]
         session "Mcp-Session-Id": Option<SessionId> = session_in_header,
     }
 
     /// How long to wait, in the query.
     DeadlineInQuery in Query(Query) {
-        /// A deadline for the whole request in milliseconds, if it is lower than the server's.
+        /// A deadline for the whole request in milliseconds, if lower than the server's.
         #[param(inline, value_type = Milliseconds, required = false)]
         timeout_ms "timeoutMs": Option<u64> = timeout_ms,
     }
@@ -184,10 +184,10 @@ parameters! {
 }
 
 choices! {
-    /// In which form a resource is wanted.
+    /// The representation of a resource.
     ResourceForm { Mcp = "mcp", Content = "content" }
 
-    /// In which form a result is wanted.
+    /// The representation of a result.
     #[schema(as = ResultForm)]
     ToolForm { Mcp = "mcp", Structured = "structured", Text = "text" }
 
@@ -195,7 +195,7 @@ choices! {
     #[schema(default = "auto")]
     Init { True = "true", False = "false", Auto = "auto" }
 
-    /// What becomes of an error that a tool reports.
+    /// How a tool error is reported.
     #[schema(as = ToolErrors)]
     Appearance { Result = "result", Status = "status" }
 }
@@ -257,7 +257,7 @@ fn timeout_ms(query: &Query, name: &str) -> Result<Option<u64>, Error> {
     number.transpose()
 }
 
-/// The error of a deadline that is none.
+/// The error of an invalid deadline.
 pub(crate) fn bad_timeout() -> Error {
     Error::invalid("'timeoutMs' must be a whole number of milliseconds above 0")
 }
@@ -275,7 +275,7 @@ pub(crate) fn milliseconds_in_body<'de, D: Deserializer<'de>>(
         .ok_or_else(|| D::Error::custom("'timeoutMs' must be a whole number"))
 }
 
-/// The value of a number that is whole, however it is written; the largest possible value for what is larger.
+/// The value of a whole number in any JSON notation; the maximum for a larger one.
 fn whole(written: &str) -> Option<u64> {
     if let Ok(number) = written.parse() {
         return Some(number);
@@ -325,31 +325,31 @@ pub(crate) fn milliseconds() -> Object {
         .build()
 }
 
-/// Everything else in the query, as the arguments of a tool.
+/// All other parameters, as the arguments of a tool.
 pub(crate) struct ArgumentsInQuery;
 
 impl IntoParams for ArgumentsInQuery {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         vec![all_others(
             "arguments",
-            "The arguments, each as a parameter of its own name",
+            "The arguments, each as a parameter with its own name",
         )]
     }
 }
 
-/// Everything else in the query, as the variables of a template.
+/// All other parameters, as the variables of a template.
 pub(crate) struct VariablesInQuery;
 
 impl IntoParams for VariablesInQuery {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         vec![all_others(
             "variables",
-            "The variables of the template, each as a parameter of its own name",
+            "The variables of the template, each as a parameter with its own name",
         )]
     }
 }
 
-/// Parameters whose names are not known beforehand: a member of this object each (OpenAPI 3.1, "Style Values", `form`).
+/// Parameters with any names: a member of this object each (OpenAPI 3.1, "Style Values", `form`).
 fn all_others(name: &str, description: &str) -> Parameter {
     let any =
         ObjectBuilder::new().additional_properties(Some(AdditionalProperties::FreeForm(true)));
@@ -365,7 +365,7 @@ fn all_others(name: &str, description: &str) -> Parameter {
 
 // === path and request id ===
 
-/// Makes parameters that are read elsewhere: the routes capture what is in a path.
+/// Makes parameters that are only described here: routes capture path segments, the context has the request id.
 macro_rules! described {
     ($($(#[$about:meta])* $group:ident in $place:ident { $(#[$meta:meta])* $field:ident: $type:ty })+) => {$(
         $(#[$about])*
@@ -408,9 +408,9 @@ described! {
         file: String
     }
 
-    /// By which id the request is to be known. Of every route.
+    /// The id of the request, on every route.
     RequestId in Header {
-        /// An id for this request, for the answer and the log. 1 to 256 of `A-Z a-z 0-9 _ -`; any other is replaced.
+        /// An id for this request, in the response and the log. 1 to 256 of `A-Z a-z 0-9 _ -`; any other is replaced.
         #[param(rename = "X-Request-Id", nullable = false)]
         request_id: Option<String>
     }

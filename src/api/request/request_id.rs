@@ -1,4 +1,4 @@
-//! The id a request is known by, in the answer and in the log.
+//! The id of a request, in the response and in the log.
 
 use actix_web::http::header::{HeaderMap, HeaderName};
 
@@ -6,7 +6,7 @@ use crate::mcp::protocol::id::random_hex;
 
 /// `X-Request-Id`.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The longest id taken from a caller.
+/// The maximum length of a caller's id.
 const LONGEST: usize = 256;
 
 /// The caller's id, if it is 1 to 256 of `[A-Za-z0-9_-]`; else a new one.

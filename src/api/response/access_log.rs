@@ -1,4 +1,4 @@
-//! What every answer gets: security headers, request id, `Server-Timing`; and its line in the access log.
+//! The end of every response: security headers, request id, `Server-Timing`; and its line in the access log.
 
 use std::mem;
 use std::time::Duration;
@@ -42,7 +42,7 @@ pub(crate) fn finish(context: &mut Context<'_>, mut response: HttpResponse) -> H
         "request"
     );
     let headers = response.headers_mut();
-    // A browser is to guess no other type, and to show nothing of this in a page of another site.
+    // A browser must not guess another type, and not embed this in a page of another site.
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(
         CROSS_ORIGIN_RESOURCE_POLICY,

@@ -1,5 +1,5 @@
-//! What documents of tools have in common with this service's own: parameters, problems, headers, keys. It is taken out of that
-//! document, once, with all it refers to.
+//! The parts that documents of tools share with this service's own: parameters, problems, headers, security schemes. They are taken out
+//! of that document, once, with everything they refer to.
 
 #![expect(
     clippy::indexing_slicing,
@@ -12,9 +12,9 @@ use serde_json::{Map, Value, json};
 
 use crate::api::tool_docs::embed::SCHEMAS;
 
-/// The operation that every tool's is an instance of.
+/// The operation of which every tool's is an instance.
 const EXECUTE: &str = "/paths/~1api~1mcp~1{server}~1tools~1{tool}~1execute/post";
-/// What a tool without an `outputSchema` returns.
+/// The result of a tool without an `outputSchema`.
 pub(crate) const RESULT: &str = "CallToolResult";
 
 /// Parts of documents of tools.
@@ -114,7 +114,7 @@ impl Common {
     /// The schema of a result whose `structuredContent` is described at `structured`.
     pub(crate) fn result_with(&self, structured: &str) -> Value {
         let mut result = self.result.clone();
-        result["description"] = json!("What the tool returned: MCP's `CallToolResult`.");
+        result["description"] = json!("The result of the tool: MCP's `CallToolResult`.");
         result["properties"]["structuredContent"] = json!({"$ref": structured});
         result
     }

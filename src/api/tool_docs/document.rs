@@ -1,7 +1,6 @@
-//! OpenAPI documents of servers' own tools, made from their live lists: one operation a tool, at the path that runs it.
+//! OpenAPI documents of servers' tools, made from their current lists: one operation per tool, at the path that calls it.
 //!
-//! What a schema becomes in a document is `embed`'s part, what things are called in it is that of `names`, and `common` is what all
-//! of these documents share with this service's own.
+//! `embed` makes components of schemas, `names` makes identifiers, and `common` has the parts shared with this service's own document.
 
 #![expect(
     clippy::indexing_slicing,
@@ -30,14 +29,14 @@ use crate::schema::example::Examples;
 use crate::schema::validate::Validators;
 
 /// JSON Schema 2020-12, which MCP's schemas are in unless they say otherwise, with annotations of OpenAPI's own. To name bare
-/// 2020-12 would say the same of every schema, and Swagger UI warns of any but this.
+/// 2020-12 would mean the same for every schema, and Swagger UI warns of any but this.
 const DIALECT: &str = "https://spec.openapis.org/oas/3.1/dialect/base";
 
-/// What a document is made of.
+/// The source of a document.
 pub(crate) struct Source {
-    /// What it shares with others.
+    /// The parts shared by all documents.
     pub(crate) common: Arc<Common>,
-    /// The server it is about; `None` for all of them.
+    /// The server it describes; `None` for all of them.
     pub(crate) about: Option<String>,
     /// Servers and their tools.
     pub(crate) servers: Vec<(String, Arc<Tools>)>,
@@ -47,20 +46,20 @@ pub(crate) struct Source {
     pub(crate) url: String,
     /// API keys are configured.
     pub(crate) key_wanted: bool,
-    /// What examples are held against.
+    /// Validates examples.
     pub(crate) validators: Arc<Validators>,
 }
 
-/// A tool on its way into a document.
+/// A tool of a document.
 struct Entry<'a> {
     server: &'a str,
     name: &'a str,
     tool: &'a Tool,
-    /// What its operation and its components are called by.
+    /// The identifier of its operation, and the prefix of its components.
     id: String,
 }
 
-/// The members of an object on its way into a document.
+/// The members of an object of a document.
 type Object<'a> = Vec<(Cow<'a, str>, Node<'a>)>;
 
 impl Source {
@@ -141,7 +140,7 @@ impl Source {
                 .iter()
                 .map(|it| format!("`{}`", it.name()))
                 .collect();
-            description.push_str("\n\n**Missing**, because they could not be asked: ");
+            description.push_str("\n\n**Missing**, because they did not list their tools: ");
             description.push_str(&names.join(", "));
             description.push('.');
         }
@@ -208,7 +207,7 @@ impl Source {
         let result = vec![
             member(
                 "description",
-                "The tool's result; or, by `Accept`, what is in it, or what happens on the way to it",
+                "The tool's result; or, by `Accept`, a part of it, or a stream of notifications and the result",
             ),
             ("headers".into(), Node::Shared(&self.common.headers)),
             member("content", content),
@@ -282,14 +281,14 @@ fn request_body(entry: &Entry<'_>, examples: &mut Examples<'_>) -> Value {
     })
 }
 
-/// A schema of a tool; what is none would make a document of many tools unreadable.
+/// A schema of a tool, if it is one: anything else would make the whole document unreadable.
 fn schema_of<'a>(tool: &'a Tool, name: &str) -> Option<&'a RawValue> {
     let schema = tool.member(name)?;
     let is_one = schema.get().starts_with('{') || matches!(schema.get(), "true" | "false");
     is_one.then_some(schema)
 }
 
-/// Whether `{}`, which no body stands for, cannot be right.
+/// Whether `{}`, for which an absent body stands, is invalid.
 fn requires_something(schema: &RawValue) -> bool {
     let required = Members::of(schema.get()).ok();
     let required = required.and_then(|members| members.get("required"));
@@ -298,7 +297,7 @@ fn requires_something(schema: &RawValue) -> bool {
     })
 }
 
-/// MCP has no word for it: where servers say it all the same, they say it in one of these places.
+/// MCP has no `deprecated`: servers that say so all the same do it in one of these places.
 fn is_deprecated(tool: &Tool) -> bool {
     let says_so = |raw: &RawValue| {
         let members = Members::of(raw.get()).ok();

@@ -1,4 +1,4 @@
-//! Names of operations and components: legal and different for every generator, and the same whatever else is in the list.
+//! Identifiers of operations and components: legal and distinct for every client generator, and independent of the rest of the list.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,8 +11,8 @@ const LONGEST: usize = 80;
 pub(crate) const SUFFIXES: [&str; 3] = ["_input", "_output", "_result"];
 
 /// An identifier for each of `names`, in their order. A name that is an identifier stays one, unless generators, who write
-/// them in their own ways (`get_sum`, `getSum`), would take it or a component of it for another, or for one that is `taken`: then
-/// it gets a mark of its own.
+/// them in their own notations (`get_sum`, `getSum`), would confuse it or a component of it with another, or with one that is `taken`:
+/// then it gets a hash as a suffix.
 pub(crate) fn identifiers(names: &[String], taken: &[String]) -> Vec<String> {
     let taken: HashSet<String> = taken.iter().map(|name| bare(name)).collect();
     let is_taken = |identifier: &str| {
@@ -37,7 +37,7 @@ pub(crate) fn identifiers(names: &[String], taken: &[String]) -> Vec<String> {
     unique(marked.collect(), names)
 }
 
-/// Identifiers of which no two are alike: a marked one that is like another gets one more mark, and a plain one stays.
+/// Distinct identifiers: one with a suffix that equals another gets one more suffix, and a plain one stays.
 fn unique(identifiers: Vec<(String, bool)>, names: &[String]) -> Vec<String> {
     let plain = identifiers.iter().filter(|(_, is_marked)| !is_marked);
     let mut seen: HashSet<String> = plain.map(|(identifier, _)| bare(identifier)).collect();
@@ -56,7 +56,7 @@ fn unique(identifiers: Vec<(String, bool)>, names: &[String]) -> Vec<String> {
     told_apart.collect()
 }
 
-/// `name` with `_` for what is illegal, and whether that says too little of it.
+/// `name` with `_` for illegal characters, and whether too little of it is left.
 fn plain(name: &str) -> (String, bool) {
     let mut identifier: String = name
         .chars()
@@ -71,7 +71,7 @@ fn plain(name: &str) -> (String, bool) {
     (identifier, !name.is_ascii() || says_nothing || too_long)
 }
 
-/// What is left of an identifier in every way of writing it.
+/// What all notations of an identifier have in common.
 pub(crate) fn bare(identifier: &str) -> String {
     let kept = identifier.chars().filter(char::is_ascii_alphanumeric);
     kept.map(|c| c.to_ascii_lowercase()).collect()
