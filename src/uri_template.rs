@@ -1,13 +1,13 @@
-//! URI templates (RFC 6570), all four levels, with variables that are texts or lists of texts: what a query can hold.
+//! URI templates (RFC 6570), all four levels, with variables that are strings or lists of strings: what a query can hold.
 //!
-//! A library was to do it, but the only one that is maintained, complete and under a permissive licence panics at callers' input; see
+//! Not a library, because the only one that is maintained, complete and under a permissive licence panics at clients' input; see
 //! `ARCHITECTURE.md`.
 
 use std::collections::HashMap;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// A variable with its values: one is a text, several are a list.
+/// A variable with its values: one is a string, several are a list.
 pub(crate) type Variable<'a> = (&'a str, Vec<&'a str>);
 
 /// RFC 3986, section 2.3.
@@ -37,7 +37,7 @@ const AND_RESERVED: &AsciiSet = &UNRESERVED
     .remove(b';')
     .remove(b'=');
 
-/// How an expression is written out (RFC 6570, appendix A).
+/// How an expression is expanded (RFC 6570, appendix A).
 struct Operator {
     first: &'static str,
     between: &'static str,
@@ -59,27 +59,27 @@ struct Spec<'t> {
 }
 
 /// Bytes of a URI. Variables may stand in a template any number of times, so that a short one can stand for gigabytes.
-pub(crate) const MOST: usize = 64 << 10;
+pub(crate) const MAX_BYTES: usize = 64 << 10;
 
-/// Why there is no URI.
+/// Why a template cannot be expanded.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Unexpandable {
-    /// What was given is no template.
+    /// The text is no template.
     NoTemplate,
     /// The URI would be longer than 64 KiB.
     TooLong,
 }
 
-/// A URI that is being written, which never grows beyond its budget.
+/// A URI that is being written, and never grows beyond [`MAX_BYTES`].
 struct Uri(String);
 
-/// The URI that `template` stands for. Variables that are not given are left out.
+/// Expands `template` to a URI. Variables without a value are left out.
 pub(crate) fn expand(template: &str, variables: &[Variable<'_>]) -> Result<String, Unexpandable> {
     let given: HashMap<&str, &[&str]> = variables
         .iter()
         .map(|(name, values)| (*name, values.as_slice()))
         .collect();
-    let mut uri = Uri(String::with_capacity(template.len().min(MOST)));
+    let mut uri = Uri(String::with_capacity(template.len().min(MAX_BYTES)));
     let mut rest = template;
     while let Some((literal, after)) = rest.split_once('{') {
         let (expression, after) = after.split_once('}').ok_or(Unexpandable::NoTemplate)?;
@@ -93,7 +93,7 @@ pub(crate) fn expand(template: &str, variables: &[Variable<'_>]) -> Result<Strin
 
 impl Uri {
     fn push(&mut self, text: &str) -> Result<(), Unexpandable> {
-        if self.0.len() + text.len() > MOST {
+        if self.0.len() + text.len() > MAX_BYTES {
             return Err(Unexpandable::TooLong);
         }
         self.0.push_str(text);
@@ -207,7 +207,7 @@ impl<'t> Spec<'t> {
         })
     }
 
-    /// As much of a value as is wanted.
+    /// The prefix of a value that is asked for.
     fn cut<'v>(&self, value: &'v str) -> &'v str {
         let end = self.most.and_then(|most| value.char_indices().nth(most));
         end.and_then(|(end, _)| value.get(..end)).unwrap_or(value)
@@ -358,13 +358,13 @@ mod tests {
     }
 
     #[test]
-    fn a_uri_is_written_up_to_its_budget_and_no_further() {
+    fn a_uri_is_64_kib_at_most() {
         let value = "x".repeat(1 << 10);
         let variables = [("a", vec![value.as_str()]), ("none", vec![""])];
         let full = expand(&"{a}".repeat(64), &variables).unwrap();
-        assert_eq!(full.len(), MOST);
+        assert_eq!(full.len(), MAX_BYTES);
         let many = format!("{}{{none}}", "{a}".repeat(64));
-        assert_eq!(expand(&many, &variables).unwrap().len(), MOST);
+        assert_eq!(expand(&many, &variables).unwrap().len(), MAX_BYTES);
         for long in ["{a}".repeat(65), format!("{}.", "{a}".repeat(64))] {
             assert_eq!(expand(&long, &variables), Err(Unexpandable::TooLong));
         }

@@ -1,5 +1,4 @@
-//! Any schema, put to work on any arguments: no panic, no stack that overflows, and no budget passed, in bytes as the allocator
-//! counts them.
+//! Any schema, used on any arguments: no panic, no stack overflow, and no budget exceeded, in bytes as the allocator counts them.
 //!
 //! An input that begins with `{` holds a schema, arguments and a query, a line each. From any other, bytes are taken one by one to
 //! grow a schema and arguments: random text is hardly ever a schema.
@@ -12,13 +11,13 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use libfuzzer_sys::fuzz_target;
-use mcp_rest::api::fuzz::{MOST_EXAMPLE, MOST_WEIGHT, Schemas, by_query};
+use mcp_rest::api::fuzz::{MAX_EXAMPLE, MAX_WEIGHT, Schemas, from_query};
 use serde_json::{Map, Value, json};
 
 /// Bytes that one input may take at the same time: a schema of 8 MiB, and what it takes to compile it.
-const MOST_BYTES: usize = 48 << 20;
-/// Bytes of mistakes told: 32 of them.
-const MOST_TOLD: usize = 32 * (2048 + 1024);
+const MAX_BYTES: usize = 48 << 20;
+/// Bytes of validation errors: 32 of them.
+const MAX_ERROR_BYTES: usize = 32 * (2048 + 1024);
 
 /// Bytes in use, and the most there ever were.
 struct Counting;
@@ -47,14 +46,14 @@ fuzz_target!(|input: &[u8]| {
     WARM.call_once(|| {
         for dialect in ["2019-09", "2020-12"] {
             let dialect = format!("https://json-schema.org/draft/{dialect}/schema");
-            Schemas::default().check(
+            Schemas::default().validate(
                 &json!({"$schema": dialect, "pattern": "a+b"}).to_string(),
                 "1",
             );
         }
         for dialect in ["04", "06", "07"] {
             let dialect = format!("http://json-schema.org/draft-{dialect}/schema#");
-            Schemas::default().check(
+            Schemas::default().validate(
                 &json!({"$schema": dialect, "pattern": "a+b"}).to_string(),
                 "1",
             );
@@ -77,21 +76,21 @@ fn work(schema: &str, arguments: &str, query: &str) {
     let before = USED.load(Relaxed);
     PEAK.store(before, Relaxed);
     let schemas = Schemas::default();
-    let (told, at_once) = schemas.check(schema, arguments);
+    let (errors, quick) = schemas.validate(schema, arguments);
     let used = USED.load(Relaxed) - before;
     let weight = schemas.weight();
     assert!(
         used <= weight + 16_384,
         "{used} bytes, weighed as {weight}: {schema}"
     );
-    assert!(told <= MOST_TOLD, "{told} bytes of mistakes: {schema}");
+    assert!(errors <= MAX_ERROR_BYTES, "{errors} bytes of errors: {schema}");
     assert!(
-        at_once.is_none_or(|at_once| at_once == told),
+        quick.is_none_or(|quick| quick == errors),
         "{schema}\n{arguments}"
     );
     if let Some(example) = schemas.example(schema) {
-        assert!(example.len() <= MOST_EXAMPLE);
-        assert_eq!(schemas.check(schema, &example).0, 0, "{schema}\n{example}");
+        assert!(example.len() <= MAX_EXAMPLE);
+        assert_eq!(schemas.validate(schema, &example).0, 0, "{schema}\n{example}");
     }
     let mut parameters: Vec<(&str, Vec<&str>)> = Vec::new();
     for pair in query.split('&').take(100) {
@@ -99,12 +98,12 @@ fn work(schema: &str, arguments: &str, query: &str) {
         parameters.push((name, vec![value, name]));
         parameters.push((name, vec![value]));
     }
-    if let Some(arguments) = by_query(schema, &parameters) {
+    if let Some(arguments) = from_query(schema, &parameters) {
         assert!(arguments.len() <= 16 * query.len() + 1024);
     }
-    assert!(schemas.weight() <= MOST_WEIGHT);
+    assert!(schemas.weight() <= MAX_WEIGHT);
     let peak = PEAK.load(Relaxed) - before;
-    assert!(peak <= MOST_BYTES, "{peak} bytes: {schema}");
+    assert!(peak <= MAX_BYTES, "{peak} bytes: {schema}");
 }
 
 const PATTERNS: [&str; 8] = [

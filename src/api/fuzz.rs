@@ -1,6 +1,6 @@
-//! What fuzz targets reach of the REST side: schemas of servers and templates of callers, put to work.
+//! What fuzz targets can call: schemas of servers and URI templates of clients, put to use.
 //!
-//! Not for callers: nothing here is stable.
+//! No interface of the crate: nothing here is stable.
 
 use crate::schema::example;
 use crate::schema::example::Examples;
@@ -9,28 +9,26 @@ use crate::schema::validate::{MAX_CACHE_WEIGHT, ValidationError, Validators};
 use crate::uri_template;
 
 /// Bytes that all compiled schemas may weigh.
-pub const MOST_WEIGHT: usize = MAX_CACHE_WEIGHT;
+pub const MAX_WEIGHT: usize = MAX_CACHE_WEIGHT;
 /// Bytes of an example.
-pub const MOST_EXAMPLE: usize = example::MAX_BYTES;
+pub const MAX_EXAMPLE: usize = example::MAX_BYTES;
 /// Bytes of a URI.
-pub const MOST_URI: usize = uri_template::MOST;
+pub const MAX_URI: usize = uri_template::MAX_BYTES;
 
-/// Schemas that are kept.
+/// A cache of compiled schemas.
 #[derive(Default)]
 pub struct Schemas(Validators);
 
 impl Schemas {
-    /// Bytes of what a caller is told of arguments that do not fit; the same on the worker, if that does it.
-    pub fn check(&self, schema: &str, arguments: &str) -> (usize, Option<usize>) {
-        let told = |errors: Vec<ValidationError>| {
-            let told = errors.iter();
-            told.map(|it| it.pointer.len() + it.message.len()).sum()
+    /// Bytes of the validation errors in arguments; the same where a worker validates them itself, if it does.
+    pub fn validate(&self, schema: &str, arguments: &str) -> (usize, Option<usize>) {
+        let bytes = |errors: Vec<ValidationError>| {
+            let errors = errors.iter();
+            errors.map(|it| it.pointer.len() + it.message.len()).sum()
         };
         let errors = self.0.validate(schema, arguments);
-        (
-            told(errors),
-            self.0.validate_if_quick(schema, arguments).map(told),
-        )
+        let quick = self.0.validate_if_quick(schema, arguments);
+        (bytes(errors), quick.map(bytes))
     }
 
     /// An example of arguments.
@@ -45,13 +43,13 @@ impl Schemas {
     }
 }
 
-/// The arguments that a query comes to.
-pub fn by_query(schema: &str, parameters: &[(&str, Vec<&str>)]) -> Option<String> {
+/// Arguments from a query.
+pub fn from_query(schema: &str, parameters: &[(&str, Vec<&str>)]) -> Option<String> {
     let arguments = from_query::arguments(Some(schema), parameters).ok()?;
     Some(arguments.get().to_owned())
 }
 
-/// The URI that a template stands for.
+/// A template expanded to a URI.
 pub fn expand(template: &str, variables: &[(&str, Vec<&str>)]) -> Option<String> {
     uri_template::expand(template, variables).ok()
 }

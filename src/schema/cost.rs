@@ -1,7 +1,8 @@
-//! What a schema costs once it is compiled, found out before: schemas come from servers, and some kilobytes of names, references
-//! and patterns can stand for gigabytes, or exhaust a stack.
+//! The memory that a schema takes once it is compiled, and its depth, estimated before: schemas come from servers, and some kilobytes of
+//! names, references and patterns can stand for gigabytes, or exhaust a stack.
 //!
-//! What a check of a value costs is `schema_work`'s part.
+//! Every value in a schema is weighed, not only what the keyword table takes for one, because a reference may lead anywhere. The time that
+//! a validation takes is `work`'s part.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,36 +14,36 @@ use crate::schema::{keywords, keywords::Holds, pattern_cost, walk};
 /// How deep schemas may be nested, references followed. Validators go as deep, on stacks of 2 MiB.
 pub(crate) const DEPTH: usize = 400;
 /// Bytes that one compiled schema may weigh.
-const MOST_WEIGHT: usize = 8 << 20;
+const MAX_WEIGHT: usize = 8 << 20;
 
 /// Bytes that a value of a schema takes, in the tree and in the validator: measured at 230 to 550.
 const VALUE: usize = 640;
-/// A pattern, whatever it says, with what the engine remembers of texts for each thread.
+/// A pattern of any size, with the engine's own cache for each thread.
 const PATTERN: usize = 64 << 10;
 /// A state of a pattern's automaton: measured at 50 to 180.
 const STATE: usize = 256;
-/// A pattern that takes more is not checked; the rest of its schema is. What the engine may take at most is bounded by the same.
-pub(crate) const MOST_PATTERN: usize = 1 << 20;
+/// Bytes of one compiled pattern, which the engine is held to as well. A larger one is left out of its schema.
+pub(crate) const MAX_PATTERN_BYTES: usize = 1 << 20;
 /// Schemas that apply in place, in a schema that asks what is left unevaluated. For that, validators are compiled, and go, as
 /// deep as there are any, and through all of them for each.
-const MOST_IN_PLACE: usize = 64;
+const MAX_IN_PLACE: usize = 64;
 
 /// How often validators go through what applies in place, at least, where they must know what is left unevaluated: measured at 2.7.
 const TO_EVALUATE: usize = 3;
 
-/// What is known of a schema that can be put to work.
+/// What is known of a schema that can be compiled.
 pub(crate) struct Examined {
     /// Bytes that it takes at most, compiled.
     pub(crate) weight: usize,
     /// Its patterns, with the states of each.
     pub(crate) patterns: HashMap<String, usize>,
-    /// Patterns that are too large to be checked.
+    /// Patterns that are too large to be compiled.
     pub(crate) too_large: HashSet<String>,
     /// How often validators go through what applies in place where they must know what is left unevaluated.
     pub(crate) to_evaluate: usize,
 }
 
-/// What a schema comes to. `None` if it must not be compiled: nested too deep, too heavy, or with references that cannot be
+/// Weighs a schema. `None` if it must not be compiled: nested too deep, too heavy, or with references that cannot be
 /// counted, because they lead out of it or depend on identifiers within it.
 pub(crate) fn examine(root: &Value) -> Option<Examined> {
     let mut depths = Depths {
@@ -55,25 +56,25 @@ pub(crate) fn examine(root: &Value) -> Option<Examined> {
     }
     let mut scales = Scales {
         root,
-        left: Budget::new(MOST_WEIGHT),
+        budget: Budget::new(MAX_WEIGHT),
         patterns: HashMap::new(),
         too_large: HashSet::new(),
         evaluates: false,
         in_place: 0,
     };
     scales.weigh(root, 0)?;
-    if scales.evaluates && scales.in_place > MOST_IN_PLACE {
+    if scales.evaluates && scales.in_place > MAX_IN_PLACE {
         return None;
     }
     Some(Examined {
-        weight: MOST_WEIGHT - scales.left.left(),
+        weight: MAX_WEIGHT - scales.budget.left(),
         patterns: scales.patterns,
         too_large: scales.too_large,
         to_evaluate: TO_EVALUATE + scales.in_place,
     })
 }
 
-/// Takes the patterns out of a schema that are too large to be checked.
+/// Takes the patterns out of a schema that are too large to be compiled.
 pub(crate) fn without(schema: &mut Value, too_large: &HashSet<String>) {
     match schema {
         Value::Object(members) => {
@@ -82,8 +83,15 @@ pub(crate) fn without(schema: &mut Value, too_large: &HashSet<String>) {
                 members.remove("pattern");
             }
             for (name, member) in members {
-                if keywords::named(name).is_none_or(|keyword| keyword.holds != Holds::Data) {
-                    without(member, too_large);
+                match (keywords::named(name).map(|keyword| keyword.holds), member) {
+                    (Some(Holds::Data), _) => {}
+                    // Their names are no keywords.
+                    (Some(Holds::SchemasByName), Value::Object(named)) => {
+                        named
+                            .values_mut()
+                            .for_each(|schema| without(schema, too_large));
+                    }
+                    (_, member) => without(member, too_large),
                 }
             }
         }
@@ -144,8 +152,8 @@ impl<'v> Depths<'v> {
 
 struct Scales<'v> {
     root: &'v Value,
-    /// Bytes that are left.
-    left: Budget,
+    /// Bytes.
+    budget: Budget,
     patterns: HashMap<String, usize>,
     too_large: HashSet<String>,
     /// There is a keyword for what is left unevaluated.
@@ -158,15 +166,15 @@ impl Scales<'_> {
     /// Weighs a value whose JSON pointer is so long: validators keep the pointer of every keyword.
     fn weigh(&mut self, value: &Value, pointer: usize) -> Option<()> {
         walk::values(value, pointer, |value, name, pointer| {
-            self.left
+            self.budget
                 .spend(pointer.saturating_mul(2).saturating_add(VALUE))?;
             if let Some(name) = name {
-                self.left.spend(name.len().saturating_mul(3))?;
+                self.budget.spend(name.len().saturating_mul(3))?;
                 self.evaluates |= matches!(name, "unevaluatedProperties" | "unevaluatedItems");
                 self.in_place += in_place(name, value);
             }
             match value {
-                Value::String(text) => self.left.spend(text.len().saturating_mul(3))?,
+                Value::String(text) => self.budget.spend(text.len().saturating_mul(3))?,
                 Value::Object(members) => {
                     self.identifiers_and_references(members, pointer == 0)?;
                     self.patterns(members)?;
@@ -213,10 +221,10 @@ impl Scales<'_> {
         }
         let states = usize::try_from(pattern_cost::states(pattern)).ok()?;
         let bytes = states.saturating_mul(STATE);
-        if bytes > MOST_PATTERN {
+        if bytes > MAX_PATTERN_BYTES {
             return None;
         }
-        self.left.spend(bytes + PATTERN)?;
+        self.budget.spend(bytes + PATTERN)?;
         self.patterns.insert(pattern.to_owned(), states);
         Some(())
     }
@@ -285,11 +293,13 @@ mod tests {
         let twice = json!({"anyOf": [{"pattern": "^[a-z]+$"}, {"pattern": "^[a-z]+$"}]});
         assert!(weight(&twice).unwrap() < one + 10_000);
         let too_large = "((a{100}){100}){100}";
-        let mut schema = json!({"pattern": too_large, "const": {"pattern": too_large}});
+        let patterned =
+            |inner: Value| json!({"const": {"pattern": too_large}, "properties": {"const": inner}});
+        let mut schema = patterned(json!({"pattern": too_large}));
         let examined = examine(&schema).unwrap();
         assert!(examined.too_large.contains(too_large));
         without(&mut schema, &examined.too_large);
-        assert_eq!(schema, json!({"const": {"pattern": too_large}}));
+        assert_eq!(schema, patterned(json!({})));
         let many: Vec<Value> = (0..8000)
             .map(|number| json!({"pattern": format!("a{number}")}))
             .collect();

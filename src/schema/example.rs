@@ -72,7 +72,7 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    /// A value that the schema itself offers.
+    /// A value that the schema itself gives.
     fn copied(&self, value: &Value) -> Option<Value> {
         walk::values(value, 0, |value, name, _| {
             self.bytes.spend(name.map_or(0, |name| name.len() + 4))?;
@@ -93,8 +93,8 @@ impl Maker<'_> {
         let Value::Object(keywords) = schema else {
             return (schema != &json!(false)).then(|| json!({}));
         };
-        let mut offered = ["const", "default", "example"].into_iter();
-        if let Some(value) = offered.find_map(|name| keywords.get(name)) {
+        let mut given = ["const", "default", "example"].into_iter();
+        if let Some(value) = given.find_map(|name| keywords.get(name)) {
             return self.copied(value);
         }
         for name in ["examples", "enum"] {

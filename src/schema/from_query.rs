@@ -1,8 +1,8 @@
-//! Arguments from a query: each text as the value that the tool's schema has a place for.
+//! Arguments from the texts of a query: each becomes JSON of the type that the tool's schema gives it.
 //!
-//! For tools that change nothing. A parameter of one name that is given several times is a list.
+//! A schema is read here for the types it names, nothing else: whether the arguments match it is `validate`'s question. A parameter that
+//! is given several times is a list.
 
-use std::borrow::Borrow;
 use std::collections::HashSet;
 
 use serde_json::value::RawValue;
@@ -12,46 +12,37 @@ use crate::schema::keywords::{Applies, KEYWORDS};
 use crate::schema::validate::{MAX_SCHEMA_BYTES, ValidationError};
 use crate::schema::walk::{Budget, identity, steps, target};
 
-/// References followed one after the other.
-const DEPTH: usize = 16;
-/// Schemas and listed values looked at for all parameters together: some milliseconds.
-const EFFORT: usize = 100_000;
+/// How deep schemas are followed that apply in place.
+const MAX_DEPTH: usize = 16;
+/// Schemas and listed values read for all parameters together: some milliseconds.
+const MAX_STEPS: usize = 100_000;
 /// Bytes of a schema that is read on the worker itself.
-const AT_ONCE: usize = 4 << 10;
+const QUICK_BYTES: usize = 4 << 10;
 
 /// Why there are no arguments.
 #[derive(Debug)]
 pub(crate) enum Refused {
     /// The tool has no argument of that name.
     Unknown(String),
-    /// Texts that the schema has no place for.
+    /// Texts of none of the types that the schema allows.
     Invalid(Vec<ValidationError>),
-    /// The schema is over the size up to which one is used.
+    /// The schema is longer than one that is used.
     TooLarge,
-    /// It takes too much work to find out what goes where.
+    /// It takes too much work to find the types.
     TooMuch,
     /// What was written is no JSON: a fault of ours.
     Broken,
 }
 
-/// Whether a query is read by this schema in less than other callers may notice.
+/// Whether a query is read by this schema before other callers of the worker notice.
 pub(crate) fn is_quick(schema: Option<&str>) -> bool {
-    schema.is_none_or(|schema| schema.len() <= AT_ONCE || schema.len() > MAX_SCHEMA_BYTES)
+    schema.is_none_or(|schema| schema.len() <= QUICK_BYTES || schema.len() > MAX_SCHEMA_BYTES)
 }
 
-/// Parameters, to be taken elsewhere.
-pub(crate) fn owned(parameters: &[(&str, Vec<&str>)]) -> Vec<(String, Vec<String>)> {
-    let owned = |values: &Vec<&str>| values.iter().map(|&value| value.to_owned()).collect();
-    let parameters = parameters.iter();
-    parameters
-        .map(|(name, values)| ((*name).to_owned(), owned(values)))
-        .collect()
-}
-
-/// The arguments object that `parameters` come to. A schema that is no JSON has no arguments.
-pub(crate) fn arguments<T: Borrow<str>>(
+/// The arguments object for these parameters, each a name and its values. A schema that is no JSON has no arguments.
+pub(crate) fn arguments(
     schema: Option<&str>,
-    parameters: &[(T, Vec<T>)],
+    parameters: &[(&str, Vec<&str>)],
 ) -> Result<Box<RawValue>, Refused> {
     if schema.is_some_and(|schema| schema.len() > MAX_SCHEMA_BYTES) {
         return Err(Refused::TooLarge);
@@ -59,26 +50,24 @@ pub(crate) fn arguments<T: Borrow<str>>(
     let root: Value = schema
         .and_then(|schema| serde_json::from_str(schema).ok())
         .unwrap_or_default();
-    let schemas = Schemas {
+    let reader = Reader {
         root: &root,
-        effort: Budget::new(EFFORT),
+        budget: Budget::new(MAX_STEPS),
     };
-    let of_arguments = schemas.all_of(&root)?;
+    let in_place = reader.in_place(&root)?;
     let mut written = Vec::new();
     let mut errors = Vec::new();
     for (name, values) in parameters {
-        let name = name.borrow();
-        let values: Vec<&str> = values.iter().map(Borrow::borrow).collect();
-        let Some(schema) = schemas.property(&of_arguments, name)? else {
-            return Err(Refused::Unknown(name.to_owned()));
+        let Some(schema) = reader.property(&in_place, name)? else {
+            return Err(Refused::Unknown((*name).to_owned()));
         };
         let quoted = serde_json::to_string(name).unwrap_or_default();
-        match schemas.json(schema, &values)? {
+        match reader.json(schema, values)? {
             Some(json) => written.push(format!("{quoted}:{json}")),
             None => errors.push(ValidationError {
                 pointer: format!("/{}", name.replace('~', "~0").replace('/', "~1")),
                 keyword: "type".to_owned(),
-                message: "the text is none of the types that the schema allows here".to_owned(),
+                message: "the text is of none of the types that the schema allows here".to_owned(),
             }),
         }
     }
@@ -91,10 +80,9 @@ pub(crate) fn arguments<T: Borrow<str>>(
     })
 }
 
-struct Schemas<'a> {
+struct Reader<'a> {
     root: &'a Value,
-    /// What is left of it.
-    effort: Budget,
+    budget: Budget,
 }
 
 /// The types that a schema allows; none named means any.
@@ -105,9 +93,9 @@ struct Types<'a> {
     listed: Vec<&'a Value>,
 }
 
-impl<'a> Schemas<'a> {
-    fn strive(&self, effort: usize) -> Result<(), Refused> {
-        self.effort.spend(effort).ok_or(Refused::TooMuch)
+impl<'a> Reader<'a> {
+    fn spend(&self, steps: usize) -> Result<(), Refused> {
+        self.budget.spend(steps).ok_or(Refused::TooMuch)
     }
 
     /// The schema of an argument, if one of these has one of that name.
@@ -116,7 +104,7 @@ impl<'a> Schemas<'a> {
         schemas: &[&'a Map<String, Value>],
         name: &str,
     ) -> Result<Option<&'a Value>, Refused> {
-        self.strive(schemas.len())?;
+        self.spend(schemas.len())?;
         let mut found = None;
         for keywords in schemas {
             let named = keywords.get("properties").and_then(|all| all.get(name));
@@ -127,12 +115,12 @@ impl<'a> Schemas<'a> {
         Ok(found)
     }
 
-    /// The same as JSON, if there is a place for it.
+    /// Values as JSON, if the schema allows a type that they have.
     fn json(&self, schema: &'a Value, values: &[&str]) -> Result<Option<String>, Refused> {
-        let applied = self.all_of(schema)?;
+        let applied = self.in_place(schema)?;
         let types = self.types(&applied)?;
         if let [single] = values {
-            self.strive(types.effort(single))?;
+            self.spend(types.steps(single))?;
             if let Some(json) = types.json(single) {
                 return Ok(Some(json));
             }
@@ -142,12 +130,12 @@ impl<'a> Schemas<'a> {
         }
         let mut items = applied.iter().filter_map(|keywords| keywords.get("items"));
         let types = match items.next() {
-            Some(item) => self.types(&self.all_of(item)?)?,
+            Some(item) => self.types(&self.in_place(item)?)?,
             None => Types::default(),
         };
         let mut written = Vec::new();
         for value in values {
-            self.strive(types.effort(value))?;
+            self.spend(types.steps(value))?;
             match types.json(value) {
                 Some(json) => written.push(json),
                 None => return Ok(None),
@@ -161,14 +149,14 @@ impl<'a> Schemas<'a> {
         for keywords in schemas {
             types.learn(keywords);
         }
-        self.strive(types.names.len() + types.listed.len())?;
+        self.spend(types.names.len() + types.listed.len())?;
         Ok(types)
     }
 
     /// A schema and all that apply to the same value. Each is looked at once, from however many places it is referred to.
-    fn all_of(&self, schema: &'a Value) -> Result<Vec<&'a Map<String, Value>>, Refused> {
+    fn in_place(&self, schema: &'a Value) -> Result<Vec<&'a Map<String, Value>>, Refused> {
         let (mut found, mut seen) = (Vec::new(), HashSet::new());
-        self.collect(schema, DEPTH, &mut seen, &mut found)?;
+        self.collect(schema, MAX_DEPTH, &mut seen, &mut found)?;
         Ok(found)
     }
 
@@ -179,7 +167,7 @@ impl<'a> Schemas<'a> {
         seen: &mut HashSet<usize>,
         found: &mut Vec<&'a Map<String, Value>>,
     ) -> Result<(), Refused> {
-        self.strive(1)?;
+        self.spend(1)?;
         let (Some(depth), Value::Object(keywords)) = (depth.checked_sub(1), schema) else {
             return Ok(());
         };
@@ -193,7 +181,7 @@ impl<'a> Schemas<'a> {
                 continue;
             };
             if let Some(reference) = operand.as_str().filter(|_| keyword.refers()) {
-                self.strive(steps(reference))?;
+                self.spend(steps(reference))?;
                 if let Some(to) = target(self.root, reference) {
                     self.collect(to, depth, seen, found)?;
                 }
@@ -220,8 +208,8 @@ impl<'a> Types<'a> {
         self.listed.extend(keywords.get("const"));
     }
 
-    /// What it takes to find out what a text is.
-    fn effort(&self, text: &str) -> usize {
+    /// Steps that it takes to find the type of a text.
+    fn steps(&self, text: &str) -> usize {
         let compared = self.listed.len().saturating_mul(steps(text));
         compared.saturating_add(self.names.len() + 1)
     }
@@ -230,7 +218,7 @@ impl<'a> Types<'a> {
         self.names.contains(&name)
     }
 
-    /// A text as JSON of the first of these types that it can be; as a text if nothing is said.
+    /// A text as JSON of the first of these types that it can have; as a string if none is named.
     fn json(&self, text: &str) -> Option<String> {
         // Among values that are listed, the text itself comes before what it could be read as.
         let as_text = self.listed.iter().any(|value| value.as_str() == Some(text));
@@ -286,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_become_what_the_schema_has_a_place_for() {
+    fn texts_become_what_the_schema_allows() {
         for (name, values, json) in [
             ("text", vec!["1"], r#""1""#),
             (
@@ -317,14 +305,14 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_that_branches_without_end_is_left() {
+    fn a_schema_that_branches_without_end_is_not_followed() {
         let branches = vec![serde_json::json!({"$ref": "#"}); 100];
         let schema = serde_json::json!({"allOf": branches}).to_string();
         assert!(arguments(Some(&schema), &[("a", vec!["1"])]).is_err());
     }
 
     #[test]
-    fn what_has_no_place_is_refused() {
+    fn what_the_schema_does_not_allow_is_refused() {
         for (name, values) in [
             ("count", vec!["1.5"]),
             ("count", vec!["one"]),

@@ -1,7 +1,7 @@
-//! How much work it is to hold a value against a schema, counted by going the way a validator goes, but no further than there is
-//! budget. Every branch is taken, and every pattern is taken to be the slowest of its size.
+//! The work of validating a value against a schema, counted on the way that a validator takes, but no further than the budget goes.
+//! Every branch is followed, and every pattern is taken to be the slowest of its size.
 //!
-//! Whether the value fits is not found out here.
+//! Whether the value matches is not found out here.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,38 +17,38 @@ const STEPS: usize = 16;
 /// The same for a number that is divided by one that is not whole: measured at 30.
 const DIVISION: usize = 40;
 
-/// Counts what a check of one value costs: a schema applied is one, some 50 ns.
+/// Counts the work of one validation: a schema applied to a value is one, some 50 ns.
 struct Work<'v> {
     root: &'v Value,
     patterns: &'v HashMap<String, usize>,
     /// See [`Examined::to_evaluate`].
     to_evaluate: usize,
-    left: Budget,
+    budget: Budget,
     /// References that are being followed, each for the value it applies to: a circle that never descends is noticed by
     /// validators.
     open: HashSet<(usize, usize)>,
 }
 
-/// What a check of `value` costs; `None` if it is more than `most`.
+/// The work of validating `value`; `None` if it is more than `most`.
 pub(crate) fn work(root: &Value, examined: &Examined, value: &Value, most: usize) -> Option<usize> {
     let mut work = Work {
         root,
         patterns: &examined.patterns,
         to_evaluate: examined.to_evaluate,
-        left: Budget::new(most),
+        budget: Budget::new(most),
         open: HashSet::new(),
     };
     work.apply(root, value, 0)?;
-    Some(most - work.left.left())
+    Some(most - work.budget.left())
 }
 
 impl<'v> Work<'v> {
     fn spend_text(&self, text: &str, times: usize) -> Option<()> {
-        self.left.spend(steps(text).saturating_mul(times))
+        self.budget.spend(steps(text).saturating_mul(times))
     }
 
     fn apply(&mut self, schema: &'v Value, value: &Value, level: usize) -> Option<()> {
-        self.left.spend(1)?;
+        self.budget.spend(1)?;
         let Value::Object(keywords) = schema else {
             return Some(());
         };
@@ -94,9 +94,9 @@ impl<'v> Work<'v> {
             }
             (Holds::SchemasByName, Value::Object(named)) => {
                 for (name, schema) in named {
-                    self.left.spend(1)?;
+                    self.budget.spend(1)?;
                     if value.get(name).is_some() {
-                        self.left.spend(schema.as_array().map_or(0, Vec::len))?;
+                        self.budget.spend(schema.as_array().map_or(0, Vec::len))?;
                         self.apply(schema, value, level + 1)?;
                     }
                 }
@@ -104,7 +104,7 @@ impl<'v> Work<'v> {
             }
             (Holds::Data, operand) => {
                 let listed = operand.as_array().filter(|_| keyword.name == "enum");
-                self.left.spend(listed.map_or(0, Vec::len))?;
+                self.budget.spend(listed.map_or(0, Vec::len))?;
                 match (listed, value) {
                     (Some(listed), Value::String(text)) => self.spend_text(text, listed.len()),
                     (None, _) | (_, Value::Array(_) | Value::Object(_)) => self.whole(operand, 1),
@@ -130,7 +130,7 @@ impl<'v> Work<'v> {
         match (keyword.applies, operand, value) {
             (Applies::NamedMember, Value::Object(named), Value::Object(members)) => {
                 for (name, schema) in named {
-                    self.left.spend(1)?;
+                    self.budget.spend(1)?;
                     if let Some(member) = members.get(name) {
                         self.apply(schema, member, level + 1)?;
                     }
@@ -175,12 +175,12 @@ impl<'v> Work<'v> {
     /// Keywords that lead to no schema.
     fn assertion(&self, name: &str, operand: &Value, value: &Value) -> Option<()> {
         match (name, operand, value) {
-            ("required", Value::Array(names), Value::Object(_)) => self.left.spend(names.len()),
+            ("required", Value::Array(names), Value::Object(_)) => self.budget.spend(names.len()),
             ("dependentRequired", Value::Object(named), Value::Object(_)) => {
                 let names = named
                     .values()
                     .map(|names| names.as_array().map_or(0, Vec::len));
-                self.left.spend(named.len() + names.sum::<usize>())
+                self.budget.spend(named.len() + names.sum::<usize>())
             }
             ("uniqueItems", Value::Bool(true), Value::Array(items)) => {
                 // Short lists are compared each with each, others are hashed.
@@ -192,21 +192,21 @@ impl<'v> Work<'v> {
                 self.spend_text(text, 8)
             }
             ("minLength" | "maxLength", _, Value::String(text)) => self.spend_text(text, 1),
-            ("multipleOf", _, Value::Number(_)) => self.left.spend(DIVISION),
+            ("multipleOf", _, Value::Number(_)) => self.budget.spend(DIVISION),
             _ => Some(()),
         }
     }
 
     fn pattern(&self, pattern: &str, text: &str) -> Option<()> {
         let states = self.patterns.get(pattern).copied().unwrap_or(usize::MAX);
-        self.left
+        self.budget
             .spend((states.saturating_mul(text.len()) / STEPS).saturating_add(1))
     }
 
-    /// A value gone through whole, so many times.
+    /// A value read as a whole, so many times.
     fn whole(&self, value: &Value, times: usize) -> Option<()> {
         walk::values(value, 0, |value, name, _| {
-            self.left.spend(times)?;
+            self.budget.spend(times)?;
             let mut texts = name.into_iter().chain(value.as_str());
             texts.try_for_each(|text| self.spend_text(text, times))
         })
@@ -220,7 +220,7 @@ mod tests {
     use super::*;
     use crate::schema::cost::examine;
 
-    fn cost(schema: &Value, value: &Value) -> Option<usize> {
+    fn counted(schema: &Value, value: &Value) -> Option<usize> {
         let examined = examine(schema).unwrap();
         work(schema, &examined, value, 1_000_000)
     }
@@ -232,12 +232,12 @@ mod tests {
         for _ in 0..50 {
             value = json!({"a": value, "b": "x"});
         }
-        assert!(cost(&tree, &value).unwrap() < 1000);
+        assert!(counted(&tree, &value).unwrap() < 1000);
         let blocks: Vec<Value> = (0..30)
             .map(|n| json!({"properties": {format!("block{n}"): {"$ref": "#"}}}))
             .collect();
         assert!(
-            cost(
+            counted(
                 &json!({"anyOf": blocks}),
                 &json!({"block7": {"block9": {}}})
             )
@@ -250,28 +250,31 @@ mod tests {
     fn doubling_is_counted_where_it_is_done() {
         let twice = json!({"oneOf": [{"properties": {"a": {"$ref": "#"}}}, {"properties": {"a": {"$ref": "#"}}}]});
         let mut value = json!({});
-        assert!(cost(&twice, &value).unwrap() < 20);
+        assert!(counted(&twice, &value).unwrap() < 20);
         for _ in 0..60 {
             value = json!({"a": value});
         }
-        assert_eq!(cost(&twice, &value), None);
+        assert_eq!(counted(&twice, &value), None);
         let mut unevaluated = json!({"properties": {"a": {}}});
         for _ in 0..20 {
             unevaluated = json!({"allOf": [unevaluated], "unevaluatedProperties": false});
         }
-        assert_eq!(cost(&unevaluated, &json!({})), None);
+        assert_eq!(counted(&unevaluated, &json!({})), None);
         // A circle that never descends is gone through once.
-        assert!(cost(&json!({"$ref": "#"}), &json!(1)).unwrap() < 10);
+        assert!(counted(&json!({"$ref": "#"}), &json!(1)).unwrap() < 10);
     }
 
     #[test]
     fn texts_count_by_the_size_of_their_patterns() {
         let text = json!("a".repeat(10_000));
-        let small = cost(&json!({"pattern": "^[a-z]+$"}), &text).unwrap();
+        let small = counted(&json!({"pattern": "^[a-z]+$"}), &text).unwrap();
         assert!((1_000..10_000).contains(&small), "{small}");
-        assert_eq!(cost(&json!({"pattern": "(a|b)[a-z]{5000}"}), &text), None);
+        assert_eq!(
+            counted(&json!({"pattern": "(a|b)[a-z]{5000}"}), &text),
+            None
+        );
         let names = json!({"a".repeat(10_000): 1});
-        let named = cost(&json!({"patternProperties": {"^[a-z]+$": {}}}), &names).unwrap();
+        let named = counted(&json!({"patternProperties": {"^[a-z]+$": {}}}), &names).unwrap();
         assert!(named >= small);
     }
 
@@ -284,7 +287,10 @@ mod tests {
             json!({"uniqueItems": true}),
             json!({"items": {"type": "integer"}}),
         ] {
-            assert!(cost(&schema, &json!(long)).unwrap() >= 10_000, "{schema}");
+            assert!(
+                counted(&schema, &json!(long)).unwrap() >= 10_000,
+                "{schema}"
+            );
         }
     }
 }

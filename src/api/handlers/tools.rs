@@ -234,15 +234,17 @@ async fn arguments_in_query(
     let tools = tools.map_err(|failure| Error::upstream(Task::CallTool, failure))?;
     match tools.get(context.tool()) {
         Some(tool) if tool.is_read_only() => {
-            let parameters = context.query.others(CALL_PARAMETERS);
+            let query = &context.query;
             let schema = tool.input_schema().map(RawValue::get);
             let arguments = if from_query::is_quick(schema) {
-                from_query::arguments(schema, &parameters)
+                from_query::arguments(schema, &query.others(CALL_PARAMETERS))
             } else {
                 let prepare = || {
-                    let schema = schema.map(ToOwned::to_owned);
-                    let parameters = from_query::owned(&parameters);
-                    move || from_query::arguments(schema.as_deref(), &parameters)
+                    let (schema, query) = (schema.map(ToOwned::to_owned), query.clone());
+                    move || {
+                        let parameters = query.others(CALL_PARAMETERS);
+                        from_query::arguments(schema.as_deref(), &parameters)
+                    }
                 };
                 offloaded::run(client.deadline(), prepare).await?
             }?;

@@ -12,7 +12,7 @@ use crate::api::error::kinds::Error;
 const MOST_PARAMETERS: usize = 1000;
 
 /// Query parameters, decoded, in order.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Query(Vec<(String, String)>);
 
 /// One path segment, percent-decoded once.
