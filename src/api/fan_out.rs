@@ -108,7 +108,7 @@ pub(crate) async fn tools<'a>(
         let wishes = CallOptions::within(context.started + most);
         let mut client = context.state.pool.client(server, wishes);
         let listed = if fresh {
-            client.ask_for_tools().await
+            client.list_tools().await
         } else {
             client.tools().await
         };

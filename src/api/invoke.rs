@@ -75,7 +75,7 @@ impl<'a> Invocation<'a> {
     pub(crate) fn client(self) -> Client<'a> {
         let mut client = self.state.pool.client(self.server, self.options);
         if let Some(watch) = self.watch {
-            client.watched_by(watch);
+            client.notify(watch);
         }
         client
     }

@@ -121,8 +121,12 @@ impl ServerState {
         self.lock().era
     }
 
-    pub(crate) fn set_era(&self, era: Option<Era>) {
-        self.lock().era = era;
+    pub(crate) fn set_era(&self, era: Era) {
+        self.lock().era = Some(era);
+    }
+
+    pub(crate) fn forget_era(&self) {
+        self.lock().era = None;
     }
 
     /// Whether it was found, within that time, to have no stream but those that answer requests.

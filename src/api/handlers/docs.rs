@@ -93,7 +93,7 @@ pub(crate) async fn openapi_of_server(context: &mut Context<'_>) -> Result<HttpR
     let server = context.server()?;
     let options = options::of(context, server, None)?;
     let mut client = context.state.pool.client(server, options);
-    let listed = client.ask_for_tools().await;
+    let listed = client.list_tools().await;
     context.note_timing(&mut client);
     let tools = listed.map_err(|failure| Error::upstream(Task::ListTools, failure))?;
     let deadline = client.deadline();

@@ -1,10 +1,10 @@
-//! Where the time of a request went, and how far it has come.
+//! The stage of a request, and the time spent in each.
 
 use std::time::{Duration, Instant};
 
 use crate::mcp::protocol::error::Stage;
 
-/// Where the time of a request went.
+/// The stage of a request, and the time spent before the operation and on it.
 #[derive(Debug)]
 pub(crate) struct Clock {
     pub(crate) stage: Stage,
@@ -23,7 +23,7 @@ impl Clock {
         }
     }
 
-    /// Goes on to `stage`; the time since the last step is the last stage's.
+    /// Enters `stage`; the time since the last change counts for the stage before.
     pub(crate) fn enter(&mut self, stage: Stage) {
         let now = Instant::now();
         let spent = now.duration_since(self.since);

@@ -1,6 +1,5 @@
-//! One request to a legacy server, and all that may pass between it and its answer: requests of the server's own, which
-//! are answered by messages of their own; streams that end early and are resumed; and a second stream for what the server
-//! does not send on the first.
+//! One request to a legacy server, and all that may pass before its reply: requests from the server, which are answered by
+//! messages of their own; streams that end early and are resumed; and the session's standalone stream beside them.
 //!
 //! Whether there is a session, and which, is decided before; see `legacy`.
 
@@ -27,28 +26,28 @@ use crate::mcp::protocol::outcome::Head;
 use crate::mcp::stream::collapse::Step;
 use crate::mcp::stream::notifications::Watch;
 
-/// How long a server may take to take an answer to its own request.
+/// Timeout of one reply to a request from the server.
 const TAKING: Duration = Duration::from_secs(10);
-/// Answers under way at the same time. A server that asks more gets no further until it takes some.
+/// Replies under way at the same time. A server that sends more requests is read no further until it accepts some.
 const REPLIES: usize = 16;
-/// How often one answer is waited for on another stream.
+/// Streams on which one reply is waited for.
 const RESUMPTIONS: usize = 1000;
-/// How often in a row without a single event.
+/// Attempts to resume without a single event in between.
 const FRUITLESS: u32 = 5;
-/// The wait before a stream is resumed whose server does not say how long: doubled each time that brings nothing.
+/// The pause before a stream is resumed, where the server sends no `retry`: doubled with each attempt that fails.
 const WAIT: Duration = Duration::from_millis(100);
-/// Between attempts to open a stream that somebody else holds, or that has ended.
+/// The pause between attempts to open the standalone stream, when another client holds it or it has ended.
 const AGAIN: Duration = Duration::from_millis(500);
-/// The least wait, whatever the server says.
+/// The shortest pause, whatever the server sends.
 const LEAST_WAIT: Duration = Duration::from_millis(10);
 
 /// The stream of a session that belongs to no request; see `standalone`.
 pub(crate) enum Standalone {
-    /// It is not wanted, or the server has none.
+    /// It is not needed, or the server has none.
     Absent,
     /// It is open.
     Open(Box<Events>),
-    /// Somebody else has it open, who may leave it before this request is answered.
+    /// Another client has it open, and may close it before the reply to this request.
     Taken,
 }
 
@@ -58,19 +57,19 @@ pub(crate) struct Conversation<'a> {
     pub(crate) server: &'a Server,
     pub(crate) target: Cow<'a, Uri>,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
-    /// Who wants to know what the server tells before it answers.
+    /// Where notifications before the reply go.
     pub(crate) watch: Option<Watch>,
 }
 
 impl Conversation<'_> {
-    /// Sends a request and waits for its answer, on the stream that answers the request or on `standalone`.
+    /// Sends a request and waits for its reply, on the request's own stream or on `standalone`.
     pub(crate) async fn request(
         &self,
         id: &Id,
         body: Bytes,
         standalone: Standalone,
     ) -> Result<Bytes, Error> {
-        let answered = self.post_and_follow(id, body);
+        let answered = self.post_and_read(id, body);
         let stream = match standalone {
             Standalone::Absent => return answered.await,
             Standalone::Open(events) => Some(events),
@@ -82,12 +81,12 @@ impl Conversation<'_> {
         }
     }
 
-    /// Attends the stream of the session for as long as this is awaited: servers end it now and then, and allow only one.
-    /// A server that answers a request there is taken at its word.
+    /// Reads the standalone stream for as long as this is awaited, and opens it again when the server ends it. A reply that a
+    /// server sends there counts.
     async fn keep_listening(&self, mut stream: Option<Box<Events>>, id: &Id) -> Reply {
         loop {
             if let Some(events) = stream.take()
-                && let Ok(Some(answer)) = self.follow(events, id).await
+                && let Ok(Some(answer)) = self.read_to_reply(events, id).await
             {
                 return answer;
             }
@@ -102,16 +101,16 @@ impl Conversation<'_> {
         }
     }
 
-    /// Sends a message to which no answer comes.
-    pub(crate) async fn tell(&self, body: Bytes) -> Result<(), Error> {
+    /// Sends a message that has no reply.
+    pub(crate) async fn send(&self, body: Bytes) -> Result<(), Error> {
         self.post(body, None).await?.head.accepted()
     }
 
-    async fn post_and_follow(&self, id: &Id, body: Bytes) -> Result<Bytes, Error> {
+    async fn post_and_read(&self, id: &Id, body: Bytes) -> Result<Bytes, Error> {
         let Response { head, body } = self.post(body, Some(id)).await?;
         let answer = match body {
             Body::Read(answer) => answer,
-            Body::Events(events) => self.follow(events, id).await?,
+            Body::Events(events) => self.read_to_reply(events, id).await?,
         };
         head.outcome(answer)
     }
@@ -127,14 +126,18 @@ impl Conversation<'_> {
         self.transport.post(post).await
     }
 
-    /// Reads a stream to the answer, and the streams on which it is resumed.
-    async fn follow(&self, mut events: Box<Events>, id: &Id) -> Result<Option<Reply>, Error> {
+    /// Reads a stream, and the streams on which it is resumed, to the reply.
+    async fn read_to_reply(
+        &self,
+        mut events: Box<Events>,
+        id: &Id,
+    ) -> Result<Option<Reply>, Error> {
         if self.watch.is_some() {
             events.collapse.keep_notifications();
         }
         let mut resumptions = 0;
         loop {
-            let ended = match self.attend(&mut events).await {
+            let ended = match self.read(&mut events).await {
                 Ok(Some(answer)) => {
                     events.leave();
                     return Ok(Some(answer));
@@ -151,23 +154,23 @@ impl Conversation<'_> {
         }
     }
 
-    /// Reads one stream to the answer or to its end, and answers what the server asks on it.
-    pub(crate) async fn attend(&self, events: &mut Events) -> Result<Option<Reply>, Error> {
+    /// Reads one stream to the reply or to its end, and answers the server's requests on it.
+    pub(crate) async fn read(&self, events: &mut Events) -> Result<Option<Reply>, Error> {
         loop {
             match events.next().await? {
                 Some(Step::Reply(answer)) => return Ok(Some(answer)),
                 Some(Step::Request(request)) => {
-                    return Box::pin(self.attend_and_reply(events, &request)).await;
+                    return Box::pin(self.read_and_reply(events, &request)).await;
                 }
-                Some(Step::Notification(told)) => self.pass_on(told).await,
+                Some(Step::Notification(told)) => self.forward(told).await,
                 Some(Step::Endpoint(_)) => {}
                 None => return Ok(None),
             }
         }
     }
 
-    /// The same once the server has asked something: reading goes on while answers to it are under way.
-    async fn attend_and_reply(
+    /// The same from the server's first request on: reading goes on while replies to its requests are under way.
+    async fn read_and_reply(
         &self,
         events: &mut Events,
         first: &ServerRequest,
@@ -187,10 +190,10 @@ impl Conversation<'_> {
                     }
                     replies.push(self.reply_to(&request));
                 }
-                Some(Step::Notification(told)) => self.pass_on(told).await,
+                Some(Step::Notification(told)) => self.forward(told).await,
                 Some(Step::Endpoint(_)) => {}
                 None => {
-                    // Polling servers end a stream after they have asked, and go on when they are answered.
+                    // Polling servers end a stream after a request, and go on once it is answered.
                     while replies.next().await.is_some() {}
                     return Ok(None);
                 }
@@ -198,25 +201,25 @@ impl Conversation<'_> {
         }
     }
 
-    async fn pass_on(&self, told: Notification) {
+    async fn forward(&self, told: Notification) {
         if let Some(watch) = &self.watch {
             watch.tell(told).await;
         }
     }
 
     fn reply_to(&self, request: &ServerRequest) -> impl Future<Output = ()> + use<'_> {
-        let reply = self.tell(request.reply().into());
+        let reply = self.send(request.reply().into());
         async {
             match timeout(TAKING, reply).await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => log::debug!("an answer was not taken: {error}"),
-                Err(_) => log::debug!("an answer was not taken in time"),
+                Ok(Err(error)) => log::debug!("a reply to the server was not accepted: {error}"),
+                Err(_) => log::debug!("a reply to the server was not accepted in time"),
             }
         }
     }
 
-    /// Opens the next stream of an answer (2025-03-26 to 2025-11-25, "Resumability and Redelivery"); `false` if there is
-    /// nothing to resume from, or the server has no more.
+    /// Opens the next stream of a reply (2025-03-26 to 2025-11-25, "Resumability and Redelivery"); `false` if there is
+    /// no event id to resume from, or the server has no more events.
     async fn resume(&self, events: &mut Events, id: &Id) -> bool {
         let Some(last_event_id) = events.collapse.last_event_id() else {
             return false;

@@ -1,4 +1,4 @@
-//! The transport of 2024-11-05, HTTP+SSE: one event stream for everything the server says, whose first event names the
+//! The transport of 2024-11-05, HTTP+SSE: one event stream for all messages of the server, whose first event names the
 //! endpoint that messages are posted to.
 //!
 //! The stream is the session: it lasts as long as the client that opened it, and nobody else can use it.
@@ -21,7 +21,7 @@ use crate::mcp::protocol::request;
 use crate::mcp::server_state::Upstream;
 use crate::mcp::stream::collapse::Step;
 
-/// How long the first event may take.
+/// Timeout of the first event.
 const FIRST_EVENT: Duration = Duration::from_secs(5);
 /// How long a stream is kept open for a cancellation.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -33,7 +33,7 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
-    /// Opens the stream; `None` if what the server answers is no such stream.
+    /// Opens the stream; `None` if the server's response is no such stream.
     pub(crate) async fn open(
         transport: &Transport,
         server: &Server,
@@ -50,12 +50,12 @@ impl Channel {
                 })?;
                 Ok(Some(Self { events, endpoint }))
             }
-            // A stream of another kind, on which nothing is said unasked.
+            // A stream of another kind, whose server sends nothing by itself.
             _ => Ok(None),
         }
     }
 
-    /// Posts a request and reads the stream to its answer.
+    /// Posts a request and reads the stream to its reply.
     pub(crate) async fn request(
         &mut self,
         conversation: &Conversation<'_>,
@@ -66,8 +66,8 @@ impl Channel {
         if conversation.watch.is_some() {
             self.events.collapse.keep_notifications();
         }
-        conversation.tell(body).await?;
-        let answer = conversation.attend(&mut self.events).await?;
+        conversation.send(body).await?;
+        let answer = conversation.read(&mut self.events).await?;
         Head::of(StatusCode::OK).outcome(answer)
     }
 

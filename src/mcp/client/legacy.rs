@@ -19,12 +19,12 @@ use crate::mcp::protocol::refusal::Meaning;
 use crate::mcp::protocol::request::{Meta, Params};
 use crate::mcp::stream::notifications::Watch;
 
-/// How long a server may take to say whether it has come to want sessions, while its answer waits.
+/// Timeout of the request that finds out whether a server has started to want sessions, while the caller's response waits.
 const ASKING: Duration = Duration::from_secs(2);
 
 impl<'a> Client<'a> {
-    /// One request to a legacy server: in the session there is, or without one, or after a handshake, whichever the
-    /// server and the caller want.
+    /// One request to a legacy server: in the caller's session, without one, or after a handshake, as the server and the
+    /// caller want it.
     pub(crate) async fn legacy(
         &mut self,
         operation: &Operation<'_>,
@@ -66,15 +66,15 @@ impl<'a> Client<'a> {
             Kind::Opened(_) => wants_session,
             _ => Some(false),
         };
-        self.remember(match self.session.kind {
+        self.server.state.set_era(match self.session.kind {
             Kind::Stream(_) => Era::HttpSse,
             _ => Era::Legacy { wants_session },
         });
         self.send_legacy(operation).await
     }
 
-    /// One request without a session. From what comes of it the server is known to work without one, and asked again
-    /// where it does not seem to any more: with a request that runs nothing.
+    /// One request without a session. A result shows that the server works without sessions. Where a server that did so refuses the
+    /// request, a second one, which runs nothing, finds out whether it now wants sessions.
     async fn without_session(
         &mut self,
         operation: &Operation<'_>,
@@ -88,7 +88,7 @@ impl<'a> Client<'a> {
         };
         if wants_session != Some(false) {
             if meaning == Meaning::ServedWithoutSession {
-                self.remember(Era::Legacy {
+                self.server.state.set_era(Era::Legacy {
                     wants_session: Some(false),
                 });
             }
@@ -102,7 +102,7 @@ impl<'a> Client<'a> {
             if let Ok(Err(error)) = asking.await
                 && refusal::of_probe_without_session(&error) == Meaning::SessionRequired
             {
-                self.remember(Era::Legacy {
+                self.server.state.set_era(Era::Legacy {
                     wants_session: Some(true),
                 });
             }
@@ -119,17 +119,17 @@ impl<'a> Client<'a> {
     ) -> bool {
         let is_refusal = match refusal::without_session(error, operation.method) {
             Meaning::SessionRequired => true,
-            // A handshake finds out.
+            // A handshake will show it.
             Meaning::MaySessionBeRequired => self.init == Init::Auto,
             _ => false,
         };
-        // While this one was under way, another may have been served.
+        // Another request may have been served without a session in the meantime.
         let serves_without = |wants_session| wants_session == Some(false);
-        let is_known = matches!(self.remembered(), Some(Era::Legacy { wants_session }) if serves_without(wants_session));
+        let is_known = matches!(self.server.state.era(), Some(Era::Legacy { wants_session }) if serves_without(wants_session));
         !serves_without(wants_session) && !is_known && is_refusal
     }
 
-    /// One request over HTTP+SSE, after a handshake: the stream that answers it is this client's own.
+    /// One request over HTTP+SSE, after a handshake: its stream belongs to this request alone.
     pub(crate) async fn over_http_sse(
         &mut self,
         operation: &Operation<'_>,
@@ -144,7 +144,7 @@ impl<'a> Client<'a> {
     }
 
     async fn send_legacy(&mut self, operation: &Operation<'_>) -> Result<Bytes, Error> {
-        let watch = self.watch_over(operation);
+        let watch = self.watch_for(operation);
         let params = Params {
             meta: (operation.meta.is_some() || watch.is_some()).then_some(Meta {
                 callers: operation.meta,
@@ -154,7 +154,7 @@ impl<'a> Client<'a> {
             ..operation.params
         };
         let id = Id::random();
-        let body = self.written(&id, operation.method, &params)?;
+        let body = self.encoded(&id, operation.method, &params)?;
         if !(operation.may_ask && self.may_have_standalone_stream()) {
             return self.converse(id, body, Standalone::Absent, watch).await;
         }
@@ -163,12 +163,13 @@ impl<'a> Client<'a> {
         let has_none = matches!(standalone, Standalone::Absent);
         let outcome = self.converse(id, body, standalone, watch).await;
         if has_none && outcome.is_ok() {
-            self.remember_no_standalone_stream();
+            // Only now: a refusal may be about the session.
+            self.server.state.set_no_stream();
         }
         outcome
     }
 
-    /// Sends a request and waits for its answer. From here on until it is there, leaving cancels the request.
+    /// Sends a request and waits for its reply. Until that is there, dropping the session cancels the request.
     pub(crate) async fn converse(
         &mut self,
         id: Id,

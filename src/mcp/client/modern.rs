@@ -1,4 +1,4 @@
-//! Requests to a modern server (2026-07-28): each stands alone, with all it needs in headers and `params._meta`.
+//! Requests to a modern server (2026-07-28): each is stateless, with its version, method and target in headers and `params._meta`.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::mcp::client::operation::Operation;
 use crate::mcp::client::pool::Client;
-use crate::mcp::client::tools::aside;
+use crate::mcp::client::tools::off_worker;
 use crate::mcp::http::transport::Post;
 use crate::mcp::protocol::error::{Error, Stage};
 use crate::mcp::protocol::header;
@@ -23,8 +23,8 @@ use crate::mcp::stream::notifications::Watch;
 use crate::mcp::tools::Tools;
 
 impl Client<'_> {
-    /// One request to a modern server; a tool call with its annotated arguments mirrored into headers. Once more with
-    /// a fresh tool list if the headers disagree (-32020).
+    /// One request to a modern server; a tool call with its annotated arguments mirrored into headers. It is sent once more with
+    /// a fresh tool list if the server refuses the headers (-32020).
     pub(crate) async fn modern(&mut self, operation: &Operation<'_>) -> Result<Bytes, Error> {
         let mirrored = self.mirrored(operation).await?.unwrap_or_default();
         self.clock.enter(Stage::Operation);
@@ -44,7 +44,8 @@ impl Client<'_> {
         }
     }
 
-    /// Sends a request with all that 2026-07-28 demands. Once more if the server names the very version it refuses.
+    /// Sends a request with the headers and the `_meta` of 2026-07-28. It is sent once more if the server refuses the very
+    /// version that it says it supports.
     pub(crate) async fn send_modern(
         &mut self,
         operation: &Operation<'_>,
@@ -60,7 +61,7 @@ impl Client<'_> {
             headers.push((header::NAME, encode_value(name)));
         }
         headers.extend_from_slice(mirrored);
-        let watch = self.watch_over(operation);
+        let watch = self.watch_for(operation);
         let params = Params {
             meta: Some(Meta {
                 callers: operation.meta,
@@ -94,22 +95,21 @@ impl Client<'_> {
             server: self.server,
             target: &self.server.url,
             headers,
-            body: self.written(&id, method, params)?,
+            body: self.encoded(&id, method, params)?,
             id: Some(&id),
         };
         self.pool.transport.post(post).await?.outcome(watch).await
     }
 
-    /// The list, if it comes in half of the time that is left: the call itself needs some too.
+    /// The tool list, within half of the time that is left: the call itself needs the other half.
     async fn fetch_tools_in_time(&mut self) -> Result<Arc<Tools>, Error> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         let fetching = timeout(left / 2, Box::pin(self.fetch_tools()));
         fetching.await.unwrap_or(Err(Error::Deadline))
     }
 
-    /// The `Mcp-Param-*` headers of a tool call. They need the tool's schema, so the list is asked for where it is not
-    /// known; a server that has no list gets none. `None` if it could not be had: most tools need no headers, and a server
-    /// that misses some says so.
+    /// The `Mcp-Param-*` headers of a tool call. They depend on the tool's schema, so that the list is fetched where it is not
+    /// cached. `None` if that fails: most tools need no headers, and a server refuses a call that lacks some.
     async fn mirrored(
         &mut self,
         operation: &Operation<'_>,
@@ -121,11 +121,11 @@ impl Client<'_> {
         if operation.method != "tools/call" {
             return Ok(Some(Vec::new()));
         }
-        let tools = match self.known_tools() {
+        let tools = match self.cached_tools() {
             Some(tools) => tools,
             None => match self.fetch_tools_in_time().await {
                 Ok(tools) => tools,
-                // The call would fare no better.
+                // The call would fail too.
                 Err(error @ Error::Unreachable(_)) => return Err(error),
                 Err(error)
                     if matches!(
@@ -136,7 +136,7 @@ impl Client<'_> {
                     return Err(error);
                 }
                 Err(error) => {
-                    log::debug!(server = self.server.name; "a call goes without its tool's headers: {error}");
+                    log::debug!(server = self.server.name; "a call is sent without the headers of its tool: {error}");
                     return Ok(None);
                 }
             },
@@ -154,7 +154,7 @@ impl Client<'_> {
                     let tool = tools.get(&name);
                     tool.map_or_else(Vec::new, |tool| tool.headers(&arguments))
                 };
-                aside(bytes, headers).await.map(Some)
+                off_worker(bytes, headers).await.map(Some)
             }
             _ => Ok(Some(Vec::new())),
         }

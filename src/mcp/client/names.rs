@@ -1,21 +1,21 @@
-//! Telling an unknown prompt or resource from a failure, by the server's own lists where the code is not enough (`refusal`).
+//! Telling unknown prompts and resources from failures, by the server's own lists where the code is not enough (`refusal`).
 
 use bytes::Bytes;
 
 use crate::mcp::client::pool::Client;
-use crate::mcp::client::tools::{aside, bytes_of};
+use crate::mcp::client::tools::{bytes_of, off_worker};
 use crate::mcp::protocol::error::{Error, Refusal};
 use crate::mcp::protocol::lists::{Listing, texts};
 use crate::mcp::protocol::refusal;
 use crate::mcp::protocol::refusal::Meaning;
 use crate::mcp::similar::similar;
 
-/// How much longer it takes to compare an item than to read it.
+/// How much longer it takes to compare an item with a name than to read it.
 const COMPARED: usize = 8;
 
 impl Client<'_> {
-    /// What a refused `prompts/get` comes to: the server's own list says whether there is such a prompt.
-    pub(crate) async fn unless_no_prompt(&mut self, name: &str, error: Error) -> Error {
+    /// The error for a refused `prompts/get`: the server's own list decides whether the prompt exists.
+    pub(crate) async fn prompt_error(&mut self, name: &str, error: Error) -> Error {
         if refusal::of_name(&error, "prompts/get") != Meaning::MayBeUnknownName {
             return error;
         }
@@ -25,7 +25,7 @@ impl Client<'_> {
             let is_unknown = !names.contains(&wanted);
             Ok(is_unknown.then(|| similar(names.iter().map(String::as_str), &wanted)))
         };
-        match self.look_into(Listing::Prompts, close_names).await {
+        match self.search_list(Listing::Prompts, close_names).await {
             Ok(Some(did_you_mean)) => Error::PromptNotFound {
                 did_you_mean,
                 refusal: Refusal::of(error),
@@ -34,11 +34,11 @@ impl Client<'_> {
         }
     }
 
-    /// What a refused `resources/read` comes to. Where the code says nothing, the server's own lists do.
-    pub(crate) async fn unless_no_resource(&mut self, uri: &str, error: Error) -> Error {
+    /// The error for a refused `resources/read`. Where the code is ambiguous, the server's own lists decide.
+    pub(crate) async fn resource_error(&mut self, uri: &str, error: Error) -> Error {
         let is_unknown = match refusal::of_name(&error, "resources/read") {
             Meaning::UnknownName => true,
-            Meaning::MayBeUnknownName => self.list_no_resource(uri).await.unwrap_or(false),
+            Meaning::MayBeUnknownName => self.is_unlisted(uri).await.unwrap_or(false),
             _ => false,
         };
         if is_unknown {
@@ -49,14 +49,14 @@ impl Client<'_> {
         }
     }
 
-    /// Whether neither a resource nor a template in the server's lists can be meant by `uri`.
-    async fn list_no_resource(&mut self, uri: &str) -> Result<bool, Error> {
+    /// Whether no resource and no template in the server's lists matches `uri`.
+    async fn is_unlisted(&mut self, uri: &str) -> Result<bool, Error> {
         let wanted = uri.to_owned();
         let is_listed = move |pages: &[Bytes]| {
             let uris = texts(Listing::Resources, pages, "uri")?;
             Ok(uris.contains(&wanted))
         };
-        if self.look_into(Listing::Resources, is_listed).await? {
+        if self.search_list(Listing::Resources, is_listed).await? {
             return Ok(false);
         }
         let wanted = uri.to_owned();
@@ -64,12 +64,14 @@ impl Client<'_> {
             let templates = texts(Listing::ResourceTemplates, pages, "uriTemplate")?;
             Ok(templates.iter().any(|it| may_expand_to(it, &wanted)))
         };
-        let is_meant = self.look_into(Listing::ResourceTemplates, is_meant).await?;
+        let is_meant = self
+            .search_list(Listing::ResourceTemplates, is_meant)
+            .await?;
         Ok(!is_meant)
     }
 
-    /// What all pages of a list come to, asked for in the era and the session already in use.
-    async fn look_into<T: Send + 'static>(
+    /// Fetches all pages of a list, in the era and the session in use, and searches them.
+    async fn search_list<T: Send + 'static>(
         &mut self,
         listing: Listing,
         look: impl FnOnce(&[Bytes]) -> Result<T, Error> + Send + 'static,
@@ -82,12 +84,12 @@ impl Client<'_> {
         };
         self.clock.enter(stage);
         let pages = pages?;
-        // Each item is compared with what a caller has named.
-        aside(COMPARED * bytes_of(&pages), move || look(&pages)).await?
+        // Each item is compared with the caller's name.
+        off_worker(COMPARED * bytes_of(&pages), move || look(&pages)).await?
     }
 }
 
-/// Whether the literal parts of a template (RFC 6570) stand in `uri`, in their order.
+/// Whether `uri` contains the literal parts of a template (RFC 6570), in their order.
 fn may_expand_to(template: &str, uri: &str) -> bool {
     let mut literals = template.split('{').enumerate().map(|(at, part)| match at {
         0 => part,

@@ -1,5 +1,4 @@
-//! Negotiation: which era a server speaks, which version is settled on in the handshake, and noticing that what is cached of that
-//! is wrong.
+//! Negotiation: the era of a server, cached until a refusal shows that it is wrong, and the version that a handshake settles on.
 
 use std::time::{Duration, Instant};
 
@@ -19,14 +18,13 @@ use crate::mcp::protocol::request;
 use crate::mcp::protocol::request::Params;
 use crate::mcp::protocol::versions;
 
-/// How long an `initialize` whose caller has gone is still waited for, to end the session it opens.
+/// How long an `initialize` is still waited for after the deadline, to end the session that it opens.
 const GRACE: Duration = Duration::from_secs(10);
 
 // === the era ===
 
 impl Client<'_> {
-    /// Sends an operation in the era the server speaks. It is sent a second time only after a refusal that shows that
-    /// the era was wrong.
+    /// Sends an operation in the server's era. It is sent a second time only after a refusal that shows that the era was wrong.
     pub(super) async fn request(&mut self, operation: &Operation<'_>) -> Result<Bytes, Error> {
         let era = self.era().await?;
         let outcome = self.request_in(era, operation).await;
@@ -35,7 +33,7 @@ impl Client<'_> {
         };
         match self.other_era(era, &error).await {
             Some(Era::Modern) => {
-                // A server of both eras may have carried it out. What it says of that is nothing about sessions.
+                // A server of both eras may have run it. Its error is then not about sessions.
                 let said = error.not_of_sessions();
                 if said.executed() != Executed::No {
                     return Err(said);
@@ -56,7 +54,7 @@ impl Client<'_> {
         }
     }
 
-    /// The era to use: pinned, shown by the caller's session, remembered, or asked for.
+    /// The era to use: pinned, shown by the caller's session, cached, or detected.
     pub(crate) async fn era(&mut self) -> Result<Era, Error> {
         if let Some(era) = self.session.era {
             return Ok(era);
@@ -64,19 +62,23 @@ impl Client<'_> {
         if self.server.transport == Transport::Sse {
             return Ok(Era::HttpSse);
         }
-        match (self.server.protocol, self.remembered(), &self.session.kind) {
+        match (
+            self.server.protocol,
+            self.server.state.era(),
+            &self.session.kind,
+        ) {
             (Protocol::Modern, ..) => Ok(Era::Modern),
             (_, Some(Era::HttpSse), _) => Ok(Era::HttpSse),
-            (Protocol::Legacy(_), remembered, _) => Ok(remembered.unwrap_or(Era::LEGACY)),
+            (Protocol::Legacy(_), cached, _) => Ok(cached.unwrap_or(Era::LEGACY)),
             (Protocol::Auto, Some(era), Kind::None) => Ok(era),
             (Protocol::Auto, None, Kind::None) => self.detect().await,
-            // There are no sessions: the caller's id means nothing.
+            // There are no sessions: the caller's id has no meaning.
             (Protocol::Auto, Some(Era::Modern), _) => Ok(Era::Modern),
             (Protocol::Auto, ..) => Ok(Era::LEGACY),
         }
     }
 
-    /// Asks the server, with a request that runs nothing.
+    /// Detects the era, with a request that runs nothing.
     pub(crate) async fn detect(&mut self) -> Result<Era, Error> {
         self.clock.enter(Stage::Preparing);
         let mut found = self.discover().await?;
@@ -84,16 +86,16 @@ impl Client<'_> {
             found = self.discover().await?;
         }
         self.detected = true;
-        let era = match (found, self.remembered()) {
+        let era = match (found, self.server.state.era()) {
             (Discovered::Modern, _) => Era::Modern,
             (Discovered::NoPost, _) => Era::Legacy {
                 wants_session: Some(true),
             },
-            // This does not ask for sessions.
+            // Detection shows nothing about sessions.
             (_, Some(legacy @ Era::Legacy { .. })) => legacy,
             (Discovered::Legacy | Discovered::AskAgain, _) => Era::LEGACY,
         };
-        self.remember(era);
+        self.server.state.set_era(era);
         Ok(era)
     }
 
@@ -108,7 +110,7 @@ impl Client<'_> {
         }
     }
 
-    /// The era the server speaks after all, if `error` shows, or makes it likely enough to ask, that `era` is wrong.
+    /// The server's actual era, if `error` shows that `era` is wrong, or makes that likely and detection confirms it.
     pub(crate) async fn other_era(&mut self, era: Era, error: &Error) -> Option<Era> {
         if self.server.protocol != Protocol::Auto || self.session.era == Some(Era::HttpSse) {
             return None;
@@ -132,18 +134,8 @@ impl Client<'_> {
             }
             _ => None,
         }?;
-        self.remember(other);
+        self.server.state.set_era(other);
         Some(other)
-    }
-
-    pub(crate) fn remembered(&self) -> Option<Era> {
-        self.server.state.era()
-    }
-
-    pub(crate) fn remember(&self, era: Era) {
-        if self.remembered() != Some(era) {
-            self.server.state.set_era(Some(era));
-        }
     }
 }
 
@@ -165,19 +157,19 @@ impl Client<'_> {
         self.session.version = Some(version);
         let initialized = request::encode(None, "notifications/initialized", &Params::default())
             .map_err(|error| Error::unwritable(&error))?;
-        self.conversation().tell(initialized.into()).await?;
+        self.conversation().send(initialized.into()).await?;
         Ok(result)
     }
 
-    /// `initialize` over Streamable HTTP; over HTTP+SSE where the server is known to speak that, or refuses the other in
-    /// the way of one that does.
+    /// `initialize` over Streamable HTTP; over HTTP+SSE where that is cached, or where the refusal is one that servers of
+    /// HTTP+SSE send.
     async fn initialize_in_era(&mut self) -> Result<Bytes, Error> {
         if self.session.era == Some(Era::HttpSse) {
             if let Some(result) = self.initialize_over_http_sse().await? {
                 return Ok(result);
             }
-            // It may have learnt more since.
-            self.server.state.set_era(None);
+            // The server may have been updated since.
+            self.server.state.forget_era();
             return Err(Error::NoReply);
         }
         let offered = self.offered();
@@ -187,11 +179,8 @@ impl Client<'_> {
         let error = match opening.await {
             Ok((opened, result)) => {
                 self.session.kind = opened.map_or(Kind::None, Kind::Opened);
-                self.session.era = self
-                    .session
-                    .era
-                    .filter(|era| *era != Era::Modern)
-                    .or(Some(Era::LEGACY));
+                let era = self.session.era.filter(|era| *era != Era::Modern);
+                self.session.era = era.or(Some(Era::LEGACY));
                 return Ok(result);
             }
             Err(error) => error,

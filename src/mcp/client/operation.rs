@@ -1,4 +1,4 @@
-//! What can be asked of a server, in the words of both eras.
+//! The operations of a server: as a caller describes them, and their methods and parameters in both eras.
 
 use awc::http::header::HeaderValue;
 use serde_json::value::RawValue;
@@ -8,7 +8,7 @@ use crate::mcp::protocol::error::Error;
 use crate::mcp::protocol::lists::Listing;
 use crate::mcp::protocol::request::Params;
 
-/// A call of one tool, as the caller gave it.
+/// A call of one tool.
 #[derive(Debug, Clone, Copy)]
 pub struct ToolCall<'a> {
     /// The tool.
@@ -21,11 +21,11 @@ pub struct ToolCall<'a> {
     pub input_responses: Option<&'a RawValue>,
     /// The state that came with it.
     pub request_state: Option<&'a RawValue>,
-    /// Whatever else the caller wants sent.
+    /// Other parameters.
     pub others: Option<&'a Members<'a>>,
 }
 
-/// A prompt to be filled in, as the caller gave it.
+/// A prompt and its arguments.
 #[derive(Debug, Clone, Copy)]
 pub struct PromptCall<'a> {
     /// The prompt.
@@ -34,30 +34,30 @@ pub struct PromptCall<'a> {
     pub arguments: &'a RawValue,
 }
 
-/// Any request, as the caller gave it.
+/// Any request.
 #[derive(Debug, Clone, Copy)]
 pub struct AnyCall<'a> {
     /// The method.
     pub method: &'a str,
     /// Its parameters, but `_meta`.
     pub params: &'a Members<'a>,
-    /// What it asks for by name, if it does: `params.name`, `params.uri` or the like.
+    /// The name or URI of its target, if it has one: `params.name`, `params.uri` or the like.
     pub name: Option<&'a str>,
     /// The caller's `_meta`, an object.
     pub meta: Option<&'a RawValue>,
 }
 
-/// What is asked of the server.
+/// One request, for a server of either era.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Operation<'a> {
     pub(crate) method: &'a str,
     /// The same for a modern server.
     pub(crate) modern_method: &'a str,
     pub(crate) params: Params<'a>,
-    /// What is asked for, which a header says too: `Mcp-Name`.
+    /// The target, mirrored into a header: `Mcp-Name`.
     pub(crate) name: Option<&'a str>,
     pub(crate) meta: Option<&'a RawValue>,
-    /// It runs something on the server that may ask its client back, or tell it how far it is.
+    /// It runs something on the server that may send requests and notifications of its own.
     pub(crate) may_ask: bool,
 }
 
@@ -154,7 +154,7 @@ impl<'a> Operation<'a> {
 }
 
 impl<'a> ToolCall<'a> {
-    /// One with nothing but arguments.
+    /// With a name and arguments only.
     pub fn of(name: &'a str, arguments: &'a RawValue) -> Self {
         Self {
             name,

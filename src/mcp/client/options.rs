@@ -1,36 +1,36 @@
-//! How a request to a server is to be made: in which session, with a handshake or without, and until when.
+//! Call options: the session, the handshake and the deadline of one request to a server.
 
 use std::time::Instant;
 
 use crate::mcp::protocol::header::SessionId;
 
-/// Whether a handshake goes before the operation.
+/// Whether a handshake is made before the operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Init {
-    /// Only if the server wants it; such a session is ended again.
+    /// Only if the server wants it; the session is ended after the operation.
     #[default]
     Auto,
-    /// Yes, and the session is the caller's.
+    /// Yes, and the session is released to the caller.
     Always,
     /// Never.
     Never,
 }
 
-/// How a caller wants its request to be made.
+/// The options of one call.
 #[derive(Debug)]
 pub struct CallOptions {
     /// The caller's session.
     pub session: Option<SessionId>,
-    /// Whether to open one.
+    /// Whether to open a session.
     pub init: Init,
-    /// Whether to end the session in use after the answer.
+    /// Whether to end the session after the result or the error.
     pub close: bool,
-    /// When to give up.
+    /// The deadline of the whole call.
     pub deadline: Instant,
 }
 
 impl CallOptions {
-    /// Nothing but an answer by then.
+    /// The defaults, and a deadline.
     pub fn within(deadline: Instant) -> Self {
         Self {
             session: None,

@@ -38,7 +38,7 @@ pub struct Client<'a> {
     pub(super) discovered: Option<Bytes>,
     /// The server was asked for its era within this request.
     pub(super) detected: bool,
-    /// Who wants to know what the server tells before it answers.
+    /// Where notifications before the reply go.
     pub(super) watch: Option<Watch>,
     pub(super) clock: Clock,
 }
@@ -54,7 +54,7 @@ impl Pool {
         }
     }
 
-    /// What bodies share.
+    /// The memory that all bodies share.
     pub fn budget(&self) -> &Budget {
         self.transport.budget()
     }
@@ -79,7 +79,7 @@ impl Pool {
 
 impl Client<'_> {
     /// Runs an operation with a permit of the server's concurrency limit and within the deadline.
-    pub(super) async fn bounded<T>(
+    pub(super) async fn with_permit<T>(
         &mut self,
         operation: impl AsyncFnOnce(&mut Self) -> Result<T, Error>,
     ) -> Result<T, Failure> {
@@ -87,11 +87,11 @@ impl Client<'_> {
             Ok(permit) => permit,
             Err(error) => return Err(self.failure(error)),
         };
-        self.in_time(operation).await
+        self.with_deadline(operation).await
     }
 
-    /// Runs an operation within the deadline, and says of a failure how far it had come.
-    pub(super) async fn in_time<T>(
+    /// Runs an operation within the deadline; a failure says in which stage it happened.
+    pub(super) async fn with_deadline<T>(
         &mut self,
         operation: impl AsyncFnOnce(&mut Self) -> Result<T, Error>,
     ) -> Result<T, Failure> {
@@ -101,7 +101,7 @@ impl Client<'_> {
         }
     }
 
-    /// The moment up to which the request may take.
+    /// The deadline of the request.
     pub fn deadline(&self) -> Instant {
         self.deadline
     }
@@ -127,8 +127,8 @@ impl Client<'_> {
         }
     }
 
-    /// Who is to be told of what happens before `operation` is answered, by the token that it carries.
-    pub(super) fn watch_over(&self, operation: &Operation<'_>) -> Option<Watch> {
+    /// Where notifications before the reply to `operation` go, with its progress token.
+    pub(super) fn watch_for(&self, operation: &Operation<'_>) -> Option<Watch> {
         let watch = self.watch.as_ref().filter(|_| operation.may_ask)?;
         let callers = operation.meta.and_then(|meta| {
             let members = Members::of(meta.get()).ok()?;
@@ -140,8 +140,8 @@ impl Client<'_> {
         })
     }
 
-    /// A request as it is sent.
-    pub(super) fn written(
+    /// A request's body.
+    pub(super) fn encoded(
         &self,
         id: &Id,
         method: &str,
@@ -158,17 +158,17 @@ impl Client<'_> {
 // === impl Client: its end ===
 
 impl Client<'_> {
-    /// There is an answer: ends what is to be ended, and returns the caller's session, if any, to be named in the answer.
+    /// The request was answered: ends a session that is to be ended, and releases the caller's, if any, to be named in the response.
     pub fn release_session(self) -> Option<SessionId> {
         self.guard_session().map(SessionGuard::release)
     }
 
-    /// The same for an answer that cannot be sent at once.
+    /// The same where the response cannot be sent at once.
     pub fn guard_session(self) -> Option<SessionGuard> {
         self.session.into_guard()
     }
 
-    /// There is an answer, but the caller gets an error.
+    /// The request was answered, but the caller gets an error.
     pub fn fail(mut self) {
         self.session.fail();
     }

@@ -1,4 +1,4 @@
-//! What can be asked of a server, one method each. How an answer is come by is in `negotiation`, `modern` and `legacy`.
+//! What can be asked of a server, one method each. How a request is sent is in `negotiation`, `modern` and `legacy`.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::mcp::tools::Tools;
 impl Client<'_> {
     /// `initialize`, or `server/discover` where there is no handshake: the result.
     pub async fn initialize(&mut self) -> Result<Bytes, Failure> {
-        self.bounded(async |client| {
+        self.with_permit(async |client| {
             let mut era = client.era().await?;
             client.session.era = Some(era);
             if era == Era::Modern && client.discovered.is_none() {
@@ -45,43 +45,43 @@ impl Client<'_> {
         .await
     }
 
-    /// A list: one page, as it is.
+    /// One page of a list, as it is.
     pub async fn list(&mut self, listing: Listing, cursor: Option<&str>) -> Result<Bytes, Failure> {
-        self.bounded(async |client| {
+        self.with_permit(async |client| {
             let page = client.request(&Operation::list(listing, cursor)).await?;
-            client.listable(listing, page).await
+            client.checked_page(listing, page).await
         })
         .await
     }
 
-    /// A list, every page of it: as one.
+    /// All pages of a list, as one page.
     pub async fn list_all(&mut self, listing: Listing) -> Result<Bytes, Failure> {
-        self.bounded(async |client| {
-            let pages = client.every_page(listing).await?;
+        self.with_permit(async |client| {
+            let pages = client.all_pages(listing).await?;
             if listing == Listing::Tools {
-                client.learn(&pages).await?;
+                client.cache_tools(&pages).await?;
             }
             let joined = client.join(listing, pages).await?;
-            client.listable(listing, joined).await
+            client.checked_page(listing, joined).await
         })
         .await
     }
 
-    /// The definition of one tool, and what the server says of keeping it.
+    /// The definition of one tool, and how long it may be cached.
     pub async fn find_tool(&mut self, name: &str) -> Result<(Bytes, Freshness), Failure> {
-        self.bounded(async |client| {
-            let pages = client.every_page(Listing::Tools).await?;
+        self.with_permit(async |client| {
+            let pages = client.all_pages(Listing::Tools).await?;
             client.definition(name, pages).await
         })
         .await
     }
 
-    /// What is known of the server's tools, asked for if it is not known or not fresh.
+    /// The server's tools: cached ones if they are fresh.
     pub async fn tools(&mut self) -> Result<Arc<Tools>, Failure> {
-        if let Some(tools) = self.known_tools() {
+        if let Some(tools) = self.cached_tools() {
             return Ok(tools);
         }
-        match self.ask_for_tools().await {
+        match self.list_tools().await {
             Err(failure) if refusal::of_request(&failure.error) == Meaning::NotSupported => {
                 Ok(self.server.state.tools.put(Tools::unlistable()))
             }
@@ -89,7 +89,7 @@ impl Client<'_> {
         }
     }
 
-    /// That the tools there are do not include one of this name: nothing was sent.
+    /// The failure of a call to a tool that is not in the list: nothing was sent.
     pub async fn no_such_tool(tools: Arc<Tools>, name: &str) -> Failure {
         Failure {
             error: Error::ToolNotFound {
@@ -102,22 +102,22 @@ impl Client<'_> {
         }
     }
 
-    /// The server's tools as they are now.
-    pub async fn ask_for_tools(&mut self) -> Result<Arc<Tools>, Failure> {
-        self.bounded(async |client| {
-            let pages = client.every_page(Listing::Tools).await?;
-            client.learn(&pages).await
+    /// The server's tools as they are now, which are cached.
+    pub async fn list_tools(&mut self) -> Result<Arc<Tools>, Failure> {
+        self.with_permit(async |client| {
+            let pages = client.all_pages(Listing::Tools).await?;
+            client.cache_tools(&pages).await
         })
         .await
     }
 
     /// `resources/read`.
     pub async fn read_resource(&mut self, uri: &str) -> Result<Bytes, Failure> {
-        self.bounded(async |client| {
+        self.with_permit(async |client| {
             let outcome = client.request(&Operation::read(uri)).await;
             match outcome {
                 Ok(result) => client.completed(result),
-                Err(error) => Err(client.unless_no_resource(uri, error).await),
+                Err(error) => Err(client.resource_error(uri, error).await),
             }
         })
         .await
@@ -125,11 +125,11 @@ impl Client<'_> {
 
     /// `prompts/get`.
     pub async fn get_prompt(&mut self, call: &PromptCall<'_>) -> Result<Bytes, Failure> {
-        self.bounded(async |client| {
+        self.with_permit(async |client| {
             let outcome = client.request(&Operation::prompt(call)).await;
             match outcome {
                 Ok(result) => client.completed(result),
-                Err(error) => Err(client.unless_no_prompt(call.name, error).await),
+                Err(error) => Err(client.prompt_error(call.name, error).await),
             }
         })
         .await
@@ -137,7 +137,7 @@ impl Client<'_> {
 
     /// `completion/complete`, with these parameters.
     pub async fn complete(&mut self, params: &Members<'_>) -> Result<Bytes, Failure> {
-        self.bounded(async |client| {
+        self.with_permit(async |client| {
             let operation = Operation::others("completion/complete", params);
             let result = client.request(&operation).await?;
             client.completed(result)
@@ -145,24 +145,24 @@ impl Client<'_> {
         .await
     }
 
-    /// Any request but a tool call: the result as it is, be it complete or not.
+    /// Any request but a tool call: the result as it is, complete or not.
     pub async fn any(&mut self, call: &AnyCall<'_>) -> Result<Bytes, Failure> {
-        self.bounded(async |client| client.request(&Operation::any(call)).await)
+        self.with_permit(async |client| client.request(&Operation::any(call)).await)
             .await
     }
 
-    /// From now on, `watch` is told what the server tells before it answers.
-    pub fn watched_by(&mut self, watch: Watch) {
+    /// Sends notifications before the reply to `watch`.
+    pub fn notify(&mut self, watch: Watch) {
         self.watch = Some(watch);
     }
 
-    /// `tools/call`: once, but for a tool that may run twice if that is configured.
+    /// `tools/call`: once, or again for an idempotent tool where that is configured.
     pub async fn call_tool(&mut self, call: &ToolCall<'_>) -> Result<ToolResult, Failure> {
-        self.bounded(async |client| {
+        self.with_permit(async |client| {
             let mut retries = 0;
             loop {
                 let outcome = client.request(&Operation::call(call)).await;
-                let error = match client.judge(call.name, outcome).await {
+                let error = match client.tool_result(call.name, outcome).await {
                     Err(error) if retries < client.server.retries => error,
                     judged => return judged,
                 };
@@ -175,21 +175,21 @@ impl Client<'_> {
         })
         .await
         .map_err(|failure| Failure {
-            idempotent: self.known_idempotent(call.name),
+            idempotent: self.is_known_idempotent(call.name),
             ..failure
         })
     }
 
     /// One round trip: `ping`, or `server/discover` where there is none.
     pub async fn ping(&mut self) -> Result<(), Failure> {
-        self.bounded(async |client| client.request(&Operation::ping()).await.map(drop))
+        self.with_permit(async |client| client.request(&Operation::ping()).await.map(drop))
             .await
     }
 
-    /// HTTP DELETE of the caller's session. Every answer that means it is gone, or that it will go by itself, is fine. It
-    /// needs no place among the calls in flight: a server that has too much to do gets less by it.
+    /// HTTP DELETE of the caller's session. It succeeds with every status that means that the session is gone or will expire. It
+    /// needs no permit: it takes load off a server that is at its limit.
     pub async fn end_session(&mut self) -> Result<(), Failure> {
-        self.in_time(async |client| {
+        self.with_deadline(async |client| {
             let Kind::Caller(session) = std::mem::take(&mut client.session.kind) else {
                 return Ok(());
             };

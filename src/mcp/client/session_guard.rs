@@ -7,7 +7,7 @@
 //! | opened for the caller (`init=true`) | never, once it was released to the caller; before that, when its guard is dropped: an error, a deadline, a caller that went away |
 //! | the stream of HTTP+SSE | by closing the stream, after the request |
 //!
-//! What a legacy server may still be at work on is cancelled first. Ends and cancellations are sent in the background, by the task in `sessions`.
+//! What a legacy server may still be working on is cancelled first. Ends and cancellations are sent in the background, by the task in `sessions`.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -39,7 +39,7 @@ pub(crate) struct Session<'a> {
     /// The revision settled on in a handshake of this request. In a session of the caller's it is unknown, and its header is left out
     /// rather than guessed (every measured server accepts that).
     pub(crate) version: Option<&'static str>,
-    /// The request that a legacy server may be at work on. A modern one notices that the connection is closed.
+    /// The request that a legacy server may be working on. A modern one notices that the connection is closed.
     pub(crate) running: Option<Id>,
     /// A session that is opened is for the caller.
     for_caller: bool,
@@ -164,7 +164,7 @@ impl<'a> Session<'a> {
         self.failed = true;
     }
 
-    /// Notes what came of the running request: whether it may still run.
+    /// Notes the outcome of the running request: whether it may still run.
     pub(crate) fn note_outcome<T>(&mut self, outcome: &Result<T, Error>) {
         let is_broken = matches!(outcome, Err(Error::Lost(_) | Error::NoReply));
         if is_broken && matches!(self.kind, Kind::Stream(_)) {
@@ -178,14 +178,14 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Tells a legacy server that nobody waits for the request it may be at work on.
+    /// Cancels the request that a legacy server may be working on.
     pub(crate) fn cancel(&mut self) {
         if let Some(running) = self.take_running() {
             self.sessions.cancel(self.server.clone(), running);
         }
     }
 
-    /// There is an answer: ends what is to be ended, and returns the session that is or becomes the caller's.
+    /// The request was answered: ends a session that is to be ended, and returns the one that is the caller's or is to be released to it.
     pub(crate) fn into_guard(mut self) -> Option<SessionGuard> {
         match std::mem::take(&mut self.kind) {
             Kind::Opened(guard) if self.for_caller => Some(guard),
@@ -208,7 +208,7 @@ impl<'a> Session<'a> {
 }
 
 impl Drop for Session<'_> {
-    /// Whatever the reason: an answer, an error, a deadline, a caller that went away, or the end of the process.
+    /// Whatever the reason: a result, an error, a deadline, a caller that went away, or the end of the process.
     fn drop(&mut self) {
         let running = self.take_running();
         match (std::mem::take(&mut self.kind), running) {
@@ -221,7 +221,7 @@ impl Drop for Session<'_> {
                 if let Some(running) = running {
                     self.sessions.cancel(self.server.clone(), running);
                 }
-                // After an error as after any other answer; a caller that went away keeps its session.
+                // `close` holds after an error too; a caller that went away keeps its session.
                 if let Kind::Caller(id) = kind
                     && self.failed
                     && self.close
@@ -321,7 +321,7 @@ impl Sessions {
                 if dropped.is_power_of_two() {
                     log::warn!(
                         server = server.name, dropped = dropped;
-                        "sessions or calls are left to their server: it does not take ends and cancellations as fast as they come"
+                        "sessions are not ended and calls are not cancelled: too many are waiting for this server"
                     );
                 }
             }
@@ -329,7 +329,7 @@ impl Sessions {
         }
         let is_taken = self.jobs.unbounded_send(Job { server, task }).is_ok();
         if !is_taken {
-            log::warn!("a session is left to its server: the task that ends sessions is gone");
+            log::warn!("a session is not ended: the task that ends sessions is gone");
         }
         is_taken
     }

@@ -1,9 +1,9 @@
 //! The stream of a session that belongs to no request (2025-03-26 to 2025-11-25, "Listening for Messages from the Server").
 //!
-//! Some servers send what they ask during a request on this stream and not on the one that answers it, and wait for the
-//! answer for ever: Python SDK 1 all of it, TypeScript SDK 1 some. What they send while it is not open is lost. So it is
-//! opened before a request that may come to that, for as long as the request lasts. Nothing that can be seen from
-//! outside tells these servers from others; a server that has no such stream is asked for it only now and then.
+//! Some servers send their own requests on this stream and not on the one of the request that they belong to, and wait for the reply
+//! for ever: Python SDK 1 all of them, TypeScript SDK 1 some. What they send while it is not open is lost. So it is
+//! opened before a request that may lead to such requests, for as long as that lasts. These servers cannot be told from others;
+//! a server without such a stream is asked for it only now and then.
 
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ use crate::mcp::client::pool::Client;
 use crate::mcp::client::session_guard::Kind;
 use crate::mcp::protocol::id::Id;
 
-/// How long the head of the stream is waited for. Where there is one, it is sent at once.
+/// Timeout of the stream's head, which is sent at once where there is a stream.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How long a server that has none is not asked again.
+/// How long it stays cached that a server has none.
 const KNOWN: Duration = Duration::from_secs(600);
 
 impl Client<'_> {
-    /// Whether there may be such a stream: in a session, and unless it is known or said that there is none.
+    /// Whether there may be such a stream: in a session, unless it is cached or configured that there is none.
     pub(crate) fn may_have_standalone_stream(&self) -> bool {
         let in_session = matches!(self.session.kind, Kind::Caller(_) | Kind::Opened(_));
         in_session
@@ -39,25 +39,20 @@ impl Client<'_> {
             .listen(self.server, &headers, id.clone());
         match timeout(PATIENCE, Box::pin(listening)).await {
             Ok(Ok((_, Some(events)))) => Standalone::Open(events),
-            // 409: TypeScript and Python SDKs, to everybody but the first.
+            // 409: TypeScript and Python SDKs, to every client but the first.
             Ok(Ok((status, None))) if status == StatusCode::CONFLICT || is_passing(status) => {
                 Standalone::Taken
             }
             Ok(Ok((_, None))) | Err(_) => Standalone::Absent,
             Ok(Err(error)) => {
-                log::debug!(server = self.server.name; "no stream beside the request's: {error}");
+                log::debug!(server = self.server.name; "no standalone stream: {error}");
                 Standalone::Taken
             }
         }
     }
-
-    /// Notes that it has none. Only to be said once a request went well without: a refusal may be about the session.
-    pub(crate) fn remember_no_standalone_stream(&self) {
-        self.server.state.set_no_stream();
-    }
 }
 
-/// Whether another attempt may fare better.
+/// Whether another attempt may succeed.
 fn is_passing(status: StatusCode) -> bool {
     status == StatusCode::TOO_MANY_REQUESTS || (status.is_server_error() && status.as_u16() != 501)
 }

@@ -1,5 +1,5 @@
-//! What is particular to tools: lists of many pages, what is remembered of them, and telling an unknown tool from a tool
-//! that failed. Lists are looked into off the workers where they are large (`offload`).
+//! Lists of many pages, cached tool lists, and telling an unknown tool from a tool that failed. Large lists are processed off the
+//! workers (`offload`).
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::offload;
 /// Pages followed for one list.
 const PAGES: usize = 1000;
 
-/// What a tool returned.
+/// The result of a tool call.
 #[derive(Debug)]
 pub struct ToolResult {
     /// The `result`, byte for byte.
@@ -31,25 +31,22 @@ pub struct ToolResult {
 }
 
 impl Client<'_> {
-    /// What a `tools/call` came to: whether an unknown tool is behind a refusal is for the server's own list to say,
-    /// for the codes and texts that servers use for it mean other things as well.
-    pub(crate) async fn judge(
+    /// The result of a `tools/call`, or its error. Whether the tool is unknown is decided by the server's own list, because the
+    /// codes and texts that servers use for that have other meanings as well.
+    pub(crate) async fn tool_result(
         &mut self,
         name: &str,
         outcome: Result<Bytes, Error>,
     ) -> Result<ToolResult, Error> {
+        let mut is_error = false;
         let may_be_unknown = match &outcome {
             Ok(bytes) => {
-                let marks = ResultFlags::of(bytes);
+                let flags = ResultFlags::of(bytes);
                 if self.session.era == Some(Era::Modern) {
-                    complete(bytes, &marks)?;
+                    complete(bytes, &flags)?;
                 }
-                let is_error = marks.is_error();
-                if !is_error || !mentions(bytes, name) {
-                    let bytes = bytes.clone();
-                    return Ok(ToolResult { bytes, is_error });
-                }
-                true
+                is_error = flags.is_error();
+                is_error && mentions(bytes, name)
             }
             Err(error) => refusal::of_name(error, "tools/call") == Meaning::MayBeUnknownName,
         };
@@ -59,29 +56,25 @@ impl Client<'_> {
                 refusal: outcome.err().map(Refusal::of),
             });
         }
-        outcome.map(|bytes| ToolResult {
-            bytes,
-            is_error: true,
-        })
+        outcome.map(|bytes| ToolResult { bytes, is_error })
     }
 
-    /// Whether a tool whose answer got lost may be called once more: where that is configured, and the tool's own annotations
-    /// say that running it twice does no harm.
+    /// Whether a tool may be called again after its reply was lost: where that is configured, and the tool is annotated as idempotent.
     pub(crate) async fn may_call_again(&mut self, name: &str, error: &Error) -> bool {
         if !self.server.retry_idempotent || !error.is_transient() {
             return false;
         }
         self.session.cancel();
-        let tools = match self.known_tools() {
+        let tools = match self.cached_tools() {
             Some(tools) => Some(tools),
             None => self.fetch_tools().await.ok(),
         };
         tools.is_some_and(|tools| tools.get(name).is_some_and(Tool::is_idempotent))
     }
 
-    /// The server's tools, if they are known to lack `name`.
+    /// The server's tools, if `name` is certainly not among them.
     async fn list_without(&mut self, name: &str) -> Option<Arc<Tools>> {
-        let tools = match self.known_tools() {
+        let tools = match self.cached_tools() {
             Some(tools) if tools.has(name) || tools.is_new() => tools,
             _ => {
                 let stage = self.clock.stage;
@@ -93,17 +86,17 @@ impl Client<'_> {
         (tools.is_complete() && !tools.has(name)).then_some(tools)
     }
 
-    pub(crate) fn known_tools(&self) -> Option<Arc<Tools>> {
+    pub(crate) fn cached_tools(&self) -> Option<Arc<Tools>> {
         let tools = self.server.state.tools.get()?;
         tools.is_fresh().then_some(tools)
     }
 
-    pub(crate) fn known_idempotent(&self, name: &str) -> bool {
-        self.known_tools()
+    pub(crate) fn is_known_idempotent(&self, name: &str) -> bool {
+        self.cached_tools()
             .is_some_and(|tools| tools.get(name).is_some_and(Tool::is_idempotent))
     }
 
-    /// Asks for the whole list, and remembers it. A server that refuses to list has no list, and that is remembered.
+    /// Fetches the whole list and caches it. That a server does not support lists is cached too.
     pub(crate) async fn fetch_tools(&mut self) -> Result<Arc<Tools>, Error> {
         self.clock.enter(Stage::Preparing);
         let first = match self.list_page(Listing::Tools, None).await {
@@ -113,10 +106,10 @@ impl Client<'_> {
             outcome => outcome?,
         };
         let pages = self.pages_from(Listing::Tools, first).await?;
-        self.learn(&pages).await
+        self.cache_tools(&pages).await
     }
 
-    /// One page, in the era and the session already in use.
+    /// One page, in the era and the session in use.
     pub(crate) async fn list_page(
         &mut self,
         listing: Listing,
@@ -132,12 +125,12 @@ impl Client<'_> {
     }
 
     /// All pages of a list.
-    pub(crate) async fn every_page(&mut self, listing: Listing) -> Result<Vec<Bytes>, Error> {
+    pub(crate) async fn all_pages(&mut self, listing: Listing) -> Result<Vec<Bytes>, Error> {
         let first = self.request(&Operation::list(listing, None)).await?;
         self.pages_from(listing, first).await
     }
 
-    /// All pages of a list whose first is given.
+    /// All pages of a list, from the first one on.
     pub(crate) async fn pages_from(
         &mut self,
         listing: Listing,
@@ -151,7 +144,7 @@ impl Client<'_> {
             room = less(room, page.len())?;
             let last = page.clone();
             pages.push(page);
-            let cursor = aside(last.len(), move || lists::next_cursor(&last)).await??;
+            let cursor = off_worker(last.len(), move || lists::next_cursor(&last)).await??;
             let Some(cursor) = cursor else {
                 return Ok(pages);
             };
@@ -162,19 +155,19 @@ impl Client<'_> {
                 return Err(Error::TooLarge(Cap::Pages));
             }
             page = self.list_page(listing, Some(&cursor)).await?;
-            // Pages that are small come in numbers.
+            // There may be many small pages.
             page = self.pool.transport.budget().share().keep(page)?;
             seen.push(cursor);
         }
     }
 
-    /// What these pages say, remembered. What was remembered before may be as long, and is let go of in the same place.
-    pub(crate) async fn learn(&self, pages: &[Bytes]) -> Result<Arc<Tools>, Error> {
+    /// Caches the tools on these pages. The list before may be as large, and is dropped in the same place.
+    pub(crate) async fn cache_tools(&self, pages: &[Bytes]) -> Result<Arc<Tools>, Error> {
         let pages = pages.to_vec();
         let bytes = bytes_of(&pages);
         let state = Arc::clone(&self.server.state);
         let learn = move || Tools::of(&pages).map(|tools| state.tools.put(tools));
-        aside(bytes, learn).await?
+        off_worker(bytes, learn).await?
     }
 
     /// The definition of a tool on these pages.
@@ -183,16 +176,16 @@ impl Client<'_> {
         name: &str,
         pages: Vec<Bytes>,
     ) -> Result<(Bytes, Freshness), Error> {
-        let tools = self.learn(&pages).await?;
+        let tools = self.cache_tools(&pages).await?;
         let modern = self.session.era == Some(Era::Modern);
         let known = tools.get(name).filter(|tool| !modern || tool.is_usable());
         let found = match known {
             Some(tool) => Some(Bytes::copy_from_slice(tool.definition.get().as_bytes())),
-            // There are more tools than are remembered.
+            // There are more tools than are cached.
             None if !tools.is_complete() => {
                 let name = name.to_owned();
                 let find = move || lists::find_tool(&pages, &name, modern);
-                aside(tools.definition_bytes(), find).await??
+                off_worker(tools.definition_bytes(), find).await??
             }
             None => None,
         };
@@ -205,16 +198,16 @@ impl Client<'_> {
         }
     }
 
-    /// All pages of a list as one.
+    /// All pages of a list as one page.
     pub(crate) async fn join(&self, listing: Listing, pages: Vec<Bytes>) -> Result<Bytes, Error> {
         let bytes = bytes_of(&pages);
         let budget = self.pool.transport.budget().clone();
         let join = move || lists::joined(listing, &pages, &budget);
-        aside(bytes, join).await?
+        off_worker(bytes, join).await?
     }
 
-    /// A list as a caller may see it.
-    pub(crate) async fn listable(&self, listing: Listing, page: Bytes) -> Result<Bytes, Error> {
+    /// A page as a caller may see it: complete, and without the tools that must not be used.
+    pub(crate) async fn checked_page(&self, listing: Listing, page: Bytes) -> Result<Bytes, Error> {
         if self.session.era != Some(Era::Modern) {
             return Ok(page);
         }
@@ -230,10 +223,10 @@ impl Client<'_> {
                 _ => Ok(page),
             }
         };
-        aside(bytes, look).await?
+        off_worker(bytes, look).await?
     }
 
-    /// A result that is one: a modern server may want input instead, or answer with something that nobody knows.
+    /// A complete result: a modern server may require input instead, or send an unknown type of result.
     pub(crate) fn completed(&self, result: Bytes) -> Result<Bytes, Error> {
         if self.session.era == Some(Era::Modern) {
             complete(&result, &ResultFlags::of(&result))?;
@@ -242,7 +235,7 @@ impl Client<'_> {
     }
 }
 
-/// The names of tools that are closest to `name`. Each is compared letter by letter.
+/// The names of tools that are closest to `name`. All are compared.
 pub(crate) async fn close_names(tools: Arc<Tools>, name: &str) -> Vec<String> {
     let work = tools.definition_bytes() * (1 + name.len() / 8);
     let name = name.to_owned();
@@ -250,8 +243,8 @@ pub(crate) async fn close_names(tools: Arc<Tools>, name: &str) -> Vec<String> {
     close.unwrap_or_default()
 }
 
-/// Looks into so many bytes of lists: off the worker, if they are many.
-pub(crate) async fn aside<T: Send + 'static>(
+/// Processes so many bytes of lists: off the worker, if they are many.
+pub(crate) async fn off_worker<T: Send + 'static>(
     bytes: usize,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Error> {
@@ -263,23 +256,23 @@ pub(crate) fn bytes_of(pages: &[Bytes]) -> usize {
     pages.iter().map(Bytes::len).sum()
 }
 
-/// What is left of the room for one list.
+/// What is left of the limit for one list.
 fn less(room: usize, bytes: usize) -> Result<usize, Error> {
     let left = room.checked_sub(bytes);
     left.ok_or(Error::TooLarge(Cap::ListBytes))
 }
 
-/// A modern result must be `complete`; `input_required` is the caller's to answer, anything else is invalid.
-fn complete(result: &Bytes, marks: &ResultFlags<'_>) -> Result<(), Error> {
-    match marks.result_type().as_ref() {
+/// A modern result must be `complete`; the caller has to answer `input_required`, anything else is invalid.
+fn complete(result: &Bytes, flags: &ResultFlags<'_>) -> Result<(), Error> {
+    match flags.result_type().as_ref() {
         "complete" => Ok(()),
         "input_required" => Err(Error::InputRequired(result.clone())),
         _ => Err(Error::Malformed("an unknown resultType".into())),
     }
 }
 
-/// Whether a result speaks of the tool by name, as every known "unknown tool" does. Saves asking for the list after
-/// most errors of tools themselves.
+/// Whether a result mentions the tool's name, as every known "unknown tool" does. It saves fetching the list after
+/// most errors of tools.
 fn mentions(result: &[u8], name: &str) -> bool {
     let quoted = serde_json::to_string(name).unwrap_or_default();
     let written = quoted.trim_matches('"');
