@@ -21,7 +21,7 @@ use crate::api::document::document;
 use crate::api::serve;
 use crate::api::state::State;
 use crate::api::tool_docs::common::Common;
-use crate::caller_connection::{CallerConnection, HEAD};
+use crate::caller_connection::{CallerConnection, HEAD_TIMEOUT};
 use crate::config::servers::Servers;
 use crate::config::settings::Settings;
 use crate::mcp::client::pool::Pool;
@@ -128,7 +128,7 @@ fn serve_connections(
         .map_err(|error: Error| error.error_response());
     let http = HttpService::build()
         .keep_alive(KEEP_ALIVE)
-        .client_request_timeout(HEAD)
+        .client_request_timeout(HEAD_TIMEOUT)
         .client_disconnect_timeout(LINGER)
         // A disconnect of the client ends the handler, and what the handler holds is cancelled and closed.
         .h1_allow_half_closed(false)

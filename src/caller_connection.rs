@@ -1,11 +1,11 @@
-//! The TCP connections of callers: how long each may wait for what, and how much it brings.
+//! The TCP connections of clients: their timeouts, and how much they may send ahead.
 //!
-//! The HTTP library above bounds the head of a connection's first request and the idle time after an answer. Here is what it
-//! leaves open: the heads of all other requests, answers that nobody takes, bytes of a request that belong to no body
-//! (chunk extensions, trailers), and a body that nobody reads. What a request is, and what it is answered with, is not
-//! known here; `api` says when one begins and ends, through the [`Exchange`] that each connection has.
+//! The HTTP library above bounds the head of a connection's first request and the idle time after a response. This file bounds what
+//! the library leaves open: the heads of all other requests, responses that the client does not read, bytes of a request outside its
+//! body (chunk extensions, trailers), and bodies that the handler does not read. It knows neither requests nor responses; `api` tells
+//! when a request begins and ends, through the [`Exchange`] of its connection.
 //!
-//! A timer is made only where something is really waited for: a call that comes whole and is answered whole makes none.
+//! A timer is made only when the connection really waits: a call that arrives whole and is answered whole makes none.
 
 use std::cell::Cell;
 use std::error::Error;
@@ -26,35 +26,35 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::descriptors;
 use crate::shutdown::OpenConnection;
 
-/// From the first byte of a request to the end of its head.
-pub const HEAD: Duration = Duration::from_secs(5);
-/// The same where descriptors are scarce, from the moment of the connection.
-const SCARCE_HEAD: Duration = Duration::from_secs(1);
+/// The timeout of a request's head, from its first byte.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// The same where descriptors are scarce, from the start of the connection.
+const SCARCE_HEAD_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What is read at once, and what is read ahead of its turn beyond that. The HTTP library keeps what it cannot use yet, and
-/// from 128 KiB on it tries again without a rest.
+/// Bytes that are read before the HTTP library has to make use of them, and bytes that are read ahead of a request that is not answered
+/// yet. The library buffers what it cannot use yet, and from 128 KiB on it tries again in a busy loop.
 const BURST: usize = 32 * 1024;
-/// An answer that is sent at once.
+/// Bytes of a response that is sent in one piece.
 const SHORT: u64 = 16 * 1024;
-/// What of an answer may wait in the system because the caller takes no more: where it takes half of this, it is not stalled.
+/// Bytes of a response that the kernel buffers for a slow client: one that reads half of this is not stalled.
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 128 * 1024;
 
-/// A connection from a caller.
+/// A connection from a client.
 pub struct CallerConnection {
     stream: TcpStream,
     exchange: Exchange,
-    /// What was read since there was a chance to use it.
+    /// Bytes read since the HTTP library last had a chance to use them.
     burst: usize,
     /// Runs while a head is incomplete.
-    head: Clock,
-    /// Runs while the caller takes nothing of what is written.
-    stall: Clock,
-    longest_stall: Duration,
+    head: Timer,
+    /// Runs while the client reads nothing of what is written.
+    stall: Timer,
+    stall_timeout: Duration,
     _open: OpenConnection,
 }
 
-/// What goes on over one connection: shared by the connection and the requests it brings.
+/// The state of one connection, shared with the requests on it.
 #[derive(Debug, Clone, Default)]
 pub struct Exchange(Rc<State>);
 
@@ -62,74 +62,73 @@ pub struct Exchange(Rc<State>);
 struct State {
     phase: Cell<Phase>,
     received: Cell<u64>,
-    /// What came ahead of its turn while a request is under way, and who is to be woken when reading goes on.
+    /// Bytes that arrived ahead while a request is active, and the task to wake when reading goes on.
     ahead: Cell<usize>,
     paused: Cell<Option<Waker>>,
-    /// The body of the request under way is being read.
+    /// Whether the body of the active request is being read.
     is_reading: Cell<bool>,
     is_scarce: bool,
-    /// See [`Exchange::leave_unread`].
+    /// See [`Exchange::keep_unread`].
     unread: Cell<Option<Payload>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Phase {
-    /// The first request, whose head the HTTP library waits for.
+    /// Before the first request; the HTTP library bounds its head.
     #[default]
     First,
-    /// A head is on its way.
+    /// Within the head of a request.
     Head,
     /// A request is being answered.
-    UnderWay,
-    /// Nothing came since the last answer.
+    Active,
+    /// Nothing has arrived since the last response.
     Idle,
 }
 
-/// A request that is being answered, until dropped.
+/// A request that is being answered, until this is dropped.
 #[derive(Debug)]
-pub struct UnderWay(Exchange);
+pub struct ActiveRequest(Exchange);
 
-/// An answer that is not sent at once; until it is, its request is under way.
+/// The body of a response that is sent in several pieces; until the last one, its request is active.
 struct Sending {
     body: BoxBody,
-    _under_way: UnderWay,
+    _active: ActiveRequest,
 }
 
 /// A timer that is made when it is first needed.
 #[derive(Default)]
-struct Clock(Option<Pin<Box<Sleep>>>);
+struct Timer(Option<Pin<Box<Sleep>>>);
 
 // === impl Exchange ===
 
 impl Exchange {
-    /// A request has come in.
-    pub fn begin(&self) -> UnderWay {
-        // One that begins right after another had come ahead of its turn.
-        if self.0.phase.replace(Phase::UnderWay) != Phase::Idle {
+    /// Starts a request.
+    pub fn begin(&self) -> ActiveRequest {
+        // A request that begins right after another had arrived ahead.
+        if self.0.phase.replace(Phase::Active) != Phase::Idle {
             self.0.ahead.set(0);
         }
         self.0.unread.set(None);
-        UnderWay(self.clone())
+        ActiveRequest(self.clone())
     }
 
-    /// All bytes that came over the connection, of whatever meaning.
+    /// Bytes received over this connection so far, heads and framing included.
     pub fn received(&self) -> u64 {
         self.0.received.get()
     }
 
-    /// Whether the process has hardly any descriptor left.
+    /// Whether the process has hardly any file descriptors left.
     pub fn is_scarce(&self) -> bool {
         self.0.is_scarce
     }
 
-    /// Keeps what may be left of a body that was not read. The HTTP library then closes the connection after the answer, but
-    /// for a moment in which the caller can read it. If nobody kept a body in chunks, all of its chunks would be read, for
-    /// as long as they come.
-    pub fn leave_unread(&self, body: Payload) {
+    /// Keeps a body that was not read to its end. The HTTP library then closes the connection after the response, and leaves the client a
+    /// moment to read it. If a chunked body were dropped instead, the library would read all of its chunks, however many.
+    pub fn keep_unread(&self, body: Payload) {
         self.0.unread.set(Some(body));
     }
 
-    /// From now on, what comes is the body of the request under way; or it is that no longer.
+    /// Sets whether the bytes that arrive are the body of the active request.
     pub fn set_reading(&self, is_reading: bool) {
         self.0.is_reading.set(is_reading);
         self.go_on();
@@ -142,20 +141,18 @@ impl Exchange {
             .received
             .set(state.received.get().saturating_add(more));
         match state.phase.get() {
-            // A body that is still on its way takes up all that came before.
-            Phase::UnderWay if state.is_reading.get() => state.ahead.set(0),
-            Phase::UnderWay => state.ahead.set(state.ahead.get().saturating_add(bytes)),
+            // A body that is being read uses all bytes before it.
+            Phase::Active if state.is_reading.get() => state.ahead.set(0),
+            Phase::Active => state.ahead.set(state.ahead.get().saturating_add(bytes)),
             Phase::Idle => state.phase.set(Phase::Head),
             Phase::First | Phase::Head => {}
         }
     }
 
-    /// Whether so much came ahead of its turn that it has to wait in the system.
+    /// Whether so much has arrived ahead that the rest has to wait in the kernel.
     fn is_far_ahead(&self) -> bool {
         let state = &self.0;
-        state.ahead.get() >= BURST
-            && state.phase.get() == Phase::UnderWay
-            && !state.is_reading.get()
+        state.ahead.get() >= BURST && state.phase.get() == Phase::Active && !state.is_reading.get()
     }
 
     fn pause(&self, context: &Context<'_>) {
@@ -175,10 +172,10 @@ impl std::fmt::Debug for State {
     }
 }
 
-// === impl UnderWay ===
+// === impl ActiveRequest ===
 
-impl UnderWay {
-    /// Lets the request end with its answer.
+impl ActiveRequest {
+    /// Keeps the request active until its response is sent.
     pub fn until_sent(self, response: HttpResponse) -> HttpResponse {
         match response.body().size() {
             BodySize::None => response,
@@ -186,14 +183,14 @@ impl UnderWay {
             BodySize::Sized(_) | BodySize::Stream => response.map_body(|_, body| {
                 BoxBody::new(Sending {
                     body,
-                    _under_way: self,
+                    _active: self,
                 })
             }),
         }
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for ActiveRequest {
     fn drop(&mut self) {
         self.0.0.phase.set(Phase::Idle);
         self.0.go_on();
@@ -218,12 +215,12 @@ impl MessageBody for Sending {
 // === impl CallerConnection ===
 
 impl CallerConnection {
-    /// Takes over a connection whose caller may take nothing of an answer for `longest_stall`.
-    pub fn new(stream: TcpStream, longest_stall: Duration, open: OpenConnection) -> Self {
+    /// Takes over an accepted connection. A client that reads nothing of its response for `stall_timeout` is disconnected.
+    pub fn new(stream: TcpStream, stall_timeout: Duration, open: OpenConnection) -> Self {
         let is_scarce = descriptors::is_reserved(&stream);
         let phase = if is_scarce { Phase::Head } else { Phase::First };
         if let Err(error) = prepare(&stream) {
-            log::debug!("a connection stays as it is: {error}");
+            log::debug!("the options of a connection were not set: {error}");
         }
         Self {
             stream,
@@ -233,37 +230,37 @@ impl CallerConnection {
                 ..State::default()
             })),
             burst: 0,
-            head: Clock::default(),
-            stall: Clock::default(),
-            longest_stall,
+            head: Timer::default(),
+            stall: Timer::default(),
+            stall_timeout,
             _open: open,
         }
     }
 
-    /// What goes on over it.
+    /// Its state, for the requests on it.
     pub fn exchange(&self) -> &Exchange {
         &self.exchange
     }
 
-    /// Whether a head has been on its way for too long.
+    /// Whether the head of a request takes too long.
     fn is_head_late(&mut self, context: &mut Context<'_>) -> bool {
         if self.exchange.0.phase.get() != Phase::Head {
             self.head.stop();
             return false;
         }
         let longest = if self.exchange.is_scarce() {
-            SCARCE_HEAD
+            SCARCE_HEAD_TIMEOUT
         } else {
-            HEAD
+            HEAD_TIMEOUT
         };
         self.head.has_run_out(longest, context)
     }
 }
 
 fn prepare(stream: &TcpStream) -> io::Result<()> {
-    // Without it a streamed answer waits 40 ms for the caller's acknowledgement.
+    // Without it a streamed response waits 40 ms for the client's acknowledgement.
     stream.set_nodelay(true)?;
-    // The system keeps megabytes of what a slow caller has not taken, and only asks for more once a third of them is gone.
+    // The kernel buffers megabytes for a slow client, and asks for more only once a third of them is sent.
     #[cfg(target_os = "linux")]
     SockRef::from(stream).set_tcp_notsent_lowat(UNSENT)?;
     Ok(())
@@ -277,7 +274,7 @@ impl AsyncRead for CallerConnection {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.head.is_running() && this.is_head_late(context) {
-            // As if the caller had gone.
+            // End of file, as if the client had disconnected.
             return Poll::Ready(Ok(()));
         }
         if this.exchange.is_far_ahead() {
@@ -312,19 +309,19 @@ impl AsyncWrite for CallerConnection {
         let written = Pin::new(&mut this.stream).poll_write(context, bytes);
         if written.is_ready() {
             this.stall.stop();
-        } else if this.stall.has_run_out(this.longest_stall, context) {
-            log::debug!("a caller that takes nothing of its answer is left");
+        } else if this.stall.has_run_out(this.stall_timeout, context) {
+            log::debug!("a client that reads nothing of its response is disconnected");
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         written
     }
 
-    /// The HTTP library asks for this whenever it has read what there is and has begun every request that came whole: what
-    /// is under way as a head here is incomplete.
+    /// The HTTP library flushes whenever it has read all bytes and begun every complete request: a head that is still open here is
+    /// incomplete.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.is_head_late(context) {
-            // The next look finds the end of the connection.
+            // The next read reports the end of the connection.
             context.waker().wake_by_ref();
         }
         Pin::new(&mut this.stream).poll_flush(context)
@@ -335,14 +332,14 @@ impl AsyncWrite for CallerConnection {
     }
 }
 
-// === impl Clock ===
+// === impl Timer ===
 
-impl Clock {
+impl Timer {
     fn is_running(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Whether so much time has passed since this was first asked. Who asks is told when to ask again.
+    /// Whether `after` has passed since the first call. If not, the task is woken when it has.
     fn has_run_out(&mut self, after: Duration, context: &mut Context<'_>) -> bool {
         let timer = self.0.get_or_insert_with(|| Box::pin(sleep(after)));
         timer.as_mut().poll(context).is_ready()

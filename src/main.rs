@@ -14,10 +14,10 @@ use mcp_rest::config::settings::{Settings, help};
 use mcp_rest::config::start::{self, DEMO, Start};
 use mcp_rest::{demo, descriptors, logging};
 
-/// A configuration that cannot be used.
-const UNUSABLE: u8 = 2;
+/// The exit code for configuration errors.
+const CONFIG_ERROR: u8 = 2;
 /// How long `--healthcheck` waits.
-const PATIENCE: Duration = Duration::from_secs(3);
+const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(3);
 
 fn main() -> ExitCode {
     let arguments = std::env::args_os().skip(1);
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
             descriptors::raise_limit();
             let system = actix_rt::System::new();
             let outcome = system.block_on(run(start));
-            // Taken apart, it would wait for the look-ups of names that are under way.
+            // Its destructor would wait for DNS look-ups that are in flight.
             std::mem::forget(system);
             outcome
         }),
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // The writer of the log holds standard error as long as its reader stalls.
+            // The writer of the log holds standard error while the reader of that stalls.
             if logging::finish() {
                 complain(&error.to_string());
             }
@@ -72,7 +72,7 @@ async fn run(mut start: Start) -> io::Result<()> {
     Ok(())
 }
 
-/// Opens the port and makes the failure to do so say which port it was.
+/// Opens the port. An error names the port.
 fn listen(settings: &Settings) -> io::Result<TcpListener> {
     let address = (settings.host, settings.port);
     TcpListener::bind(address).map_err(|error| {
@@ -105,7 +105,7 @@ fn check(start: &Start) -> io::Result<()> {
 
 async fn healthcheck(settings: &Settings) -> io::Result<()> {
     let request = awc::Client::builder()
-        .timeout(PATIENCE)
+        .timeout(HEALTHCHECK_TIMEOUT)
         .finish()
         .get(settings.healthcheck_url());
     let response = request
@@ -123,14 +123,14 @@ async fn healthcheck(settings: &Settings) -> io::Result<()> {
 
 fn refuse(errors: &ConfigErrors) -> ExitCode {
     complain(errors.to_string().trim_end());
-    ExitCode::from(UNUSABLE)
+    ExitCode::from(CONFIG_ERROR)
 }
 
 fn say(text: &str) -> io::Result<()> {
     io::stdout().lock().write_all(text.as_bytes())
 }
 
-/// Writes to standard error. Where even that is closed, nobody is there to be told.
+/// Writes to standard error. Where that is closed too, the text is lost.
 fn complain(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }

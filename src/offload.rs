@@ -1,49 +1,49 @@
-//! Work that would hold up a worker, on threads of its own.
+//! Work that would block a worker, on threads of its own.
 //!
-//! What is small is done at once: to go to another thread and back costs more than it does.
+//! Small work is done at once: a hop to another thread and back costs more.
 
 use std::sync::{Arc, LazyLock};
 use std::thread::available_parallelism;
 
 use tokio::sync::Semaphore;
 
-/// Bytes of JSON that are looked into within some 3 ms.
+/// Bytes of JSON that are read within some 3 ms.
 const SMALL: usize = 128 * 1024;
 
-/// As many at once as there are cores, and no more than this: each may take some 100 MiB for a list as long as it may be.
-const MOST_AT_ONCE: usize = 8;
+/// The most jobs at a time, whatever the number of cores: each may take some 100 MiB for a list of the largest size.
+const MAX_JOBS: usize = 8;
 
-/// For what is looked into: more than there are cores would not be done sooner, and would take more from the workers.
-static LOOKING: LazyLock<Arc<Semaphore>> = LazyLock::new(|| permits(1));
-/// For what servers can make long by their schemas: whoever reads an answer does not wait for that.
+/// For reading bodies: one per core, since more would not be done sooner and would take more from the workers.
+static READS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| permits(1));
+/// For work that a server can make long by its schemas, so that reading a body does not wait for it.
 static LONG: LazyLock<Arc<Semaphore>> = LazyLock::new(|| permits(2));
 
-/// One for so many cores.
+/// One permit for each `cores` of the machine.
 fn permits(cores: usize) -> Arc<Semaphore> {
     let there_are = available_parallelism().map_or(1, usize::from);
-    Arc::new(Semaphore::new((there_are / cores).clamp(1, MOST_AT_ONCE)))
+    Arc::new(Semaphore::new((there_are / cores).clamp(1, MAX_JOBS)))
 }
 
-/// Whether so many bytes are better looked into on another thread.
+/// Whether work on so many bytes belongs on another thread.
 pub(crate) fn is_large(bytes: usize) -> bool {
     bytes > SMALL
 }
 
-/// Does some work: here, or on another thread if it is work on many `bytes`. `None` if it panics there.
+/// Does work: here, or on another thread if it is work on many `bytes`. `None` if it panics there.
 ///
-/// Whoever waits may give up at any time. Work that has begun goes on to its end and keeps its permit until then.
+/// The future may be dropped at any time. Work that has begun goes on to its end and keeps its permit until then.
 pub(crate) async fn run<T: Send + 'static>(
     bytes: usize,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
     if is_large(bytes) {
-        on_thread(&LOOKING, || work).await
+        on_thread(&READS, || work).await
     } else {
         Some(work())
     }
 }
 
-/// Does work that may be long on another thread. `prepare` makes the job once there is a thread for it.
+/// Does work that may be long on another thread. `prepare` makes the job once it has a permit.
 pub(crate) async fn always<J, T>(prepare: impl FnOnce() -> J) -> Option<T>
 where
     J: FnOnce() -> T + Send + 'static,
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[actix_rt::test]
-    async fn only_what_is_large_goes_to_another_thread() {
+    async fn only_large_work_goes_to_another_thread() {
         let here = thread::current().id();
         let small = run(SMALL, || thread::current().id()).await;
         let large = run(SMALL + 1, || thread::current().id()).await;

@@ -23,7 +23,7 @@ pub(crate) async fn serve(
     payload: web::Payload,
 ) -> HttpResponse {
     let mut context = Context::new(&state, &request, payload);
-    let under_way = context.exchange.begin();
+    let active = context.exchange.begin();
     let outcome = AssertUnwindSafe(routes::answer(&mut context))
         .catch_unwind()
         .await;
@@ -49,9 +49,9 @@ pub(crate) async fn serve(
         head.no_chunking(ends_with_connection);
     }
     if let Some(unread) = context.payload.take() {
-        context.exchange.leave_unread(unread);
+        context.exchange.keep_unread(unread);
     }
-    under_way.until_sent(response)
+    active.until_sent(response)
 }
 
 /// The response that tells an error; its code is noted for the log.

@@ -367,7 +367,7 @@ fn impatient(upstream: &Upstream) -> TestApp {
     )
 }
 
-const LEFT: &str = "takes nothing of its answer";
+const LEFT: &str = "reads nothing of its response";
 
 #[test]
 fn a_caller_that_does_not_take_its_answer_is_left() {

@@ -239,7 +239,7 @@ impl Transport {
                 Err(error) => error,
             };
             if let SendRequestError::Connect(ConnectError::Io(cause)) = &error
-                && !descriptors::are_wanting(cause)
+                && !descriptors::are_exhausted(cause)
                 && refused < request.server.retries
             {
                 log::debug!(server = request.server.name; "the connection was refused; trying again");
@@ -414,7 +414,9 @@ fn unanswered(error: SendRequestError) -> Error {
         SendRequestError::Connect(ConnectError::Disconnected) => {
             Error::Lost("the server hung up".into())
         }
-        SendRequestError::Connect(ConnectError::Io(error)) if descriptors::are_wanting(&error) => {
+        SendRequestError::Connect(ConnectError::Io(error))
+            if descriptors::are_exhausted(&error) =>
+        {
             Error::NoDescriptors
         }
         SendRequestError::Connect(error) => Error::Unreachable(error.to_string()),
