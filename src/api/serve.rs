@@ -63,7 +63,7 @@ fn problem(context: &mut Context<'_>, error: &Error) -> HttpResponse {
 
 /// A large answer is written in pieces, and counts until the caller has taken them all.
 fn in_pieces(context: &mut Context<'_>, response: HttpResponse) -> HttpResponse {
-    let head = match json::in_pieces(context.state.pool.budget(), response) {
+    let head = match json::within_budget(context.state.pool.budget(), response) {
         Ok(response) => return response,
         Err(head) => head,
     };

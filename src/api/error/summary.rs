@@ -57,16 +57,18 @@ impl Error {
                 return format!("The request body exceeds the limit of {cap} bytes");
             }
             Self::CrossSite => {
-                "Cross-site request refused by 'Sec-Fetch-Site': only pages of this service may send it, and clients other \
-                 than browsers, which send no such header"
+                "Cross-site request refused by 'Sec-Fetch-Site': only pages of this service may \
+                 send it, and clients other than browsers, which send no such header"
             }
             Self::CrossOrigin => {
-                "Cross-origin request refused: 'Origin' does not match 'Host'. A reverse proxy must forward 'Host', or send \
-                 'X-Forwarded-Host' and be listed in 'gateway.trustedProxies'. Clients other than browsers send no 'Origin'"
+                "Cross-origin request refused: 'Origin' does not match 'Host'. A reverse proxy \
+                 must forward 'Host', or send 'X-Forwarded-Host' and be listed in \
+                 'gateway.trustedProxies'. Clients other than browsers send no 'Origin'"
             }
             Self::UnsupportedEncoding => {
                 return format!(
-                    "Unsupported 'Content-Encoding': send the body with 'Content-Encoding: {ACCEPTED_ENCODING}', or uncompressed"
+                    "Unsupported 'Content-Encoding': send the body with \
+                     'Content-Encoding: {ACCEPTED_ENCODING}', or uncompressed"
                 );
             }
             Self::UnsupportedMediaType => {
@@ -80,7 +82,8 @@ impl Error {
             }
             Self::InvalidArguments(_) => {
                 return format!(
-                    "The arguments do not match the schema of tool '{tool}' on server '{server}'; 'errors' lists the violations"
+                    "The arguments do not match the schema of tool '{tool}' on server '{server}'; \
+                     'errors' lists the violations"
                 );
             }
             Self::DeadlinePassed => "The deadline passed before anything was sent to the server",
@@ -128,7 +131,7 @@ fn upstream(cause: &Cause, task: Task, about: About<'_>) -> String {
         Cause::Redirect(_) => "responded with a redirect that is not followed",
         Cause::ContentType => "responded with neither JSON nor an event stream",
         Cause::Unframed => {
-            "responded with neither 'Content-Length' nor chunks, so that the end of the body is unknown"
+            "responded with neither 'Content-Length' nor chunks: the end of the body is unknown"
         }
         Cause::TooLarge(cap) => return format!("Server '{server}' exceeded the limit on {cap}"),
         Cause::NoReply => "ended its response without a reply to the request",
@@ -140,8 +143,8 @@ fn upstream(cause: &Cause, task: Task, about: About<'_>) -> String {
                 "rpc"
             };
             return format!(
-                "Server '{server}' requires input: repeat the call through POST /api/mcp/{{server}}/{route} with \
-                 'inputResponses' and the same 'requestState'"
+                "Server '{server}' requires input: repeat the call through \
+                 POST /api/mcp/{{server}}/{route} with 'inputResponses' and the same 'requestState'"
             );
         }
         Cause::ToolNotFound { .. } => {
@@ -172,9 +175,9 @@ fn rpc(cause: &Cause, code: i64, server: &str) -> String {
             format!("Server '{server}' rejected the arguments; 'upstream' holds its error")
         }
         Meaning::MissingCapability => format!(
-            "Server '{server}' requires a client capability that was not declared; 'upstream' names it. A client that can \
-             answer such requests declares it in '_meta' of POST /api/mcp/{{server}}/call, as \
-             'io.modelcontextprotocol/clientCapabilities'"
+            "Server '{server}' requires a client capability that was not declared; 'upstream' \
+             names it. A client that can answer such requests declares it in '_meta' of \
+             POST /api/mcp/{{server}}/call, as 'io.modelcontextprotocol/clientCapabilities'"
         ),
         _ => {
             format!("Server '{server}' returned JSON-RPC error {code}; 'upstream' holds it")

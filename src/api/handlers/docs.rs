@@ -61,7 +61,7 @@ pub(crate) async fn openapi(context: &mut Context<'_>) -> Result<HttpResponse, E
     let url = Base::of(context).url();
     let committed = Bytes::clone(&context.state.openapi);
     if url == "/" {
-        return Ok(json::passed_on(committed));
+        return Ok(json::verbatim(committed));
     }
     let mut document: Value = serde_json::from_slice(&committed).map_err(|error| {
         log::error!("the OpenAPI document of this service cannot be read: {error}");
@@ -70,7 +70,7 @@ pub(crate) async fn openapi(context: &mut Context<'_>) -> Result<HttpResponse, E
     if let Some(servers) = document.get_mut("servers") {
         *servers = json!([{"url": url, "description": "This service"}]);
     }
-    Ok(forwarded::varying(context, json::of(&document)))
+    Ok(forwarded::varying_by_proxy(context, json::value(&document)))
 }
 
 /// The tools of a server as an OpenAPI document
@@ -166,7 +166,7 @@ async fn document(
         log::error!("a document could not be written: {error}");
         Error::Internal
     })?;
-    let response = forwarded::varying(context, json::json(document));
+    let response = forwarded::varying_by_proxy(context, json::body(document));
     Ok(conditional(context, response, freshness, deadline).await)
 }
 
@@ -267,7 +267,7 @@ fn vendored(file: &str) -> Result<HttpResponse, Error> {
 }
 
 fn asset(media_type: &str, bytes: Bytes) -> HttpResponse {
-    let mut response = json::json(bytes);
+    let mut response = json::body(bytes);
     if let Ok(media_type) = HeaderValue::from_str(media_type) {
         response.headers_mut().insert(CONTENT_TYPE, media_type);
     }

@@ -101,7 +101,7 @@ pub(crate) async fn find(context: &mut Context<'_>) -> Result<HttpResponse, Erro
         serde_json::to_vec(&found)
     };
     match offloaded::if_large(bytes, deadline, search).await? {
-        Ok(body) => Ok(json::json(body.into())),
+        Ok(body) => Ok(json::body(body.into())),
         Err(error) => {
             log::error!("an answer could not be written: {error}");
             Err(Error::Internal)

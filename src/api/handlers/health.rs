@@ -43,7 +43,7 @@ pub(crate) struct Probe {
     ),
 )]
 pub(crate) async fn health(_: &mut Context<'_>) -> Result<HttpResponse, Error> {
-    Ok(json::of(&Health {
+    Ok(json::value(&Health {
         status: "ok",
         timestamp: logging::timestamp(SystemTime::now()),
     }))
@@ -61,7 +61,7 @@ pub(crate) async fn health(_: &mut Context<'_>) -> Result<HttpResponse, Error> {
     ),
 )]
 pub(crate) async fn live(_: &mut Context<'_>) -> Result<HttpResponse, Error> {
-    Ok(json::of(&Probe { status: "ok" }))
+    Ok(json::value(&Probe { status: "ok" }))
 }
 
 /// Readiness probe
@@ -79,5 +79,5 @@ pub(crate) async fn ready(context: &mut Context<'_>) -> Result<HttpResponse, Err
     if !context.state.shutdown.is_ready() {
         return Err(Error::ShuttingDown);
     }
-    Ok(json::of(&Probe { status: "ok" }))
+    Ok(json::value(&Probe { status: "ok" }))
 }

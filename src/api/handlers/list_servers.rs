@@ -51,7 +51,7 @@ pub(crate) async fn list_servers(context: &mut Context<'_>) -> Result<HttpRespon
         .iter()
         .map(|server| ListedServer::of(server))
         .collect();
-    Ok(json::of(&ServerList {
+    Ok(json::value(&ServerList {
         count: servers.len(),
         servers,
     }))

@@ -61,10 +61,7 @@ pub(crate) async fn get(context: &mut Context<'_>) -> Result<HttpResponse, Error
     context.note_timing(&mut client);
     let result = outcome.map_err(|failure| Error::upstream(Task::GetPrompt, failure))?;
     let session = client.release_session();
-    Ok(json::with_session(
-        json::passed_on(result),
-        session.as_ref(),
-    ))
+    Ok(json::with_session(json::verbatim(result), session.as_ref()))
 }
 
 /// Complete an argument of a prompt or a variable of a resource template
@@ -107,8 +104,5 @@ pub(crate) async fn complete(context: &mut Context<'_>) -> Result<HttpResponse, 
     context.note_timing(&mut client);
     let result = outcome.map_err(|failure| Error::upstream(Task::Complete, failure))?;
     let session = client.release_session();
-    Ok(json::with_session(
-        json::passed_on(result),
-        session.as_ref(),
-    ))
+    Ok(json::with_session(json::verbatim(result), session.as_ref()))
 }

@@ -105,7 +105,7 @@ pub(crate) async fn expand(context: &mut Context<'_>) -> Result<HttpResponse, Er
         .filter(|template| !template.is_empty())
         .ok_or_else(|| Error::invalid("Give the template in 'template'"))?;
     let uri = expanded(context, template, &[ExpandTemplate::NAMES])?;
-    Ok(json::of(&Expanded { uri }))
+    Ok(json::value(&Expanded { uri }))
 }
 
 /// Read a resource
@@ -146,7 +146,7 @@ pub(crate) async fn read(context: &mut Context<'_>) -> Result<HttpResponse, Erro
     let looked = offload::run(result.len(), look).await;
     let (freshness, chosen) = looked.ok_or(Error::Internal)?;
     let response = match chosen {
-        Ok(None) => json::passed_on(result),
+        Ok(None) => json::verbatim(result),
         Ok(Some(content)) => content.into_response(&uri),
         Err(error) => {
             client.fail();
@@ -293,7 +293,7 @@ impl Content {
 
     /// The response with this content.
     fn into_response(self, uri: &str) -> HttpResponse {
-        let mut response = json::in_sandbox(json::json(self.bytes), &self.media_type);
+        let mut response = json::sandboxed(json::body(self.bytes), &self.media_type);
         let headers = response.headers_mut();
         headers.insert(VARY, HeaderValue::from_static("Accept"));
         if let Ok(disposition) = disposition(uri, &self.media_type).try_into_value() {

@@ -166,7 +166,7 @@ impl Refused {
         let budget = context.state.pool.budget();
         let (summary, body) = error_response(&error, context.about(), code, id.as_deref(), budget);
         context.code = Some(summary.code);
-        let mut response = json::json_in_pieces(summary.code.status(), body);
+        let mut response = json::body_in_pieces(summary.code.status(), body);
         for (name, value) in error.headers(summary.code) {
             response.headers_mut().append(name, value);
         }
@@ -347,7 +347,7 @@ fn response_to(id: &RawValue, result: &ToolResult, budget: &Budget) -> Result<Pi
 }
 
 fn success(body: Pieces, is_error: bool) -> HttpResponse {
-    let response = json::json_in_pieces(StatusCode::OK, body);
+    let response = json::body_in_pieces(StatusCode::OK, body);
     if is_error {
         return json::with_tool_error(response);
     }

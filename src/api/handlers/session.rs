@@ -48,7 +48,7 @@ pub(crate) async fn initialize(context: &mut Context<'_>) -> Result<HttpResponse
     let result = outcome.map_err(|failure| Error::upstream(Task::Initialize, failure))?;
     let session = client.release_session();
     let body = with_session_id(&result, session.as_ref());
-    Ok(json::with_session(json::json(body), session.as_ref()))
+    Ok(json::with_session(json::body(body), session.as_ref()))
 }
 
 /// End a session
@@ -111,7 +111,7 @@ pub(crate) async fn ping(context: &mut Context<'_>) -> Result<HttpResponse, Erro
     outcome.map_err(|failure| Error::upstream(Task::Ping, failure))?;
     let session = client.release_session();
     Ok(json::with_session(
-        json::json(Bytes::from_static(b"{}")),
+        json::body(Bytes::from_static(b"{}")),
         session.as_ref(),
     ))
 }

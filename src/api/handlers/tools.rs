@@ -83,7 +83,7 @@ pub(crate) async fn list_of(
     context.note_timing(&mut client);
     let list = listed.map_err(|failure| Error::upstream(task, failure))?;
     let session = client.release_session();
-    Ok(json::with_session(json::passed_on(list), session.as_ref()))
+    Ok(json::with_session(json::verbatim(list), session.as_ref()))
 }
 
 /// Describe one tool
@@ -123,14 +123,14 @@ pub(crate) async fn find(context: &mut Context<'_>) -> Result<HttpResponse, Erro
         move || example.added_to(definition, &validators)
     };
     let described = match offloaded::run(deadline, prepare).await {
-        Ok(described) => json::json(described),
+        Ok(described) => json::body(described),
         Err(error) => {
             client.fail();
             return Err(error);
         }
     };
     let session = client.release_session();
-    let described = forwarded::varying(context, described);
+    let described = forwarded::varying_by_proxy(context, described);
     let response = conditional(context, described, freshness, deadline).await;
     Ok(json::with_session(response, session.as_ref()))
 }

@@ -37,7 +37,7 @@ fn check_site(context: &Context<'_>) -> Result<(), Error> {
     let mut origins = headers.get_all(ORIGIN);
     match (origins.next(), origins.next()) {
         (None, _) => Ok(()),
-        (Some(origin), None) if forwarded::is_own(context, origin) => Ok(()),
+        (Some(origin), None) if forwarded::is_own_origin(context, origin) => Ok(()),
         _ => Err(Error::CrossOrigin),
     }
 }

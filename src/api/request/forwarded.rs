@@ -2,7 +2,6 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{HOST, HeaderMap, HeaderName, HeaderValue, VARY};
-
 use url::Url;
 
 use crate::api::request::context::Context;
@@ -88,13 +87,13 @@ impl Base {
 
 /// Whether the origin of a page is this service's: its authority is the one in `Host`, or the one that a trusted proxy names.
 /// The scheme is not compared, for it is unknown without such a proxy.
-pub(crate) fn is_own(context: &Context<'_>, origin: &HeaderValue) -> bool {
+pub(crate) fn is_own_origin(context: &Context<'_>, origin: &HeaderValue) -> bool {
     let origin = origin.to_str().unwrap_or_default();
     let Some((scheme @ ("http" | "https"), authority)) = origin.split_once("://") else {
         return false;
     };
-    // As an URL, for a default port may be left out, and a host be written in several ways.
-    let place = |authority: &str| {
+    // Compared as URLs, because a default port may be left out and a host be written in several ways.
+    let host_and_port = |authority: &str| {
         let url = is_authority(authority).then(|| Url::parse(&format!("{scheme}://{authority}/")));
         let url = url?.ok()?;
         Some((url.host()?.to_owned(), url.port_or_known_default()))
@@ -105,12 +104,16 @@ pub(crate) fn is_own(context: &Context<'_>, origin: &HeaderValue) -> bool {
         first(context.request.headers(), &HOST),
         forwarded.map(|(_, authority)| authority),
     ];
-    let page = place(authority);
-    page.is_some() && own.into_iter().flatten().any(|own| place(own) == page)
+    let page = host_and_port(authority);
+    page.is_some()
+        && own
+            .into_iter()
+            .flatten()
+            .any(|own| host_and_port(own) == page)
 }
 
 /// Adds `Vary` to a response that contains URLs of this service, which depend on the headers of trusted proxies.
-pub(crate) fn varying(context: &Context<'_>, mut response: HttpResponse) -> HttpResponse {
+pub(crate) fn varying_by_proxy(context: &Context<'_>, mut response: HttpResponse) -> HttpResponse {
     if !context.state.settings.trusted_proxies.is_empty() {
         response.headers_mut().insert(VARY, FORWARDED);
     }

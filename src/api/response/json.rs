@@ -20,38 +20,38 @@ const TOOL_ERROR: HeaderName = HeaderName::from_static("mcp-tool-error");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 
-/// The body of a response that has its share of the budget.
-struct Counted;
+/// Marks a response whose large body has its share of the memory budget.
+struct Budgeted;
 
-/// 200 with a server's own JSON as the body.
-pub(crate) fn passed_on(body: Bytes) -> HttpResponse {
-    let is_large = body.len() > SMALL;
-    let mut response = json(body);
+/// 200 with a server's own JSON as the body, byte for byte.
+pub(crate) fn verbatim(bytes: Bytes) -> HttpResponse {
+    let is_large = bytes.len() > SMALL;
+    let mut response = body(bytes);
     if is_large {
-        response.extensions_mut().insert(Counted);
+        response.extensions_mut().insert(Budgeted);
     }
     response
 }
 
-/// A body of these pieces.
-pub(crate) fn of_pieces(status: StatusCode, pieces: Pieces) -> HttpResponse {
+/// A body in pieces, of a type that is still to be set.
+fn in_pieces(status: StatusCode, pieces: Pieces) -> HttpResponse {
     if pieces.len() <= SMALL {
         return HttpResponse::with_body(status, pieces.into_bytes()).map_into_boxed_body();
     }
     HttpResponse::with_body(status, pieces).map_into_boxed_body()
 }
 
-/// JSON in pieces.
-pub(crate) fn json_in_pieces(status: StatusCode, pieces: Pieces) -> HttpResponse {
-    let mut response = of_pieces(status, pieces);
+/// A JSON body in pieces.
+pub(crate) fn body_in_pieces(status: StatusCode, pieces: Pieces) -> HttpResponse {
+    let mut response = in_pieces(status, pieces);
     response.headers_mut().insert(CONTENT_TYPE, JSON);
     response
 }
 
-/// The response that tells an error, and its code.
+/// The problem that describes an error, and its code.
 pub(crate) fn problem(error: &Error, about: About<'_>, budget: &Budget) -> (HttpResponse, Code) {
     let (summary, body) = error.problem(about, budget);
-    let mut response = of_pieces(summary.code.status(), body);
+    let mut response = in_pieces(summary.code.status(), body);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, PROBLEM);
     for (name, value) in error.headers(summary.code) {
@@ -60,9 +60,9 @@ pub(crate) fn problem(error: &Error, about: About<'_>, budget: &Budget) -> (Http
     (with_session(response, error.session()), summary.code)
 }
 
-/// The same response, with a large body in pieces, which counts until the last of them is taken. Without its body if there is no room
-/// for that.
-pub(crate) fn in_pieces(
+/// The same response, with a large body in pieces, each with its share of the budget until the connection takes it; without its body
+/// where the budget has no room for it.
+pub(crate) fn within_budget(
     budget: &Budget,
     response: HttpResponse,
 ) -> Result<HttpResponse, HttpResponse<()>> {
@@ -70,13 +70,13 @@ pub(crate) fn in_pieces(
     if !matches!(response.body().size(), BodySize::Sized(length) if length > large) {
         return Ok(response);
     }
-    let is_counted = response.extensions().contains::<Counted>();
+    let is_budgeted = response.extensions().contains::<Budgeted>();
     let (head, body) = response.into_parts();
     let body = match body.try_into_bytes() {
         Ok(body) => body,
         Err(in_pieces) => return Ok(head.set_body(in_pieces)),
     };
-    let kept = if is_counted {
+    let kept = if is_budgeted {
         Ok(body)
     } else {
         budget.keep(body)
@@ -88,24 +88,24 @@ pub(crate) fn in_pieces(
 }
 
 /// 200 with a JSON body.
-pub(crate) fn json(body: Bytes) -> HttpResponse {
-    let mut response = HttpResponse::with_body(StatusCode::OK, body).map_into_boxed_body();
+pub(crate) fn body(bytes: Bytes) -> HttpResponse {
+    let mut response = HttpResponse::with_body(StatusCode::OK, bytes).map_into_boxed_body();
     response.headers_mut().insert(CONTENT_TYPE, JSON);
     response
 }
 
-/// 200 with a value of ours as JSON.
-pub(crate) fn of<T: serde::Serialize>(value: &T) -> HttpResponse {
+/// 200 with a value of this service as JSON.
+pub(crate) fn value<T: serde::Serialize>(value: &T) -> HttpResponse {
     match serde_json::to_vec(value) {
-        Ok(body) => json(body.into()),
+        Ok(bytes) => body(bytes.into()),
         Err(error) => {
-            log::error!("an answer could not be written: {error}");
+            log::error!("a response could not be written: {error}");
             HttpResponse::InternalServerError().finish()
         }
     }
 }
 
-/// Names the session in use, if there is one.
+/// Adds the id of the session in use, if there is one.
 pub(crate) fn with_session(
     mut response: HttpResponse,
     session: Option<&SessionId>,
@@ -115,7 +115,7 @@ pub(crate) fn with_session(
     };
     let headers = response.headers_mut();
     headers.insert(SESSION_ID, session.header());
-    // A cache that serves others must not hand the session out to them.
+    // A shared cache would give the session to other clients.
     let told = headers
         .get(CACHE_CONTROL)
         .and_then(|told| told.to_str().ok());
@@ -136,8 +136,8 @@ pub(crate) fn media_type(named: &str) -> Option<Mime> {
         .filter(|_| named.bytes().all(is_printable))
 }
 
-/// Content of a server's own making under its own type: a browser must not run it here (nor guess another, as with every answer).
-pub(crate) fn in_sandbox(mut response: HttpResponse, media_type: &str) -> HttpResponse {
+/// A body under the media type that a server names, which a browser must not run in the origin of this service.
+pub(crate) fn sandboxed(mut response: HttpResponse, media_type: &str) -> HttpResponse {
     let headers = response.headers_mut();
     let value = HeaderValue::from_str(media_type)
         .unwrap_or(HeaderValue::from_static("application/octet-stream"));
@@ -146,14 +146,14 @@ pub(crate) fn in_sandbox(mut response: HttpResponse, media_type: &str) -> HttpRe
     response
 }
 
-/// Says that no cache may keep an answer.
+/// Forbids caches to keep the response.
 pub(crate) fn not_stored(mut response: HttpResponse) -> HttpResponse {
     let never = HeaderValue::from_static("no-store");
     response.headers_mut().insert(CACHE_CONTROL, never);
     response
 }
 
-/// Says that a tool reported an error of its own.
+/// Adds the header that says that the tool reported an error of its own.
 pub(crate) fn with_tool_error(mut response: HttpResponse) -> HttpResponse {
     response
         .headers_mut()

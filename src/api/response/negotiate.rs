@@ -180,9 +180,9 @@ enum Body {
 impl Body {
     fn into_response(self, whole: &Bytes) -> HttpResponse {
         match self {
-            Self::Whole => json::passed_on(whole.clone()),
-            Self::Structured(slice) => json::in_sandbox(json::passed_on(slice), STRUCTURED),
-            Self::Decoded(bytes, media_type) => json::in_sandbox(json::json(bytes), &media_type),
+            Self::Whole => json::verbatim(whole.clone()),
+            Self::Structured(slice) => json::sandboxed(json::verbatim(slice), STRUCTURED),
+            Self::Decoded(bytes, media_type) => json::sandboxed(json::body(bytes), &media_type),
         }
     }
 }
