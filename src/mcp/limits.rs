@@ -1,22 +1,22 @@
-//! How much memory the bodies of requests and answers take at the same time, over all calls: what each call may hold is
-//! bounded, but many calls with large bodies are more than any machine has.
+//! The limit on the memory of all bodies together (`limits.bufferedBytes`): each request and response is limited by itself, but many
+//! large ones at the same time are more than any machine has.
 //!
-//! A body counts while it is put together, and then until the last slice of it is dropped, whoever has it by then: an answer
-//! that a caller is slow to take counts until its last piece is written. A copy counts by itself. What is no larger than
-//! [`SMALL`] does not count once it is whole: every connection has buffers of that size, and most calls are spared the work.
+//! A body counts while it is put together, and then until its last slice is dropped: a response that a client is slow to read
+//! counts until its last piece is written. A copy counts by itself. A body that is no larger than [`SMALL`] does not count once it
+//! is complete: every connection has buffers of that size, and most calls are spared the work.
 //!
-//! Not counted is what lives within one step of a worker alone (a body being parsed or changed into another form), what is
-//! remembered of servers, and the system's own buffers.
+//! Not counted are bodies that live within one step of a worker (while they are parsed or converted), caches, and the buffers of the
+//! kernel.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
-/// Bytes that do not count: as many as a connection buffers anyway.
+/// The largest body that does not count: as many bytes as a connection buffers anyway.
 pub const SMALL: usize = 32 * 1024;
 
-/// The bytes there are. Shared by all workers.
+/// The bytes that all bodies together may take. Shared by all workers.
 #[derive(Debug, Clone)]
 pub struct Budget(Arc<Total>);
 
@@ -26,25 +26,25 @@ struct Total {
     most: usize,
 }
 
-/// What one body holds of them, given back when dropped.
+/// The bytes that one body has reserved, released when dropped.
 #[derive(Debug)]
-pub struct Share {
+pub struct Reservation {
     budget: Budget,
     held: usize,
 }
 
-/// So many bytes more are not to be had at the moment.
+/// The limit is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoRoom;
 
-/// Bytes and their share, dropped together.
+/// Bytes and their reservation, dropped together.
 struct Kept {
     bytes: Bytes,
-    _share: Share,
+    _reservation: Reservation,
 }
 
 impl Budget {
-    /// So many bytes in all.
+    /// A limit of so many bytes.
     pub fn new(most: usize) -> Self {
         Self(Arc::new(Total {
             held: AtomicUsize::new(0),
@@ -52,26 +52,26 @@ impl Budget {
         }))
     }
 
-    /// A share that holds nothing yet.
-    pub fn share(&self) -> Share {
-        Share {
+    /// A reservation of nothing yet.
+    pub fn reservation(&self) -> Reservation {
+        Reservation {
             budget: self.clone(),
             held: 0,
         }
     }
 
-    /// The same bytes, which count from now on until the last slice of them is dropped; unless they are small.
+    /// The same bytes with a reservation that lasts until their last slice is dropped; small ones without.
     pub fn keep(&self, bytes: Bytes) -> Result<Bytes, NoRoom> {
         if bytes.len() <= SMALL {
             return Ok(bytes);
         }
-        self.share().keep(bytes)
+        self.reservation().keep(bytes)
     }
 }
 
-impl Share {
-    /// Holds so many bytes from now on, more or fewer than before. If there is no room for them it holds what it held.
-    pub fn hold(&mut self, bytes: usize) -> Result<(), NoRoom> {
+impl Reservation {
+    /// Changes the reservation to so many bytes. At the limit it stays what it was.
+    pub fn resize(&mut self, bytes: usize) -> Result<(), NoRoom> {
         let Total { held, most } = &*self.budget.0;
         if bytes > self.held {
             let more = bytes - self.held;
@@ -87,17 +87,17 @@ impl Share {
         Ok(())
     }
 
-    /// Goes over to these bytes, small or not: they count until the last slice of them is dropped.
+    /// The same bytes with this reservation, small or not; it lasts until their last slice is dropped.
     pub fn keep(mut self, bytes: Bytes) -> Result<Bytes, NoRoom> {
-        self.hold(bytes.len())?;
+        self.resize(bytes.len())?;
         Ok(Bytes::from_owner(Kept {
             bytes,
-            _share: self,
+            _reservation: self,
         }))
     }
 }
 
-impl Drop for Share {
+impl Drop for Reservation {
     fn drop(&mut self) {
         if self.held > 0 {
             self.budget.0.held.fetch_sub(self.held, Ordering::Relaxed);
@@ -118,24 +118,24 @@ mod tests {
     #[test]
     fn what_is_held_is_given_back() {
         let budget = Budget::new(10);
-        let (mut one, mut other) = (budget.share(), budget.share());
-        one.hold(6).unwrap();
-        assert_eq!(other.hold(5), Err(NoRoom));
-        one.hold(2).unwrap();
-        other.hold(8).unwrap();
-        assert_eq!(one.hold(3), Err(NoRoom));
+        let (mut one, mut other) = (budget.reservation(), budget.reservation());
+        one.resize(6).unwrap();
+        assert_eq!(other.resize(5), Err(NoRoom));
+        one.resize(2).unwrap();
+        other.resize(8).unwrap();
+        assert_eq!(one.resize(3), Err(NoRoom));
         drop(one);
         drop(other);
-        assert!(budget.share().hold(10).is_ok());
+        assert!(budget.reservation().resize(10).is_ok());
     }
 
     #[test]
     fn what_finds_no_room_takes_none_from_others() {
         let budget = Budget::new(10);
-        let (mut one, mut other) = (budget.share(), budget.share());
-        one.hold(6).unwrap();
-        assert_eq!(other.hold(8), Err(NoRoom));
-        one.hold(10).unwrap();
+        let (mut one, mut other) = (budget.reservation(), budget.reservation());
+        one.resize(6).unwrap();
+        assert_eq!(other.resize(8), Err(NoRoom));
+        one.resize(10).unwrap();
     }
 
     #[test]

@@ -29,7 +29,7 @@ use crate::api::request::options;
 use crate::api::request::parameters;
 use crate::json::{Members, empty_object, nests_deeper_than};
 use crate::mcp::client::operation::ToolCall;
-use crate::mcp::limits::{SMALL, Share};
+use crate::mcp::limits::{Reservation, SMALL};
 
 /// The limit for objects whose members are forwarded one by one.
 const MOST_MEMBERS: usize = 10_000;
@@ -88,23 +88,23 @@ pub(crate) async fn read(context: &mut Context<'_>) -> Result<Bytes, Error> {
         return Err(Error::PayloadTooLarge(cap));
     }
     let budget = context.state.pool.budget();
-    let mut share = budget.share();
+    let mut reservation = budget.reservation();
     let Some(mut payload) = context.payload.take() else {
         return Ok(Bytes::new());
     };
-    let mut arrival = Arrival::of(context, &mut payload, &mut share, cap);
+    let mut arrival = Arrival::of(context, &mut payload, &mut reservation, cap);
     let arrived = poll_fn(|task| arrival.poll(task)).await;
     drop(arrival);
     let mut body = match arrived {
         Ok(body) if body.len() <= SMALL => body,
-        Ok(body) => share.keep(body).map_err(no_room)?,
+        Ok(body) => reservation.keep(body).map_err(no_room)?,
         Err(error) => {
             context.payload = Some(payload);
             return Err(error);
         }
     };
     if is_gzip {
-        body = encoding::gunzip(body, cap, budget.share()).await?;
+        body = encoding::gunzip(body, cap, budget.reservation()).await?;
     }
     not_too_deep(context, &body, "The body")?;
     Ok(body)
@@ -128,7 +128,7 @@ struct Arrival<'c> {
     context: &'c Context<'c>,
     payload: &'c mut web::Payload,
     cap: usize,
-    share: &'c mut Share,
+    reservation: &'c mut Reservation,
     /// The only chunk, as most bodies have one.
     body: Bytes,
     /// All chunks together, once there are several.
@@ -145,7 +145,7 @@ impl<'c> Arrival<'c> {
     fn of(
         context: &'c Context<'c>,
         payload: &'c mut web::Payload,
-        share: &'c mut Share,
+        reservation: &'c mut Reservation,
         cap: usize,
     ) -> Self {
         context.exchange.set_reading(true);
@@ -155,7 +155,7 @@ impl<'c> Arrival<'c> {
             context,
             payload,
             cap,
-            share,
+            reservation,
             body: Bytes::new(),
             pieces: BytesMut::new(),
             most: context.exchange.received().saturating_add(most),
@@ -202,7 +202,7 @@ impl<'c> Arrival<'c> {
             self.pieces.extend_from_slice(&self.body);
         }
         self.pieces.extend_from_slice(&chunk);
-        self.share.hold(self.pieces.len()).map_err(no_room)
+        self.reservation.resize(self.pieces.len()).map_err(no_room)
     }
 
     fn whole(&mut self) -> Bytes {

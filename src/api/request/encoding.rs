@@ -10,7 +10,7 @@ use bytes::Bytes;
 use flate2::bufread::GzDecoder;
 
 use crate::api::error::kinds::Error;
-use crate::mcp::limits::{NoRoom, Share};
+use crate::mcp::limits::{NoRoom, Reservation};
 use crate::mcp::protocol::error::Executed;
 
 /// The maximum ratio of gzip (RFC 1951: 258 bytes in two bits).
@@ -31,16 +31,20 @@ pub(crate) fn is_gzip(headers: &HeaderMap) -> Result<bool, Error> {
 }
 
 /// A gzip body, decompressed, up to `cap` bytes. Off the worker, for its length says neither how long that takes nor how large the
-/// result is; `share` holds the maximum meanwhile.
-pub(crate) async fn gunzip(body: Bytes, cap: usize, mut share: Share) -> Result<Bytes, Error> {
+/// result is; `reservation` holds the maximum meanwhile.
+pub(crate) async fn gunzip(
+    body: Bytes,
+    cap: usize,
+    mut reservation: Reservation,
+) -> Result<Bytes, Error> {
     if body.is_empty() {
         return Ok(body);
     }
     let most = cap.min(body.len().saturating_mul(MOST_UNPACKED));
-    share.hold(most).map_err(no_room)?;
+    reservation.resize(most).map_err(no_room)?;
     let unpacked = web::block(move || {
         let unpacked = unpack(&body, cap)?;
-        share.keep(unpacked).map_err(no_room)
+        reservation.keep(unpacked).map_err(no_room)
     });
     unpacked.await.unwrap_or_else(|error| {
         log::error!("a body could not be decompressed: {error}");

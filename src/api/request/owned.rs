@@ -4,13 +4,13 @@ use serde_json::value::RawValue;
 
 use crate::api::error::kinds::Error;
 use crate::json::Members;
-use crate::mcp::limits::{Budget, NoRoom, SMALL, Share};
+use crate::mcp::limits::{Budget, NoRoom, Reservation, SMALL};
 use crate::mcp::protocol::error::Executed;
 
 /// Members of a JSON object. Large ones count as the body did.
 pub(crate) struct OwnedMembers {
     members: Vec<(String, Box<RawValue>)>,
-    _share: Share,
+    _reservation: Reservation,
 }
 
 impl OwnedMembers {
@@ -19,16 +19,16 @@ impl OwnedMembers {
         let lengths = members.0.iter();
         let lengths = lengths.map(|(name, value)| name.len() + value.get().len());
         let bytes = lengths.sum();
-        let mut share = budget.share();
+        let mut reservation = budget.reservation();
         if bytes > SMALL {
-            let held = share.hold(bytes);
+            let held = reservation.resize(bytes);
             held.map_err(|NoRoom| Error::NoRoom(Executed::No))?;
         }
         let copies = members.0.iter();
         let copies = copies.map(|(name, value)| (name.to_string(), (*value).to_owned()));
         Ok(Self {
             members: copies.collect(),
-            _share: share,
+            _reservation: reservation,
         })
     }
 

@@ -156,7 +156,7 @@ impl Client<'_> {
             }
             page = self.list_page(listing, Some(&cursor)).await?;
             // There may be many small pages.
-            page = self.pool.transport.budget().share().keep(page)?;
+            page = self.pool.transport.budget().reservation().keep(page)?;
             seen.push(cursor);
         }
     }

@@ -14,7 +14,7 @@ use bytes::{Bytes, BytesMut};
 use futures::{FutureExt, StreamExt};
 
 use crate::mcp::http::unpack::Unpacked;
-use crate::mcp::limits::{SMALL, Share};
+use crate::mcp::limits::{Reservation, SMALL};
 use crate::mcp::protocol::error::{Cap, Error};
 use crate::mcp::protocol::header;
 
@@ -94,7 +94,7 @@ pub(crate) async fn read_body(
     response: &mut Unpacked,
     announced: Announced,
     cap: usize,
-    mut share: Share,
+    mut reservation: Reservation,
 ) -> Result<Bytes, Error> {
     let mut body = Bytes::new();
     let mut pieces = BytesMut::new();
@@ -112,7 +112,7 @@ pub(crate) async fn read_body(
                 pieces.extend_from_slice(&std::mem::take(&mut body));
             }
             pieces.extend_from_slice(&chunk);
-            share.hold(pieces.len())?;
+            reservation.resize(pieces.len())?;
         }
     }
     if !pieces.is_empty() {
@@ -123,7 +123,7 @@ pub(crate) async fn read_body(
         return Err(Error::Lost("the body was cut short".into()));
     }
     if body.len() > SMALL {
-        body = share.keep(body)?;
+        body = reservation.keep(body)?;
     }
     Ok(body)
 }

@@ -20,7 +20,7 @@ const PIECE: usize = SMALL;
 /// What is as short as this is copied: that is cheaper than to keep it by itself.
 const SHORT: usize = 4 * 1024;
 
-/// Bytes in order, of which each has its share of the [`Budget`] or is small.
+/// Bytes in order, of which each has its reservation of the [`Budget`] or is small.
 #[derive(Debug, Default)]
 pub struct Pieces {
     parts: VecDeque<Bytes>,
@@ -41,7 +41,7 @@ pub struct Builder<'a> {
 // === impl Pieces ===
 
 impl Pieces {
-    /// Bytes that have their share already.
+    /// Bytes that have their reservation already.
     pub fn of(bytes: Bytes) -> Self {
         let mut pieces = Self::default();
         pieces.push(bytes);
@@ -99,7 +99,7 @@ impl Pieces {
         whole.freeze()
     }
 
-    /// Adds bytes that have their share.
+    /// Adds bytes that have their reservation.
     pub fn push(&mut self, bytes: Bytes) {
         if !bytes.is_empty() {
             self.length += bytes.len();
@@ -148,7 +148,7 @@ impl<'a> Builder<'a> {
         self.text.extend_from_slice(text);
     }
 
-    /// Adds bytes that have their share.
+    /// Adds bytes that have their reservation.
     pub fn slice(&mut self, bytes: Bytes) {
         if bytes.len() <= SHORT {
             return self.text(&bytes);
@@ -244,7 +244,7 @@ mod tests {
         assert_eq!(pieces.parts[1].as_ptr(), source.as_ptr());
         assert_eq!(pieces.len(), serde_json::to_vec(&answer).unwrap().len());
         assert_eq!(pieces.into_bytes(), serde_json::to_vec(&answer).unwrap());
-        // Without a source it is a copy, which needs a share of its own.
+        // Without a source it is a copy, which needs a reservation of its own.
         assert!(matches!(Pieces::json(&answer, &[], &budget), Err(NoRoom)));
     }
 

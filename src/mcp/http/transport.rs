@@ -319,10 +319,10 @@ impl Transport {
         announced: Announced,
         id: &Id,
     ) -> Result<BodyReply, Error> {
-        let share = self.budget.share();
+        let reservation = self.budget.reservation();
         if !response.status().is_success() {
             // The status alone says enough; a body that cannot be read or is no JSON-RPC error adds nothing.
-            let Ok(body) = read_body(response, announced, ERROR_BODY, share).await else {
+            let Ok(body) = read_body(response, announced, ERROR_BODY, reservation).await else {
                 return Ok(BodyReply::Nothing);
             };
             let found = self.find_reply(body, id).await;
@@ -331,7 +331,7 @@ impl Transport {
         if announced.kind == Kind::Other {
             return Err(Error::ContentType);
         }
-        let body = read_body(response, announced, self.limits.response_bytes, share).await?;
+        let body = read_body(response, announced, self.limits.response_bytes, reservation).await?;
         self.find_reply(body, id).await
     }
 

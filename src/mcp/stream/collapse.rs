@@ -15,7 +15,7 @@ use bytes::Bytes;
 
 use crate::config::settings::Limits;
 use crate::json;
-use crate::mcp::limits::{Budget, SMALL, Share};
+use crate::mcp::limits::{Budget, Reservation, SMALL};
 use crate::mcp::protocol::error::{Cap, Error};
 use crate::mcp::protocol::id::Id;
 use crate::mcp::protocol::message;
@@ -48,7 +48,7 @@ pub struct Collapse {
     limits: Limits,
     budget: Budget,
     /// What the event holds that has begun and not ended.
-    share: Share,
+    reservation: Reservation,
     reader: sse::Reader,
     chunk: Bytes,
     bytes_left: usize,
@@ -71,7 +71,7 @@ impl Collapse {
         Self {
             id,
             limits,
-            share: budget.share(),
+            reservation: budget.reservation(),
             budget,
             reader: reader(limits),
             chunk: Bytes::new(),
@@ -121,7 +121,7 @@ impl Collapse {
             match self.reader.next_event(&mut self.chunk) {
                 Ok(Some(event)) => self.read(event)?,
                 Ok(None) => {
-                    self.share.hold(self.reader.held())?;
+                    self.reservation.resize(self.reader.held())?;
                     return Ok(None);
                 }
                 Err(cap) => return Err(too_large(cap)),
@@ -186,8 +186,8 @@ impl Collapse {
             return Ok(());
         }
         if event.data.len() > SMALL {
-            let share = std::mem::replace(&mut self.share, self.budget.share());
-            event.data = share.keep(event.data)?;
+            let reservation = std::mem::replace(&mut self.reservation, self.budget.reservation());
+            event.data = reservation.keep(event.data)?;
         }
         if event.name.as_deref() == Some(b"endpoint") {
             self.steps.push_back(Step::Endpoint(event.data));
