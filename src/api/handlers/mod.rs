@@ -1,11 +1,5 @@
 //! What answers a route: one file per family of routes.
 
-#![expect(
-    clippy::unused_async,
-    clippy::unnecessary_wraps,
-    reason = "routes call every handler in the same way"
-)]
-
 pub(crate) mod batch;
 pub(crate) mod docs;
 pub(crate) mod find_tools;
