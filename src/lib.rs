@@ -2,15 +2,21 @@
 //!
 //! One request, read top to bottom:
 //!
-//! 1. [`app`] runs the HTTP server and hands every request to [`api`],
-//! 2. which finds the route, refuses what another site sends, checks the key, and turns bytes into checked values;
-//! 3. a client of [`mcp`] asks the MCP server, in the era and the session it wants;
+//! 1. [`app`] accepts the connection and hands every request on it to [`api`],
+//! 2. which finds the route, refuses cross-site requests, checks the key, and turns bytes into checked values;
+//! 3. a client of [`mcp`] asks the MCP server, in the era and the session that it needs;
 //! 4. and [`api`] answers with the result's own bytes, or with a problem.
 //!
-//! [`json`] reads raw JSON without a tree; it imports nothing of ours.
-//! [`caller_connection`] is what a request comes over, and [`descriptors`] how many of those there can be; [`drain`] says how far the
-//! process is on its way out; [`settings`] and [`servers`] say how this process runs and which servers there are; [`logging`] writes JSON lines and
-//! holds the one redaction; `offload` keeps long work off the workers; [`demo`] is the MCP server behind `--demo`.
+//! The rooms:
+//!
+//! - [`app`] builds and runs the service, [`shutdown`] stops it without a lost request;
+//! - [`caller_connection`] holds the timeouts of client connections, [`descriptors`] the limit on their number;
+//! - [`config`] reads settings and servers, [`logging`] writes JSON lines;
+//! - [`api`] is REST, as a pyramid from routes down to errors; it alone knows both HTTP sides;
+//! - [`mcp`] is the MCP client: protocol, transport, streams, sessions, and the state of each server;
+//! - `schema` is JSON Schema, `uri_template` is RFC 6570, [`json`] reads raw JSON without a tree;
+//! - `offload` keeps long work off the workers;
+//! - [`demo`] is the MCP server behind `--demo`.
 
 pub mod api;
 pub mod app;

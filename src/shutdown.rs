@@ -3,7 +3,7 @@
 //! Three steps, in this order. First the process is not ready, while everything is still served: load balancers that ask for
 //! readiness send requests elsewhere. Then it stops to listen, so that new connections are refused, which a client can tell from a
 //! failure: a request that was never sent can be sent to another replica. Only then is every connection closed after its
-//! next response, since a client replaces a closed connection by a new one. [`stop_on_signal`] takes these steps.
+//! next response, since a client replaces a closed connection by a new one. `stop_on_signal` takes these steps.
 
 use std::future::poll_fn;
 use std::net::TcpListener;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::config::errors::ConfigErrors;
 
-/// The environment variables a start may read. Passed in, so that tests need not change the process.
+/// Environment variables. Passed in as a value, so that tests need not change the process.
 pub type Environment = BTreeMap<String, String>;
 
 /// A run of literal text, or one `${...}`.
@@ -22,7 +22,7 @@ pub(crate) enum Piece<'a> {
     Unclosed,
 }
 
-/// Cuts `written` into its pieces.
+/// Splits `written` into text and variables.
 pub(crate) fn pieces(written: &str) -> impl Iterator<Item = Piece<'_>> {
     let mut rest = written;
     std::iter::from_fn(move || {
@@ -47,7 +47,7 @@ pub(crate) fn pieces(written: &str) -> impl Iterator<Item = Piece<'_>> {
     })
 }
 
-/// `written` with its variables filled in, or `None` after reporting at `path` each one that cannot be.
+/// `written` with its variables expanded, or `None` after reporting at `path` each one that cannot be.
 pub(crate) fn expand(
     written: &str,
     path: &str,
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn fills_in_variables() {
+    fn variables_are_expanded() {
         for (written, expected) in [
             ("", ""),
             ("plain $A $$ }", "plain $A $$ }"),
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn reports_every_variable_it_cannot_fill_in() {
+    fn every_variable_that_cannot_be_expanded_is_reported() {
         let both = run("${NONE} ${NADA} ${A}").unwrap_err();
         assert!(both.contains("NONE") && both.contains("NADA"), "{both}");
         for written in [

@@ -1,6 +1,6 @@
-//! `mcp.servers.json` from disk to an ordered JSON tree, with what `serde_json` lets pass reported: names given twice.
+//! `mcp.servers.json` as an ordered JSON tree. Duplicate keys, which `serde_json` accepts, are configuration errors.
 //!
-//! It knows nothing of what the members mean; `settings` and `servers` do.
+//! What the members mean is decided in `start`, `settings` and `servers`.
 
 use std::{fmt, io::ErrorKind, path::Path};
 
@@ -36,7 +36,7 @@ pub(crate) fn read(
     }
 }
 
-/// [`read`] on bytes already at hand; `name` is the name of the file in errors.
+/// [`read`] on the bytes of a file; `name` is the name of the file in errors.
 pub(crate) fn parse(bytes: &[u8], name: &str, errors: &mut ConfigErrors) -> Map<String, Value> {
     // Editors on Windows put a byte order mark first, which JSON does not have.
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
@@ -64,7 +64,7 @@ pub(crate) fn parse(bytes: &[u8], name: &str, errors: &mut ConfigErrors) -> Map<
     Map::new()
 }
 
-/// Reads any JSON value; of members with the same name it keeps the first and reports the others.
+/// Reads any JSON value. Of members with the same name the first is kept and the others are reported.
 struct Tree<'a> {
     path: String,
     errors: &'a mut ConfigErrors,
@@ -130,7 +130,7 @@ impl<'de> Visitor<'de> for Tree<'_> {
             })?;
             if members.contains_key(&name) {
                 self.errors
-                    .add(path, "is there twice", "remove or rename one of them");
+                    .add(path, "is given twice", "remove or rename one of them");
             } else {
                 members.insert(name, value);
             }
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn reports_a_name_given_twice_wherever_it_is() {
         let errors = run(r#"{"a":{"b c":1,"b c":2},"d":[{"e":1,"e":1}],"a":1}"#).unwrap_err();
-        for path in [r#"a["b c"]: is there twice"#, "d[0].e: is there", "\na: is"] {
+        for path in [r#"a["b c"]: is given twice"#, "d[0].e: is given", "\na: is"] {
             assert!(errors.contains(path), "{errors}");
         }
     }

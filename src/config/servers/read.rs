@@ -285,7 +285,7 @@ impl<'a> Entry<'a> {
                 continue;
             };
             if headers.iter().any(|(other, _)| *other == name) {
-                let what = "is there twice (header names ignore case)";
+                let what = "is given twice (header names ignore case)";
                 self.errors.add(path, what, "remove one of them");
             } else if let Some(value) = value {
                 headers.push((name, value));

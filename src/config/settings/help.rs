@@ -23,8 +23,8 @@ pub fn help() -> String {
         };
         push_row(&mut text, &format!("--{flag}{value}"), setting.help);
     }
-    text.push_str("\nEnvironment (flags win over it, and it wins over the file):\n");
-    let file = format!("the file, where --config names none [{DEFAULT_NAME}]");
+    text.push_str("\nEnvironment (overrides the file, and is overridden by flags):\n");
+    let file = format!("the file to read where --config is not given [{DEFAULT_NAME}]");
     push_row(&mut text, FILE_VARIABLE, &file);
     for setting in settings::all() {
         let help = match setting.default {

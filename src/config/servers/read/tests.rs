@@ -216,7 +216,7 @@ fn each_error_is_named_with_its_path() {
         ),
         (
             with("headers", json!({"A": "1", "a": "2"})),
-            "s.headers.a: is there twice",
+            "s.headers.a: is given twice",
         ),
     ] {
         let errors = errors_of(&entry);
