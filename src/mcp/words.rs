@@ -1,4 +1,4 @@
-//! The words of names and descriptions, taken apart once for all searches to come.
+//! The words of names and descriptions, split once for all searches.
 
 use memchr::memmem::Finder;
 
@@ -43,7 +43,7 @@ impl Words {
         Self(lines.into())
     }
 
-    /// How well the word that `wanted` finds fits: 4 for the word itself, 2 for the beginning of one, 1 for a part, 0 if it is
+    /// The score of the word that `wanted` finds: 4 for the word itself, 2 for the beginning of one, 1 for a part, 0 if it is
     /// not there.
     pub fn likeness(&self, wanted: &Finder<'_>) -> u32 {
         let lines = self.0.as_bytes();

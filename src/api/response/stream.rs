@@ -25,7 +25,7 @@ use crate::mcp::client::session_guard::SessionGuard;
 use crate::mcp::http::pieces::Pieces;
 use crate::mcp::limits::SMALL;
 use crate::mcp::protocol::message::Notification;
-use crate::mcp::stream::notifications::{Told, Watch};
+use crate::mcp::stream::notifications::{Queued, Watch};
 
 /// Keeps nginx from holding events back.
 const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -52,12 +52,12 @@ pub(crate) struct Ending {
 /// The body of a streaming response.
 struct Body {
     frame: Frame,
-    notifications: mpsc::Receiver<Told>,
+    notifications: mpsc::Receiver<Queued>,
     /// The request, which goes on and meets its deadline also while the caller does not read.
     request: JoinHandle<Vec<LastEvent>>,
     is_done: bool,
     /// The event being written, and the notification whose memory is given back once it is.
-    current: Option<(Event, Option<Told>)>,
+    current: Option<(Event, Option<Queued>)>,
     last: VecDeque<LastEvent>,
     ping: Interval,
 }

@@ -139,7 +139,7 @@ impl Conversation<'_> {
         loop {
             let ended = match self.read(&mut events).await {
                 Ok(Some(answer)) => {
-                    events.leave();
+                    events.release();
                     return Ok(Some(answer));
                 }
                 // Losing the connection does not cancel a request in this era.
@@ -162,7 +162,7 @@ impl Conversation<'_> {
                 Some(Step::Request(request)) => {
                     return Box::pin(self.read_and_reply(events, &request)).await;
                 }
-                Some(Step::Notification(told)) => self.forward(told).await,
+                Some(Step::Notification(notification)) => self.forward(notification).await,
                 Some(Step::Endpoint(_)) => {}
                 None => return Ok(None),
             }
@@ -190,7 +190,7 @@ impl Conversation<'_> {
                     }
                     replies.push(self.reply_to(&request));
                 }
-                Some(Step::Notification(told)) => self.forward(told).await,
+                Some(Step::Notification(notification)) => self.forward(notification).await,
                 Some(Step::Endpoint(_)) => {}
                 None => {
                     // Polling servers end a stream after a request, and go on once it is answered.
@@ -201,9 +201,9 @@ impl Conversation<'_> {
         }
     }
 
-    async fn forward(&self, told: Notification) {
+    async fn forward(&self, notification: Notification) {
         if let Some(watch) = &self.watch {
-            watch.tell(told).await;
+            watch.send(notification).await;
         }
     }
 

@@ -1,6 +1,6 @@
-//! The connections of one worker to all servers, and when they are given up.
+//! The connection pool of one worker, and when its connections are closed.
 //!
-//! What is sent over them is `transport`'s part; what becomes of a request on one of them is `socket`'s.
+//! What is sent over them is the part of `transport`; what happens to a request on one of them, of `socket`.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -18,12 +18,12 @@ use awc::http::{Method, Uri};
 use crate::descriptors;
 use crate::mcp::http::socket::{Flight, Socket};
 
-/// Node and uvicorn close idle connections after 5 s: ours are given up before that.
+/// Node and uvicorn close idle connections after 5 s: ours are closed before that.
 const IDLE: Duration = Duration::from_secs(4);
 /// No connection is used for longer, so that a name is resolved anew now and then.
 const LIFETIME: Duration = Duration::from_secs(60);
-/// A connection that is found closed so soon after it was used was closed with its last answer. The next request may reach
-/// such a server just before it closes, and then nobody can tell whether it was read.
+/// A connection that is found closed so soon after its last use was closed with its last response. The next request may reach
+/// such a server just before it closes, and then it cannot be known whether it was read.
 const AT_ONCE: Duration = Duration::from_secs(1);
 /// How long a server that does so gets a connection for each request.
 const CLOSING: Duration = Duration::from_secs(600);
@@ -36,13 +36,13 @@ pub(crate) struct Connections {
     tls: Arc<rustls::ClientConfig>,
 }
 
-/// awc closes idle connections only when the same server is asked again. So a pool is replaced as a whole: when nothing
+/// awc closes idle connections only with the next request to the same server. So a pool is replaced as a whole: when nothing
 /// was sent for a while, and once a minute; what is under way goes on with the old one.
 struct Pool {
     http: awc::Client,
     born: Instant,
     used: Option<Instant>,
-    /// Servers that close connections they have just used without saying so, and when that was last seen.
+    /// Servers that close connections after a response without `Connection: close`, and when that was last seen.
     closing: HashMap<Authority, Instant>,
 }
 
@@ -134,7 +134,7 @@ impl Pool {
         self.http.clone()
     }
 
-    /// Leaves the connections there are to those who use them.
+    /// Replaces the pool; requests under way keep their connections.
     fn renew(&mut self, tls: &Arc<rustls::ClientConfig>) {
         let closing = std::mem::take(&mut self.closing);
         *self = Self {

@@ -1,8 +1,7 @@
 //! What the kernel has counted on a TCP connection: how much of what was sent the other side has acknowledged, and how
 //! much of what it sent has arrived.
 //!
-//! Only the numbers; what they prove of a request is `socket`'s part. Linux alone tells (`TCP_INFO`, since 4.1); on other
-//! systems nothing is known.
+//! Only the numbers; what they prove of a request is decided in `socket`. Linux alone has them (`TCP_INFO`, since 4.1).
 
 use actix_rt::net::TcpStream;
 
@@ -35,7 +34,7 @@ mod linux {
         [u64; 17]
     );
 
-    /// Whether the kernel knows these counters: nix panics where it answers with a shorter structure.
+    /// Whether the kernel has these counters: nix panics where it returns a shorter structure.
     static KNOWN: LazyLock<bool> = LazyLock::new(|| {
         let asked = std::panic::catch_unwind(|| {
             let socket = Socket::new(Domain::IPV4, Type::STREAM, None).ok()?;
@@ -49,7 +48,7 @@ mod linux {
             return None;
         }
         let [.., acknowledged, received] = TcpInfo.get(stream).ok()?;
-        // The beginning of the connection counts: a sandbox that leaves this at nothing does not count.
+        // The beginning of the connection counts: a sandbox that returns 0 here does not count.
         (acknowledged > 0).then_some(Counts {
             acknowledged,
             received,

@@ -1,4 +1,4 @@
-//! An event stream that answers a request: its chunks go through `collapse`, and its connection goes back to the pool.
+//! An event stream with the reply to a request: its chunks go through `collapse`, its connection goes back to the pool.
 
 use futures::StreamExt;
 
@@ -50,7 +50,7 @@ impl Events {
             let last = self.collapse.end()?;
             if last.is_none() {
                 // The stream may belong to another request.
-                self.connection.spoil();
+                self.connection.exclude();
             }
             return Ok(last);
         }
@@ -67,10 +67,10 @@ impl Events {
         while let Some(step) = self.next().await? {
             match (step, watch) {
                 (Step::Reply(answer), _) => {
-                    self.leave();
+                    self.release();
                     return Ok(Some(answer));
                 }
-                (Step::Notification(told), Some(watch)) => watch.tell(told).await,
+                (Step::Notification(notification), Some(watch)) => watch.send(notification).await,
                 _ => {}
             }
         }
@@ -85,7 +85,7 @@ impl Events {
     }
 
     /// The reply has come. Gives the connection back to the pool, if the stream ends soon.
-    pub fn leave(self: Box<Self>) {
+    pub fn release(self: Box<Self>) {
         drain_in_background(self.response);
     }
 }

@@ -41,7 +41,7 @@ pub struct Builder<'a> {
 // === impl Pieces ===
 
 impl Pieces {
-    /// Bytes that have their reservation already.
+    /// Bytes with their reservation.
     pub fn of(bytes: Bytes) -> Self {
         let mut pieces = Self::default();
         pieces.push(bytes);
@@ -55,11 +55,11 @@ impl Pieces {
         budget: &Budget,
     ) -> Result<Self, NoRoom> {
         let mut builder = Builder::new(sources, budget);
-        // Writing fails for want of room alone: what is written here are structures of our own.
+        // Writing fails at the memory limit alone: the types written here are our own.
         let written = serde_json::to_writer(&mut builder, value);
         written.map_err(|error| {
             if !error.is_io() {
-                log::error!("an answer could not be written: {error}");
+                log::error!("a response could not be written: {error}");
             }
             NoRoom
         })?;

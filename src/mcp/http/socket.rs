@@ -1,20 +1,20 @@
-//! The TCP connections below the HTTP client, watched closely enough to say two things: of a request that got no answer,
-//! whether it can have reached the server; and of what is read, whether it can be the answer to the request that was written.
+//! The TCP connections below the HTTP client, which tell two things: whether a request without a response can have reached the
+//! server; and whether the bytes that are read can be the response to the request that was written.
 //!
 //! The first comes up with pooled connections: a server closes one that has been idle, and at the same moment a
 //! request is written into it. Sending that request again could run a tool twice, if it had arrived after all; not
-//! sending it again would show the caller an error for nothing. TCP knows. A connection whose end has arrived is not written
-//! to at all. Where the two cross, the server answers the request with a reset, and a reset after an end is reported as
+//! sending it again would be an error to the caller for nothing. TCP knows. A connection whose end has arrived is not written
+//! to at all. Where the two cross, the server replies to the request with a reset, and a reset after an end is reported as
 //! `EPIPE`, not as `ECONNRESET` (Linux, `tcp_reset` in the state CLOSE-WAIT). That alone proves nothing: a server may also
 //! read, run, end and reset. But whatever a server sends says how much it has received, its end included; so if the kernel has
 //! then seen none of the request's bytes acknowledged, the server ended the connection before any of them was there.
 //!
-//! The second comes up with servers that send more than they were asked for. What a server had sent before it received the
-//! first byte of a request is no answer to it, and the same counters tell.
+//! The second comes up with servers that send more than one response to a request. Bytes that a server had sent before it
+//! received the first byte of a request are no response to it, and the same counters tell.
 //!
 //! A [`Flight`] is one request on its way. It is a task local while the HTTP client works on the request, which is how
 //! a connection learns what it carries without the client knowing of either, through TLS as well. A [`Connection`] is what
-//! the answer leads back to, for those who find out that no other must be read from where it came.
+//! the response leads back to, so that a reader can exclude it from further use.
 
 #[cfg(test)]
 mod tests;
@@ -49,25 +49,25 @@ pub(crate) struct Flight {
     found_closed: Cell<Option<Instant>>,
     /// Something of it was written.
     written: Cell<bool>,
-    /// And something was read after that which can be an answer.
+    /// And something was read after that which can be a response.
     answered: Cell<bool>,
-    /// What went wrong first on its connection.
+    /// The first error on its connection.
     broken: Cell<Option<io::ErrorKind>>,
     /// Its connection.
     connection: RefCell<Connection>,
-    /// The same once the HTTP client has given it up.
-    left: RefCell<Option<Left>>,
+    /// Its connection once the HTTP client has dropped it.
+    dropped: RefCell<Option<Dropped>>,
 }
 
-/// A connection, for those who read answers from it.
+/// A connection, for those who read responses from it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Connection {
-    spoilt: Rc<Cell<bool>>,
+    excluded: Rc<Cell<bool>>,
 }
 
-/// A connection that the HTTP client has given up.
+/// A connection that the HTTP client has dropped.
 #[derive(Debug)]
-struct Left {
+struct Dropped {
     stream: TcpStream,
     /// The bytes that were written to it before the request.
     before: u64,
@@ -102,7 +102,7 @@ impl Flight {
             answered: Cell::new(false),
             broken: Cell::new(None),
             connection: RefCell::default(),
-            left: RefCell::new(None),
+            dropped: RefCell::new(None),
         })
     }
 
@@ -122,7 +122,7 @@ impl Flight {
         self.connection.borrow().clone()
     }
 
-    /// Whether of a request that got no answer nothing at all is known to have reached the server.
+    /// Whether it is certain that nothing of a request without a response has reached the server.
     pub(crate) async fn never_arrived(&self) -> bool {
         if !self.written.get() {
             return true;
@@ -130,20 +130,20 @@ impl Flight {
         if self.answered.get() {
             return false;
         }
-        let Some(left) = self.left.take() else {
+        let Some(dropped) = self.dropped.take() else {
             return false;
         };
         let kind = if let Some(kind) = self.broken.get() {
             Some(kind)
         } else {
-            let reset = timeout(ROUND_TRIP, first_error(&left.stream)).await;
+            let reset = timeout(ROUND_TRIP, first_error(&dropped.stream)).await;
             reset.ok().flatten()
         };
-        kind == Some(io::ErrorKind::BrokenPipe) && nothing_arrived(&left.stream, left.before)
+        kind == Some(io::ErrorKind::BrokenPipe) && nothing_arrived(&dropped.stream, dropped.before)
     }
 }
 
-/// Waits for an error on a connection on which nothing is done any more.
+/// Waits for an error on a connection that is no longer used.
 async fn first_error(stream: &TcpStream) -> Option<io::ErrorKind> {
     loop {
         match stream.take_error() {
@@ -153,7 +153,7 @@ async fn first_error(stream: &TcpStream) -> Option<io::ErrorKind> {
     }
 }
 
-/// Whether the other side is known to have acknowledged nothing of what was written after the first `before` bytes.
+/// Whether the server has certainly acknowledged nothing of what was written after the first `before` bytes.
 fn nothing_arrived(stream: &TcpStream, before: u64) -> bool {
     // The beginning of the connection counts as one.
     counts(stream).is_some_and(|counts| counts.acknowledged <= before + 1)
@@ -162,9 +162,9 @@ fn nothing_arrived(stream: &TcpStream, before: u64) -> bool {
 // === impl Connection ===
 
 impl Connection {
-    /// What else comes over it may belong to another request than the one it was asked for: it is not used again.
-    pub(crate) fn spoil(&self) {
-        self.spoilt.set(true);
+    /// Excludes it from further use: what else comes over it may belong to another request.
+    pub(crate) fn exclude(&self) {
+        self.excluded.set(true);
     }
 }
 
@@ -190,9 +190,9 @@ impl Socket {
         stream.ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
-    /// Notes that something is about to be written for the request that is being worked on. With its first byte, a
-    /// connection is spoilt that has ended, or on which something has come that nobody asked for.
-    fn board(&mut self) {
+    /// Notes that something is about to be written for the current request. With its first byte, a connection is excluded that has
+    /// ended, or on which bytes have arrived that no request asked for.
+    fn attach(&mut self) {
         // Outside of any request only a goodbye is written.
         let _ = FLIGHT.try_with(|flight| {
             if self.carries(flight) {
@@ -205,7 +205,7 @@ impl Socket {
             flight.connection.replace(self.connection.clone());
             let counts = self.stream.as_ref().and_then(counts);
             if counts.is_some_and(|counts| counts.received > self.read) {
-                self.connection.spoil();
+                self.connection.exclude();
             }
         });
     }
@@ -216,7 +216,7 @@ impl Socket {
 
     /// Notes that the other side has closed, if this connection was just looked at to see whether it can be used again.
     fn note_end(&self) {
-        // Outside of any request nobody wants to know.
+        // Outside of any request it does not matter.
         let _ = FLIGHT.try_with(|flight| {
             if !self.carries(flight) {
                 flight.found_closed.set(self.used);
@@ -231,7 +231,7 @@ impl Socket {
         }
     }
 
-    /// Notes that something was read; `false` if it cannot be what it was read for, and must not be looked at.
+    /// Notes that something was read; `false` if it cannot be the response, and must not be parsed.
     fn note_read(&mut self, bytes: usize) -> bool {
         self.read = self.read.saturating_add(as_count(bytes));
         if !std::mem::take(&mut self.waiting) {
@@ -239,7 +239,7 @@ impl Socket {
         }
         let stream = self.stream.as_ref();
         if stream.is_some_and(|stream| nothing_arrived(stream, self.before)) {
-            self.connection.spoil();
+            self.connection.exclude();
             return false;
         }
         if let Some(flight) = self.flight.upgrade() {
@@ -255,8 +255,8 @@ impl Socket {
         }
     }
 
-    fn is_spoilt(&self) -> bool {
-        self.connection.spoilt.get()
+    fn is_excluded(&self) -> bool {
+        self.connection.excluded.get()
     }
 }
 
@@ -269,20 +269,20 @@ impl Drop for Socket {
     fn drop(&mut self) {
         if let Some(flight) = self.flight.upgrade() {
             let before = self.before;
-            let left = self.stream.take().map(|stream| Left { stream, before });
-            flight.left.replace(left);
+            let dropped = self.stream.take().map(|stream| Dropped { stream, before });
+            flight.dropped.replace(dropped);
         }
     }
 }
 
 impl AsyncRead for Socket {
-    /// A connection that is spoilt has ended for whoever reads from it.
+    /// A connection that is excluded has ended for its readers.
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.is_spoilt() {
+        if self.is_excluded() {
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
@@ -305,15 +305,15 @@ impl AsyncRead for Socket {
 }
 
 impl AsyncWrite for Socket {
-    /// A write that fails is noted and reported as done: a server may have answered before it had read everything, and
-    /// then closed (seen: 413 of TypeScript SDK 2). Reading finds that answer, or the end.
+    /// A write that fails is noted and reported as done: a server may have responded before it had read everything, and
+    /// then closed (seen: 413 of TypeScript SDK 2). Reading finds that response, or the end.
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.board();
-        if self.is_spoilt() {
+        self.attach();
+        if self.is_excluded() {
             return Poll::Ready(Ok(bytes.len()));
         }
         let written = self.stream()?.poll_write(context, bytes);

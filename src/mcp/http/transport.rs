@@ -201,7 +201,7 @@ impl Transport {
             let arrived = self.send_until_it_arrives(request, &target).await?;
             let status = arrived.response.status();
             if !arrived.body.is_all(status) {
-                arrived.connection.spoil();
+                arrived.connection.exclude();
             }
             if !status.is_redirection() {
                 return Ok(arrived);
@@ -305,7 +305,7 @@ impl Transport {
         } = arrived;
         let found = self.read_reply(&mut response, body, id).await;
         if matches!(found, Err(_) | Ok(BodyReply::OfAnother)) {
-            connection.spoil();
+            connection.exclude();
         }
         Ok(Body::Read(match found? {
             BodyReply::Reply(reply) => Some(reply),

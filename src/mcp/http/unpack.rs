@@ -15,7 +15,7 @@ use awc::http::header::CONTENT_ENCODING;
 use bytes::Bytes;
 use futures::Stream;
 
-/// As much of a compressed body as the decoder unpacks then and there; more it would hand to another thread.
+/// As much of a compressed body as the decoder unpacks in place; a longer chunk it passes to another thread.
 const PIECE: usize = 2048;
 /// Bytes of any other body that are read and parsed before other tasks have a turn: some milliseconds where it is events.
 const TURN: usize = 64 * 1024;
@@ -34,7 +34,7 @@ pub(crate) struct Cut<S> {
     given: usize,
 }
 
-/// Unpacks the body of a response to a request that awc was told not to decompress.
+/// Unpacks the body of a response to a request with `no_decompress`.
 pub(crate) fn unpacked(response: Packed) -> Unpacked {
     response.map_body(|head, body| {
         let encoding = head.headers.get(CONTENT_ENCODING);

@@ -1,7 +1,7 @@
-//! What can go wrong between this service and an MCP server, in MCP's words.
+//! The errors of the MCP client: what happened between this service and a server.
 //!
-//! Nothing here knows what a caller of this service is told: no status, code or wording of ours. `Display` is for the
-//! log; it holds no header value, no session id, no cursor and nothing of an upstream body.
+//! Status, code and wording of the REST side are decided in `api::error`. `Display` is for the log; it holds no header value, no
+//! session id, no cursor and nothing of an upstream body.
 
 use awc::http::StatusCode;
 use awc::http::header::HeaderValue;
@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::mcp::limits::NoRoom;
 use crate::mcp::protocol::message::{NotAMessage, RpcError};
 
-/// Why there is no result.
+/// The cause of a missing result.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// DNS, connect or TLS failed: nothing was sent.
@@ -24,30 +24,30 @@ pub enum Error {
     #[error("the deadline passed")]
     Deadline,
     /// HTTP 401, with the `WWW-Authenticate` values as they came.
-    #[error("the server answered 401")]
+    #[error("HTTP status 401")]
     Unauthorized {
         /// `WWW-Authenticate`, in order.
         challenges: Vec<HeaderValue>,
     },
     /// HTTP 403, with the `WWW-Authenticate` values as they came.
-    #[error("the server answered 403")]
+    #[error("HTTP status 403")]
     Forbidden {
         /// `WWW-Authenticate`, in order.
         challenges: Vec<HeaderValue>,
     },
     /// HTTP 429 or 503.
-    #[error("the server answered {status}")]
+    #[error("HTTP status {status}")]
     Busy {
         /// 429 or 503.
         status: StatusCode,
         /// `Retry-After` as it came.
         retry_after: Option<HeaderValue>,
     },
-    /// All places at the server are taken, and so is the queue; nothing was sent.
+    /// The concurrency limit of the server is reached, and its queue is full; nothing was sent.
     #[error("too many calls are in flight")]
     Overloaded,
-    /// Too much is held in memory already to take the answer too, or to send the request at all.
-    #[error("no room for {}", if *.sent { "the answer" } else { "the request" })]
+    /// The memory limit for bodies is reached: there is no room for the response, or for the request.
+    #[error("no room for {}", if *.sent { "the response" } else { "the request" })]
     NoRoom {
         /// The request was sent.
         sent: bool,
@@ -55,9 +55,9 @@ pub enum Error {
     /// This process has no file descriptor left for a connection; nothing was sent.
     #[error("no file descriptor is left for a connection")]
     NoDescriptors,
-    /// A legacy server refuses to work without a session, and the caller forbade a handshake. Without a refusal where the
-    /// server need not be asked.
-    #[error("the server wants a session")]
+    /// A legacy server requires a session, and the caller forbade a handshake. Without a refusal where the server is known to
+    /// require one.
+    #[error("the server requires a session")]
     SessionRequired(Option<Refusal>),
     /// The server does not know the caller's session any more.
     #[error("the server does not know the session")]
@@ -71,28 +71,28 @@ pub enum Error {
         error: RpcError,
     },
     /// A status that is no success, without a JSON-RPC error in the body.
-    #[error("the server answered {0}")]
+    #[error("HTTP status {0}")]
     Status(StatusCode),
     /// A redirect that is not followed: to another origin, of another kind than 307 and 308, or one too many.
-    #[error("the server answered with a redirect that is not followed ({0})")]
+    #[error("a redirect that is not followed ({0})")]
     Redirect(StatusCode),
     /// A success that is neither JSON nor an event stream.
-    #[error("the answer is neither JSON nor an event stream")]
+    #[error("the response is neither JSON nor an event stream")]
     ContentType,
     /// A success that does not say where its body ends.
-    #[error("the answer has neither a length nor chunks")]
+    #[error("the response has neither a length nor chunks")]
     Unframed,
-    /// A cap was passed.
-    #[error("the answer is too large: {0}")]
+    /// A limit was exceeded.
+    #[error("the response is too large: {0}")]
     TooLarge(Cap),
-    /// The answer ended without a reply to our id.
-    #[error("the answer holds no reply to the request")]
+    /// The response ended without a reply to the id of the request.
+    #[error("the response holds no reply to the request")]
     NoReply,
-    /// The answer is not what the protocol says.
-    #[error("the answer is malformed: {0}")]
+    /// The response does not follow the protocol.
+    #[error("the response is malformed: {0}")]
     Malformed(String),
-    /// The server wants input from the caller before it goes on (2026-07-28).
-    #[error("the server wants input")]
+    /// `input_required`: the server requires input from the caller (2026-07-28).
+    #[error("the server requires input")]
     InputRequired(Bytes),
     /// The server's own tool list does not have the tool.
     #[error("the server has no such tool")]
@@ -130,7 +130,7 @@ pub struct Refusal {
     pub error: Option<RpcError>,
 }
 
-/// Which cap an answer passed.
+/// The limit that a response exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Cap {
     /// `limits.responseBytes`.
@@ -162,9 +162,9 @@ pub enum Cap {
 pub enum Executed {
     /// Refused before dispatch, or never sent.
     No,
-    /// The server dispatched it and answered.
+    /// The server dispatched it and replied.
     Yes,
-    /// Sent, and the answer was lost or says nothing about it.
+    /// Sent; the reply was lost, or does not tell.
     Unknown,
 }
 
@@ -179,7 +179,7 @@ pub enum Stage {
     Operation,
 }
 
-/// An [`Error`] with what the caller needs to know to go on.
+/// An [`Error`] with what decides whether a request may be repeated.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 pub struct Failure {
@@ -218,21 +218,21 @@ impl Error {
         }
     }
 
-    /// A request that cannot be written: a fault of ours, for what callers give is checked before.
+    /// A request that cannot be serialized: an internal error, for its parts are checked before.
     pub fn unwritable(error: &serde_json::Error) -> Self {
         Self::Internal(format!("a request could not be written: {error}"))
     }
 }
 
 impl From<NoRoom> for Error {
-    /// An answer that cannot be taken.
+    /// No room for a response.
     fn from(NoRoom: NoRoom) -> Self {
         Self::NoRoom { sent: true }
     }
 }
 
 impl From<serde_json::Error> for Error {
-    /// An answer that cannot be read.
+    /// A response that cannot be parsed.
     fn from(error: serde_json::Error) -> Self {
         NotAMessage::from(error).into()
     }
@@ -247,7 +247,7 @@ impl From<NotAMessage> for Error {
 // === impl Failure ===
 
 impl Failure {
-    /// What was asked for was a list, so that nothing has run.
+    /// The failure of a list, which runs nothing.
     pub fn of_list(error: Error) -> Self {
         Self {
             error,
@@ -274,7 +274,7 @@ impl Stage {
 // === impl Refusal ===
 
 impl Refusal {
-    /// What is kept of an error that was a refusal.
+    /// Status and JSON-RPC error of a refusal.
     pub fn of(error: Error) -> Self {
         match error {
             Error::Rpc { status, error } => Self {

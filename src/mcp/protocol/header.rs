@@ -1,6 +1,6 @@
 //! The HTTP headers of MCP: their names, the two media types, and how values are written.
 //!
-//! What a caller or a configuration may never set is owned here too. Nothing is sent from here.
+//! Nothing is sent from here.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 
 /// The session id of a legacy server.
 pub const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
-/// The negotiated revision (legacy, after the handshake) or the one spoken (modern).
+/// The protocol version: negotiated (legacy, after the handshake) or used (modern).
 pub const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 /// Legacy: the event from which a stream is resumed.
 pub const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -35,7 +35,7 @@ pub const ACCEPT_BOTH: HeaderValue =
 pub struct SessionId(HeaderValue);
 
 impl SessionId {
-    /// The longest id taken.
+    /// The longest id accepted.
     pub const MAX_LEN: usize = 1024;
 
     /// The id in these bytes, if they are one.

@@ -17,7 +17,7 @@ impl Id {
         Self(random_hex())
     }
 
-    /// The id as it goes over the wire, without the quotes.
+    /// The id as it is sent, without the quotes.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -34,7 +34,7 @@ impl Id {
 }
 
 impl From<&str> for Id {
-    /// An id of the caller's choice, for whoever plays both sides.
+    /// A chosen id, for tests and fuzz targets.
     fn from(text: &str) -> Self {
         Self(text.to_owned())
     }

@@ -36,7 +36,7 @@ pub struct Page<'a> {
     pub freshness: Freshness,
 }
 
-/// What a result says of its use by others and later (2026-07-28, "Caching").
+/// How long and by whom a result may be cached (2026-07-28, "Caching").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Freshness {
     /// `ttlMs`, where it is a whole number that is not negative.
@@ -48,7 +48,7 @@ pub struct Freshness {
 // === impl Listing ===
 
 impl Listing {
-    /// The method that asks for it.
+    /// The method.
     pub fn method(self) -> &'static str {
         match self {
             Self::Tools => "tools/list",
@@ -72,12 +72,12 @@ impl Listing {
 // === impl Freshness ===
 
 impl Freshness {
-    /// What a result says.
+    /// That of a result.
     pub fn of(result: &Members<'_>) -> Self {
         Self::said(result.get("ttlMs"), result.get("cacheScope"))
     }
 
-    /// What `ttlMs` and `cacheScope` say.
+    /// That of `ttlMs` and `cacheScope`.
     pub fn said(ttl: Option<&RawValue>, scope: Option<&RawValue>) -> Self {
         let ttl = ttl.and_then(|raw| raw.get().parse().ok());
         Self {
@@ -86,7 +86,7 @@ impl Freshness {
         }
     }
 
-    /// What counts for both together: the shorter time, the narrower use.
+    /// That of two results together: the shorter time, the narrower scope.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {

@@ -18,7 +18,7 @@ use crate::json::{Text, for_each_element};
 use crate::mcp::protocol::codes;
 use crate::mcp::protocol::id::Id;
 
-/// Requests of a server whose ids are longer, in JSON, are not answered.
+/// The longest id (in JSON) of a server request that gets a reply.
 const LONGEST_ID: usize = 1024;
 
 /// One message of the other side, as far as a client must look into it.
@@ -39,17 +39,17 @@ pub struct Incoming<'a> {
 /// A message of the other side that concerns one request: what [`for_each_message`] finds in an event.
 #[derive(Debug, Clone)]
 pub enum Message {
-    /// The answer to the request.
+    /// The reply to the request.
     Reply(Reply),
-    /// A request of the server's own, which wants an answer from us.
+    /// A request of the server, which expects a reply.
     Request(ServerRequest),
-    /// An error that names no request. It is the answer if no other comes.
+    /// An error without an id. It is the reply if no other comes.
     ErrorWithoutId(RpcError),
-    /// Something the server tells while the request runs.
+    /// A notification sent while the request runs.
     Notification(Notification),
 }
 
-/// A notification from a server, as far as it is of use to a caller who waits for an answer.
+/// A notification of a server, as far as a streamed response passes it on.
 #[derive(Debug, Clone)]
 pub struct Notification {
     /// `method`, without the quotes.
@@ -65,7 +65,7 @@ pub struct ServerRequest {
     is_ping: bool,
 }
 
-/// What a server answered to a request.
+/// The reply to a request.
 #[derive(Debug, Clone)]
 pub enum Reply {
     /// The `result`, as the slice of the body it arrived in.
@@ -77,11 +77,11 @@ pub enum Reply {
 /// What [`reply_in_body`] finds.
 #[derive(Debug, Clone)]
 pub enum BodyReply {
-    /// The answer.
+    /// The reply.
     Reply(Reply),
-    /// The answer to another request.
+    /// A reply to another request.
     OfAnother,
-    /// No answer to anything.
+    /// No reply.
     Nothing,
 }
 
@@ -94,8 +94,8 @@ pub struct RpcError {
     message: Bytes,
     /// `data`, the same; empty if there is none.
     data: Bytes,
-    /// Whatever it says, it does not prove that its request was not carried out: it came after other messages on the stream, or
-    /// it names no request.
+    /// The error does not prove that its request was not carried out: it came after other messages on the stream, or it has no
+    /// id.
     pub is_doubtful: bool,
 }
 
@@ -116,8 +116,8 @@ pub struct NotAMessage(#[from] serde_json::Error);
 
 // === decoding ===
 
-/// What an event holds that concerns the request `id`: one message, or an array of them (2025-03-26). Answers to other
-/// requests, and what is no message at all are passed over. Reading goes on for as long as `take` wants more.
+/// The messages in an event that concern the request `id`: one, or an array of them (2025-03-26). Replies to other requests, and
+/// JSON that is no message, are passed over. `take` returns whether to read on.
 pub fn for_each_message(event: &Bytes, id: &Id, mut take: impl FnMut(Message) -> bool) {
     let mut wants_more = true;
     let mut read_one = |raw: &[u8]| {
@@ -135,7 +135,7 @@ pub fn for_each_message(event: &Bytes, id: &Id, mut take: impl FnMut(Message) ->
     let _ = for_each_element(event, |member| read_one(member.get().as_bytes()));
 }
 
-/// What a JSON body holds that replies to one request alone. An error there that names no request is the answer; one that
+/// The reply in a JSON body, which responds to one request alone. An error without an id is the reply there; one that
 /// names another is not.
 pub fn reply_in_body(body: &Bytes, id: &Id) -> Result<BodyReply, NotAMessage> {
     if !json::is_array(body) {
@@ -186,7 +186,7 @@ impl Incoming<'_> {
         self.result.is_some() || self.error.is_some()
     }
 
-    /// The id of the request that this is about. Servers that cannot say so write `null`, nothing, or `"server-error"` (Python
+    /// The id of the request. Servers that do not know it write `null`, nothing, or `"server-error"` (Python
     /// SDK 1).
     fn addressee(&self) -> Option<&RawValue> {
         self.id
@@ -202,7 +202,7 @@ impl Incoming<'_> {
         }
         let is_answer = self.is_answer();
         match self.method {
-            // No client is asked by a name as long as that, and the answer would repeat it.
+            // The reply would repeat the id.
             Some(method) if !is_answer && raw.get().len() <= LONGEST_ID => {
                 Some(Message::Request(ServerRequest {
                     id: raw.to_owned(),
@@ -270,7 +270,7 @@ impl RpcError {
         })
     }
 
-    /// What the server says: a JSON string.
+    /// `message`: a JSON string.
     pub fn message(&self) -> &RawValue {
         static EMPTY: LazyLock<Box<RawValue>> =
             LazyLock::new(|| RawValue::from_string("\"\"".into()).unwrap_or_default());
@@ -311,8 +311,8 @@ impl Notification {
 // === impl ServerRequest ===
 
 impl ServerRequest {
-    /// The answer to it. This client declares no capabilities, so that it can be asked for nothing but a sign of life:
-    /// `ping` gets `{}`, everything else -32601.
+    /// The reply to it. This client declares no capabilities, so that nothing but `ping` is supported: it gets `{}`, everything
+    /// else `METHOD_NOT_FOUND`.
     pub fn reply(&self) -> Vec<u8> {
         let id = &self.id;
         let reply = if self.is_ping {
@@ -330,10 +330,10 @@ impl ServerRequest {
 // === impl ResultFlags ===
 
 impl<'a> ResultFlags<'a> {
-    /// What `result` says of itself. A result that is no object says nothing.
+    /// The flags of `result`; none of a result that is no object.
     ///
-    /// A result is read a second time only if it may say something out of the ordinary: where neither `true` nor a
-    /// `resultType` other than `complete` stands after these names, at whatever depth, there is nothing to find.
+    /// A result is parsed a second time only where it may differ from the usual: where these names, at whatever depth, are all
+    /// followed by `false` and by `complete`, there is nothing to find.
     /// (Names written with escapes are not looked for: no serializer escapes these letters.)
     pub fn of(result: &'a [u8]) -> Self {
         let ordinary = always_followed_by(result, &IS_ERROR, b"false")
@@ -349,8 +349,8 @@ impl<'a> ResultFlags<'a> {
         self.is_error.is_some_and(|raw| raw.get() == "true")
     }
 
-    /// `resultType`; absent (servers before 2026-07-28) means `complete`. A value that is no string is handed out
-    /// as nothing known.
+    /// `resultType`; absent (servers before 2026-07-28) means `complete`. A value that is no string becomes an unknown type, the
+    /// empty one.
     pub fn result_type(&self) -> Cow<'a, str> {
         match self.result_type {
             None => Cow::Borrowed("complete"),

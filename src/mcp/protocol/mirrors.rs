@@ -1,4 +1,4 @@
-//! Arguments that a modern server wants in headers as well: `x-mcp-header` in the schemas of its tools (2026-07-28).
+//! Arguments that are mirrored into headers: `x-mcp-header` in the input schemas of tools (2026-07-28).
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -123,7 +123,7 @@ fn header_value(value: &RawValue) -> Option<HeaderValue> {
 }
 
 /// Collects the annotations of one schema. `path` is `None` once a keyword other than `properties` was passed:
-/// below it every annotation is a mistake.
+/// below it every annotation is invalid.
 fn walk(
     schema: &str,
     mut path: Option<&mut Vec<String>>,

@@ -1,7 +1,6 @@
-//! What the reply to one request comes to: its result, or the error it stands for.
+//! From an HTTP response to a result or an error: status, headers and JSON-RPC reply, put together.
 //!
-//! Pure, and the only place where status, headers and JSON-RPC answer are put together. What an error says of a server's
-//! era and of sessions is `era`'s part.
+//! Pure. What an error says of eras, sessions and names is decided in `refusal`.
 
 use awc::http::StatusCode;
 use awc::http::header::HeaderValue;
@@ -11,7 +10,7 @@ use crate::mcp::protocol::error::Error;
 use crate::mcp::protocol::header::SessionId;
 use crate::mcp::protocol::message::Reply;
 
-/// What comes before the body of a reply.
+/// The head of a response, as far as a client must look at it.
 #[derive(Debug)]
 pub struct Head {
     /// The HTTP status, redirects followed.
@@ -25,7 +24,7 @@ pub struct Head {
 }
 
 impl Head {
-    /// One that says nothing beside its status.
+    /// A head with nothing but its status.
     pub fn of(status: StatusCode) -> Self {
         Self {
             status,
@@ -35,8 +34,8 @@ impl Head {
         }
     }
 
-    /// The result in a reply, or what the reply says instead. Some statuses speak for themselves; else the body counts
-    /// before the status.
+    /// The result, or the error that the response stands for. 401, 403, 429 and 503 decide alone; otherwise the body counts before
+    /// the status.
     pub fn outcome(self, answer: Option<Reply>) -> Result<Bytes, Error> {
         match (self.status.as_u16(), answer) {
             (401 | 403 | 429 | 503, _) => Err(self.refusal()),
@@ -53,7 +52,7 @@ impl Head {
         }
     }
 
-    /// That a message was taken for which no answer comes: any 2xx (202 by the specification, 200 and 204 seen).
+    /// Whether a message without a reply was accepted: any 2xx (202 by the specification, 200 and 204 seen).
     pub fn accepted(self) -> Result<(), Error> {
         if self.status.is_success() {
             return Ok(());

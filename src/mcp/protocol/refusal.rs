@@ -343,7 +343,7 @@ fn executed_before(status: StatusCode, error: &RpcError) -> Executed {
     }
 }
 
-// === what refusals are told by ===
+// === parts of refusals ===
 
 /// Status and JSON-RPC error of a reply that is one of the two; `None` for any other failure.
 fn refused(error: &Error) -> Option<(u16, Option<&RpcError>)> {

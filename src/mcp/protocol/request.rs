@@ -12,22 +12,22 @@ use crate::mcp::protocol::versions;
 /// The `params` of a request, in the members this service sends.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Params<'a> {
-    /// `initialize`: the newest revision offered, with capabilities (always `{}`; declaring nothing keeps servers from
-    /// asking for anything) and who this client is.
+    /// `initialize`: the protocol version offered; `capabilities` (always `{}`, so that servers send no requests) and
+    /// `clientInfo` go with it.
     pub protocol_version: Option<&'a str>,
     /// `tools/call`, `prompts/get`: the tool or the prompt.
     pub name: Option<&'a str>,
     /// `resources/read`: the resource.
     pub uri: Option<&'a str>,
-    /// `tools/call`, `prompts/get`: the arguments object, byte for byte as the caller wrote it.
+    /// `tools/call`, `prompts/get`: the arguments object, byte for byte.
     pub arguments: Option<&'a RawValue>,
     /// Lists: where the page starts. An empty cursor is legal and is sent.
     pub cursor: Option<&'a str>,
-    /// A repeated call (2026-07-28): what the server asked for, byte for byte.
+    /// A repeated call (2026-07-28): the responses to its `inputRequests`, byte for byte.
     pub input_responses: Option<&'a RawValue>,
-    /// A repeated call (2026-07-28): the state the server handed out, byte for byte.
+    /// A repeated call (2026-07-28): its `requestState`, byte for byte.
     pub request_state: Option<&'a RawValue>,
-    /// Whatever else the caller wants sent, under its own names.
+    /// Other members that the caller gives, under their own names.
     pub others: Option<&'a Members<'a>>,
     /// Request metadata; see [`Meta`].
     pub meta: Option<Meta<'a>>,
@@ -44,15 +44,15 @@ pub struct ClientInfo {
     version: &'static str,
 }
 
-/// `params._meta`: the caller's members first, then, for a modern server, those the revision demands.
+/// `params._meta`: the caller's members first, then, for a modern server, those that 2026-07-28 requires.
 #[derive(Debug, Clone, Copy)]
 pub struct Meta<'a> {
-    /// The caller's `_meta` object, if it gave one (already checked to be an object).
+    /// The caller's `_meta`, an object.
     pub callers: Option<&'a RawValue>,
     /// Whether the 2026-07-28 members are added.
     pub modern: bool,
-    /// Asks for notifications while the request runs: the token that those of progress are to carry. A modern server
-    /// sends its log only to who asks for it. What the caller says itself stands.
+    /// Asks for notifications while the request runs: the token of progress notifications. A modern server sends log messages only
+    /// where `logLevel` is set. The caller's own members take precedence.
     pub progress_token: Option<&'a str>,
 }
 
@@ -144,7 +144,7 @@ static OURS_ALONE: LazyLock<Box<RawValue>> = LazyLock::new(|| {
 
 impl Serialize for Meta<'_> {
     /// The protocol version is always ours, for it must equal the header. Capabilities and client info are the
-    /// caller's where it gives them: who answers `inputRequests` may say what it can answer. A legacy server gets
+    /// caller's where it gives them: a caller that answers `inputRequests` may declare it. A legacy server gets
     /// none of the four, for a dual-era one would take them as the sign of a modern request.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if self.callers.is_none() && self.modern && self.progress_token.is_none() {
@@ -222,7 +222,7 @@ pub fn encode(
     Ok(bytes)
 }
 
-/// `notifications/cancelled`: whoever waited for the answer to `id` does not wait any more.
+/// `notifications/cancelled` for the request `id`.
 pub fn cancelled(id: &Id) -> Vec<u8> {
     format!(
         r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":"{}","reason":"nobody waits for the answer any more"}}}}"#,

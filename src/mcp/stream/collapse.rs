@@ -1,8 +1,7 @@
-//! From the chunks of an event stream to the one answer it is read for, and to what the server asks on the way.
+//! Collapses an event stream into the one reply it is read for, with the requests and notifications of the server before it.
 //!
-//! Pure: no input or output. It holds the caps on a stream, knows from where it could be resumed, and reads no further
-//! than it is asked to: some servers leave a stream open after the answer. How lines become events is `sse`'s part, what
-//! an event says is `message`'s.
+//! Pure: no I/O. It enforces the limits on a stream, knows from where it could be resumed, and reads no further than it is asked
+//! to: some servers leave a stream open after the reply. Lines become events in `sse`, events become messages in `message`.
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -27,27 +26,27 @@ const LONGEST_ID: usize = 4096;
 /// Messages of interest in one event that is an array of them.
 const MOST_MESSAGES: usize = 1000;
 
-/// What a stream holds that somebody must look at.
+/// A message on a stream, as far as it concerns the request.
 #[derive(Debug)]
 pub enum Step {
-    /// The answer. What comes after it is of no interest.
+    /// The reply. What comes after it is ignored.
     Reply(Reply),
-    /// A request of the server's own, which it wants answered.
+    /// A request of the server, which expects a reply.
     Request(ServerRequest),
-    /// What the server tells meanwhile, where that is wanted.
+    /// A notification, where notifications are kept.
     Notification(Notification),
-    /// Where messages go: the first event of the HTTP+SSE transport of 2024-11-05.
+    /// The endpoint for messages: the first event of the HTTP+SSE transport of 2024-11-05.
     Endpoint(Bytes),
 }
 
-/// Reads the streams that together hold the answer to one request: mostly one, more where a stream is resumed. All caps
+/// Reads the streams that together hold the reply to one request: mostly one, more where a stream is resumed. All limits
 /// count over all of them.
 #[derive(Debug)]
 pub struct Collapse {
     id: Id,
     limits: Limits,
     budget: Budget,
-    /// What the event holds that has begun and not ended.
+    /// The reservation of the event that is incomplete.
     reservation: Reservation,
     reader: sse::Reader,
     chunk: Bytes,
@@ -55,9 +54,9 @@ pub struct Collapse {
     events: usize,
     steps: VecDeque<Step>,
     unaddressed: Option<RpcError>,
-    /// Whether a message has come that is not the answer.
+    /// Whether a message has come that is not the reply.
     begun: bool,
-    /// Whether an error that names no request is of interest: on a stream that answers one request alone.
+    /// Whether the stream belongs to one request alone. JSON-RPC errors without an id are ignored on shared streams.
     alone: bool,
     /// Whether notifications are of interest.
     notifications: bool,
@@ -66,7 +65,7 @@ pub struct Collapse {
 }
 
 impl Collapse {
-    /// Ready for the first byte of a stream that is to answer `id`.
+    /// At the start of a stream that is read for the reply to `id`.
     pub fn new(id: Id, limits: Limits, budget: Budget) -> Self {
         Self {
             id,
@@ -87,7 +86,7 @@ impl Collapse {
         }
     }
 
-    /// For a stream on which other requests are answered too.
+    /// For a stream that carries replies to other requests too.
     #[must_use]
     pub fn among_others(self) -> Self {
         Self {
@@ -96,23 +95,23 @@ impl Collapse {
         }
     }
 
-    /// From now on, what the server tells meanwhile is wanted too.
+    /// From now on, notifications are steps too.
     pub fn keep_notifications(&mut self) {
         self.notifications = true;
     }
 
-    /// Adds the next chunk, as it came. The last one must be used up: [`Collapse::next_step`] has said `None`.
+    /// Adds the next chunk. The last one must be used up: [`Collapse::next_step`] has returned `None`.
     pub fn push(&mut self, chunk: Bytes) -> Result<(), Error> {
         self.bytes_left = self
             .bytes_left
             .checked_sub(chunk.len())
             .ok_or(Error::TooLarge(Cap::ResponseBytes))?;
-        // One that was compressed may be large.
+        // A chunk that was compressed may be large.
         self.chunk = self.budget.keep(chunk)?;
         Ok(())
     }
 
-    /// What comes next; `None` if that takes another chunk.
+    /// The next step; `None` if it takes another chunk.
     pub fn next_step(&mut self) -> Result<Option<Step>, Error> {
         loop {
             if let Some(step) = self.steps.pop_front() {
@@ -129,8 +128,8 @@ impl Collapse {
         }
     }
 
-    /// The stream has ended: an event that nothing terminates still counts, and an error without an id is the answer if
-    /// there is no other.
+    /// The stream has ended: an event that nothing terminates still counts, and an error without an id is the reply if there is no
+    /// other.
     pub fn end(&mut self) -> Result<Option<Step>, Error> {
         if let Some(last) = self.reader.finish().map_err(too_large)? {
             self.read(last)?;
@@ -152,7 +151,7 @@ impl Collapse {
         self.chunk = Bytes::new();
     }
 
-    /// From now on the answer to `id` is what the stream is read for.
+    /// From now on the stream is read for the reply to `id`.
     pub fn expect(&mut self, id: Id) {
         self.id = id;
         self.begun = false;
@@ -168,7 +167,7 @@ impl Collapse {
         self.retry
     }
 
-    /// Events read so far that said anything at all, on all streams.
+    /// Events read so far that were not empty, on all streams.
     pub fn events(&self) -> usize {
         self.events
     }
@@ -208,8 +207,8 @@ impl Collapse {
                 Message::Reply(answer) => steps.push_back(Step::Reply(answer)),
                 Message::Request(request) => steps.push_back(Step::Request(request)),
                 Message::ErrorWithoutId(error) => *unaddressed = alone.then_some(error),
-                Message::Notification(told) if notifications => {
-                    steps.push_back(Step::Notification(told));
+                Message::Notification(notification) if notifications => {
+                    steps.push_back(Step::Notification(notification));
                 }
                 Message::Notification(_) => {}
             }

@@ -1,4 +1,4 @@
-//! Event streams: their events, the collapse of a stream into one reply, and notifications on their way to a caller who listens.
+//! Event streams: their events, the collapse of a stream into one reply, and notifications for a caller that reads a streamed response.
 
 pub mod collapse;
 pub mod notifications;

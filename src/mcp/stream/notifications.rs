@@ -1,6 +1,6 @@
-//! What a caller who watches a request is told while it runs: the server's notifications, as they arrive.
+//! The server's notifications for a caller that reads a streamed response, as they arrive.
 //!
-//! A caller who is slow to listen slows down the reading of the stream, and so the server; little piles up here.
+//! Back pressure: a caller that reads slowly slows down the reading of the upstream; the queue is bounded.
 
 use std::sync::Arc;
 
@@ -12,31 +12,31 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::mcp::protocol::id::random_hex;
 use crate::mcp::protocol::message::Notification;
 
-/// Notifications that wait for a caller to take them.
+/// The length of the queue.
 const WAITING: usize = 16;
 /// Their bytes. One that is longer waits alone.
 const WAITING_BYTES: u32 = 256 * 1024;
 
-/// The way to a caller who watches.
+/// The sender of notifications to a caller.
 #[derive(Debug, Clone)]
 pub struct Watch {
     /// The token that progress of the request is to carry, as JSON.
     pub(crate) token: Bytes,
-    notifications: mpsc::Sender<Told>,
+    notifications: mpsc::Sender<Queued>,
     room: Arc<Semaphore>,
 }
 
-/// A notification on its way, with its room among those that wait: it is given back when this is dropped.
+/// A notification in the queue, with its share of the bytes there, released when dropped.
 #[derive(Debug)]
-pub struct Told {
-    /// What the server tells.
+pub struct Queued {
+    /// The notification.
     pub notification: Notification,
     _room: Option<OwnedSemaphorePermit>,
 }
 
 impl Watch {
-    /// A way, and its other end.
-    pub fn new() -> (Self, mpsc::Receiver<Told>) {
+    /// A sender and its receiver.
+    pub fn new() -> (Self, mpsc::Receiver<Queued>) {
         let (notifications, received) = mpsc::channel(WAITING);
         let token = format!("\"{}\"", random_hex()).into();
         let watch = Self {
@@ -55,7 +55,7 @@ impl Watch {
         token.trim_matches('"')
     }
 
-    /// The same for a request that carries a token of the caller's own.
+    /// The same for a request with the caller's own progress token.
     pub(crate) fn with_token(&self, token: &str) -> Self {
         Self {
             token: Bytes::copy_from_slice(token.as_bytes()),
@@ -63,19 +63,19 @@ impl Watch {
         }
     }
 
-    /// Hands a notification on, unless it is about the progress of another request in the same session.
-    pub(crate) async fn tell(&self, notification: Notification) {
+    /// Sends a notification, unless it is about the progress of another request in the same session.
+    pub(crate) async fn send(&self, notification: Notification) {
         if notification.is_of_another(&self.token) {
             return;
         }
         let bytes = notification.method.len() + notification.params.len();
         let bytes = u32::try_from(bytes).unwrap_or(WAITING_BYTES);
         let room = Arc::clone(&self.room).acquire_many_owned(bytes.min(WAITING_BYTES));
-        let told = Told {
+        let queued = Queued {
             notification,
             _room: room.await.ok(),
         };
-        // Who does not listen any more is not told.
-        let _ = self.notifications.clone().send(told).await;
+        // The caller may be gone.
+        let _ = self.notifications.clone().send(queued).await;
     }
 }

@@ -1,6 +1,6 @@
 //! Server-sent events, from network chunks to [`Event`]s, as the `text/event-stream` standard reads them.
 //!
-//! Pure parsing: no input or output, no JSON, no idea of which event answers a request. It takes the forms in which
+//! Pure parsing: no input or output, no JSON, no idea of which event is the reply to a request. It accepts the forms in which
 //! MCP servers send events: lines that end in LF, CRLF or CR, byte order marks, a last event that nothing terminates,
 //! and all of it cut into chunks at any byte.
 //!
@@ -20,7 +20,7 @@ mod tests;
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// What one block of lines said.
+/// One event.
 ///
 /// All text is valid UTF-8: bytes that are not have become U+FFFD, as the standard decodes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub struct Event {
 
 /// How much of a stream is read before it counts as hostile.
 ///
-/// The length of a whole stream is not among them; whoever reads the chunks bounds that for every kind of body.
+/// The length of a whole stream is not among them; the reader of chunks limits that for every kind of body.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Bytes of one event as they were sent: field names, comments and one byte per line end are counted.
@@ -133,9 +133,9 @@ impl Reader {
         Ok(None)
     }
 
-    /// Ends the stream: hands out an event that is there but for its last line end or blank line.
+    /// Ends the stream: returns an event that lacks nothing but its last line end or blank line.
     ///
-    /// The standard discards it; servers that forget the blank line have still answered.
+    /// The standard discards it; servers that forget the blank line have still replied.
     pub fn finish(&mut self) -> Result<Option<Event>, TooLarge> {
         let line = std::mem::take(&mut self.partial_line);
         let line = self.without_byte_order_mark(line.into());

@@ -30,7 +30,7 @@ async fn never_arrived(
     let theirs = first(&mut theirs).then_some(theirs);
     let flight = Flight::begin(Instant::now());
     let exchange = async {
-        socket.board();
+        socket.attach();
         let theirs = theirs.and_then(|mut theirs| before(&mut theirs).then_some(theirs));
         socket.write_all(REQUEST).await.unwrap();
         theirs.map(after);
@@ -152,14 +152,14 @@ async fn an_answer_is_read_though_the_request_could_not_be_written() {
 }
 
 #[actix_rt::test]
-async fn a_connection_that_is_spoilt_has_ended() {
+async fn a_connection_that_is_excluded_has_ended() {
     let (mut socket, mut theirs) = connection().await;
     let flight = Flight::begin(Instant::now());
     flight
         .carry(async { socket.write_all(REQUEST).await.unwrap() })
         .await;
     theirs.write_all(b"late").unwrap();
-    flight.connection().spoil();
+    flight.connection().exclude();
     let mut answer = Vec::new();
     socket.read_to_end(&mut answer).await.unwrap();
     assert!(answer.is_empty());

@@ -52,7 +52,7 @@ fn shown(step: &Step) -> String {
         Step::Reply(Reply::Error(error)) => format!("error {} {}", error.code, error.message()),
         Step::Request(request) => format!("request {}", text(&request.reply())),
         Step::Endpoint(endpoint) => format!("endpoint {}", text(endpoint)),
-        Step::Notification(told) => format!("told {} {}", text(&told.method), text(&told.params)),
+        Step::Notification(it) => format!("notification {} {}", text(&it.method), text(&it.params)),
     }
 }
 
@@ -334,8 +334,8 @@ fn notifications_are_told_to_who_asked_for_them() {
     assert_eq!(
         steps(&mut watched, stream.as_bytes(), &[]).unwrap(),
         [
-            "told notifications/progress {\"progress\": 1.10}",
-            "told notifications/message ",
+            "notification notifications/progress {\"progress\": 1.10}",
+            "notification notifications/message ",
             "result {}"
         ]
     );
