@@ -6,11 +6,11 @@
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
+use mcp_rest::config::settings::Limits;
 use mcp_rest::mcp::limits::Budget;
-use mcp_rest::mcp::stream::collapse::{Collapse, Step};
 use mcp_rest::mcp::protocol::error::Error;
 use mcp_rest::mcp::protocol::message::Reply;
-use mcp_rest::config::settings::Limits;
+use mcp_rest::mcp::stream::collapse::{Collapse, Step};
 
 fuzz_target!(|input: &[u8]| {
     let Some((&[event_bytes, events, depth, piece], stream)) = input.split_first_chunk() else {

@@ -8,8 +8,9 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
+use crate::schema::keywords::{Holds, UNEVALUATED};
 use crate::schema::walk::{Budget, identity, references, target};
-use crate::schema::{keywords, keywords::Holds, pattern_cost, walk};
+use crate::schema::{keywords, pattern_cost, walk};
 
 /// How deep schemas may be nested, references followed. Validators go as deep, on stacks of 2 MiB.
 pub(crate) const DEPTH: usize = 400;
@@ -46,12 +47,7 @@ pub(crate) struct Examined {
 /// Weighs a schema. `None` if it must not be compiled: nested too deep, too heavy, or with references that cannot be
 /// counted, because they lead out of it or depend on identifiers within it.
 pub(crate) fn examine(root: &Value) -> Option<Examined> {
-    let mut depths = Depths {
-        root,
-        known: HashMap::new(),
-        open: HashSet::new(),
-    };
-    if depths.of(root, 0) > DEPTH {
+    if depth(root, root, 0, &mut HashMap::new()) > DEPTH {
         return None;
     }
     let mut scales = Scales {
@@ -100,54 +96,37 @@ pub(crate) fn without(schema: &mut Value, too_large: &HashSet<String>) {
     }
 }
 
-struct Depths<'v> {
-    root: &'v Value,
-    known: HashMap<usize, usize>,
-    open: HashSet<usize>,
-}
-
-impl<'v> Depths<'v> {
-    /// Levels below `schema`, every member taken for a schema; a circle is gone through once.
-    fn of(&mut self, schema: &'v Value, level: usize) -> usize {
-        if level > DEPTH {
-            return level;
-        }
-        let mut deepest = 0;
-        match schema {
-            Value::Object(members) => {
-                for member in members.values() {
-                    deepest = deepest.max(self.of(member, level + 1));
-                }
-                for reference in references(members) {
-                    if let Some(to) = target(self.root, reference) {
-                        deepest = deepest.max(self.behind(to, level + 1));
-                    }
-                }
-            }
-            Value::Array(items) => {
-                for item in items {
-                    deepest = deepest.max(self.of(item, level + 1));
-                }
-            }
-            _ => {}
-        }
-        deepest + 1
+/// Levels below `schema`, every member taken for a schema, and below what references lead to. Those are `known` once they are counted;
+/// a circle is gone through once.
+fn depth(root: &Value, schema: &Value, level: usize, known: &mut HashMap<usize, usize>) -> usize {
+    if level > DEPTH {
+        return level;
     }
-
-    /// Levels below what a reference leads to.
-    fn behind(&mut self, to: &'v Value, level: usize) -> usize {
-        let key = identity(to);
-        if let Some(known) = self.known.get(&key) {
-            return *known;
+    let mut deepest = 0;
+    match schema {
+        Value::Object(members) => {
+            for member in members.values() {
+                deepest = deepest.max(depth(root, member, level + 1, known));
+            }
+            for to in references(members).filter_map(|reference| target(root, reference)) {
+                let key = identity(to);
+                let below = known.get(&key).copied().unwrap_or_else(|| {
+                    known.insert(key, 0);
+                    let below = depth(root, to, level + 1, known);
+                    known.insert(key, below);
+                    below
+                });
+                deepest = deepest.max(below);
+            }
         }
-        if !self.open.insert(key) {
-            return 0;
+        Value::Array(items) => {
+            for item in items {
+                deepest = deepest.max(depth(root, item, level + 1, known));
+            }
         }
-        let there = self.of(to, level);
-        self.open.remove(&key);
-        self.known.insert(key, there);
-        there
+        _ => {}
     }
+    deepest + 1
 }
 
 struct Scales<'v> {
@@ -170,7 +149,7 @@ impl Scales<'_> {
                 .spend(pointer.saturating_mul(2).saturating_add(VALUE))?;
             if let Some(name) = name {
                 self.budget.spend(name.len().saturating_mul(3))?;
-                self.evaluates |= matches!(name, "unevaluatedProperties" | "unevaluatedItems");
+                self.evaluates |= UNEVALUATED.contains(&name);
                 self.in_place += in_place(name, value);
             }
             match value {

@@ -67,7 +67,7 @@ pub(crate) struct Keyword {
 }
 
 /// The table. Walks that go by its order go from what a schema refers to, to what it is made of.
-pub(crate) static KEYWORDS: [Keyword; 33] = [
+pub(crate) static KEYWORDS: [Keyword; 34] = [
     row("$ref", Reference, InPlace),
     row("$dynamicRef", DynamicReference, InPlace),
     row("$recursiveRef", DynamicReference, InPlace),
@@ -101,7 +101,11 @@ pub(crate) static KEYWORDS: [Keyword; 33] = [
     row("enum", Data, InPlace),
     row("const", Data, InPlace),
     row("default", Data, Nothing),
+    row("examples", Data, Nothing),
 ];
+
+/// Keywords for what no other keyword has evaluated, which makes validators go through all that applies in place again.
+pub(crate) const UNEVALUATED: [&str; 2] = ["unevaluatedProperties", "unevaluatedItems"];
 
 const fn row(name: &'static str, holds: Holds, applies: Applies) -> Keyword {
     Keyword {

@@ -1,7 +1,7 @@
 //! JSON Schema: what a schema costs, arguments validated against it, made up from it, and read from a query by it.
 //!
 //! Schemas come from servers and are hostile until they are examined: none is used whose cost is not known before, and none is resolved
-//! over the network. Nothing here knows MCP or HTTP.
+//! over the network. Nothing here knows MCP or HTTP, or imports another room.
 //!
 //! - `keywords`: the one table of keywords that hold or refer to schemas
 //! - `walk`: how schemas and values are walked, and the budget of a walk

@@ -32,10 +32,6 @@ pub(crate) fn states(pattern: &str) -> u64 {
                 last = 0;
                 continue;
             }
-            ')' if groups.len() > 1 => {
-                last = groups.pop().unwrap_or_default().saturating_add(2);
-                last
-            }
             '{' => {
                 let repeated = last.saturating_mul(repetitions(&mut rest));
                 last = last.saturating_add(repeated).saturating_add(1);
@@ -45,20 +41,15 @@ pub(crate) fn states(pattern: &str) -> u64 {
                 last = last.saturating_add(2);
                 2
             }
-            '[' => {
-                last = class(&mut rest);
-                last
-            }
-            '\\' => {
-                last = escape(&mut rest);
-                last
-            }
-            '.' => {
-                last = WIDE;
-                last
-            }
-            _ => {
-                last = if c.is_ascii() { 1 } else { 4 };
+            c => {
+                last = match c {
+                    ')' if groups.len() > 1 => groups.pop().unwrap_or_default().saturating_add(2),
+                    '[' => class(&mut rest),
+                    '\\' => escape(&mut rest),
+                    '.' => WIDE,
+                    c if c.is_ascii() => 1,
+                    _ => 4,
+                };
                 last
             }
         };

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Map, Value};
 
 use crate::schema::cost::{DEPTH, Examined};
-use crate::schema::keywords::{Applies, Holds, Keyword};
+use crate::schema::keywords::{Applies, Holds, Keyword, UNEVALUATED};
 use crate::schema::walk::{Budget, identity, steps, target};
 use crate::schema::{keywords, walk};
 
@@ -55,71 +55,25 @@ impl<'v> Work<'v> {
         if level > DEPTH {
             return None;
         }
-        let evaluates = keywords.contains_key("unevaluatedProperties")
-            || keywords.contains_key("unevaluatedItems");
+        let mut unevaluated = UNEVALUATED.iter();
+        let evaluates = unevaluated.any(|name| keywords.contains_key(*name));
         for (name, operand) in keywords {
-            let Some(keyword) = keywords::named(name) else {
-                self.assertion(name, operand, value)?;
-                continue;
-            };
-            if !keyword.applies_in_place() {
-                self.members(keyword, keywords, operand, value, level)?;
-                continue;
-            }
-            for _ in 0..if evaluates { self.to_evaluate } else { 1 } {
-                self.in_place(keyword, operand, value, level)?;
+            let keyword = keywords::named(name);
+            let is_repeated = evaluates && keyword.is_some_and(Keyword::applies_in_place);
+            for _ in 0..if is_repeated { self.to_evaluate } else { 1 } {
+                match keyword {
+                    Some(keyword) if keyword.holds != Holds::Data => {
+                        self.subschemas(keyword, keywords, operand, value, level + 1)?;
+                    }
+                    _ => self.assertion(name, operand, value)?,
+                }
             }
         }
         Some(())
     }
 
-    /// Keywords whose schemas apply to the same value, or that compare it as a whole.
-    fn in_place(
-        &mut self,
-        keyword: Keyword,
-        operand: &'v Value,
-        value: &Value,
-        level: usize,
-    ) -> Option<()> {
-        match (keyword.holds, operand) {
-            (Holds::Reference | Holds::DynamicReference, Value::String(reference)) => {
-                self.spend_text(reference, 1)?;
-                let to = target(self.root, reference)?;
-                let key = (identity(to), identity(value));
-                if self.open.insert(key) {
-                    self.apply(to, value, level + 1)?;
-                    self.open.remove(&key);
-                }
-                Some(())
-            }
-            (Holds::SchemasByName, Value::Object(named)) => {
-                for (name, schema) in named {
-                    self.budget.spend(1)?;
-                    if value.get(name).is_some() {
-                        self.budget.spend(schema.as_array().map_or(0, Vec::len))?;
-                        self.apply(schema, value, level + 1)?;
-                    }
-                }
-                Some(())
-            }
-            (Holds::Data, operand) => {
-                let listed = operand.as_array().filter(|_| keyword.name == "enum");
-                self.budget.spend(listed.map_or(0, Vec::len))?;
-                match (listed, value) {
-                    (Some(listed), Value::String(text)) => self.spend_text(text, listed.len()),
-                    (None, _) | (_, Value::Array(_) | Value::Object(_)) => self.whole(operand, 1),
-                    _ => Some(()),
-                }
-            }
-            (_, operand) => {
-                let mut schemas = keyword.subschemas(operand);
-                schemas.try_for_each(|schema| self.apply(schema, value, level + 1))
-            }
-        }
-    }
-
-    /// Keywords whose schemas apply to members and items.
-    fn members(
+    /// Applies what is in a keyword to what it applies to.
+    fn subschemas(
         &mut self,
         keyword: Keyword,
         siblings: &'v Map<String, Value>,
@@ -128,11 +82,32 @@ impl<'v> Work<'v> {
         level: usize,
     ) -> Option<()> {
         match (keyword.applies, operand, value) {
-            (Applies::NamedMember, Value::Object(named), Value::Object(members)) => {
+            (Applies::InPlace, Value::String(reference), _) if keyword.refers() => {
+                self.spend_text(reference, 1)?;
+                let to = target(self.root, reference)?;
+                let key = (identity(to), identity(value));
+                if self.open.insert(key) {
+                    self.apply(to, value, level)?;
+                    self.open.remove(&key);
+                }
+            }
+            (Applies::InPlace | Applies::Conditionally, operand, _) => {
+                for schema in keyword.subschemas(operand) {
+                    self.apply(schema, value, level)?;
+                }
+            }
+            (
+                applies @ (Applies::WithMember | Applies::NamedMember),
+                Value::Object(named),
+                Value::Object(members),
+            ) => {
                 for (name, schema) in named {
                     self.budget.spend(1)?;
                     if let Some(member) = members.get(name) {
-                        self.apply(schema, member, level + 1)?;
+                        // `dependencies` may list names instead.
+                        self.budget.spend(schema.as_array().map_or(0, Vec::len))?;
+                        let is_named = applies == Applies::NamedMember;
+                        self.apply(schema, if is_named { member } else { value }, level)?;
                     }
                 }
             }
@@ -140,7 +115,7 @@ impl<'v> Work<'v> {
                 for (pattern, schema) in named {
                     for (name, member) in members {
                         self.pattern(pattern, name)?;
-                        self.apply(schema, member, level + 1)?;
+                        self.apply(schema, member, level)?;
                     }
                 }
             }
@@ -149,23 +124,25 @@ impl<'v> Work<'v> {
                 for (name, member) in members {
                     self.spend_text(name, 1)?;
                     if properties.is_none_or(|named| named.get(name).is_none()) {
-                        self.apply(schema, member, level + 1)?;
+                        self.apply(schema, member, level)?;
                     }
                 }
             }
             (Applies::MemberNames, schema, Value::Object(members)) => {
                 for name in members.keys() {
                     self.spend_text(name, 1)?;
-                    self.apply(schema, &Value::String(name.clone()), level + 1)?;
+                    self.apply(schema, &Value::String(name.clone()), level)?;
                 }
             }
             (Applies::Items, Value::Array(schemas), Value::Array(items)) => {
-                let mut pairs = schemas.iter().zip(items);
-                pairs.try_for_each(|(schema, item)| self.apply(schema, item, level + 1))?;
+                for (schema, item) in schemas.iter().zip(items) {
+                    self.apply(schema, item, level)?;
+                }
             }
             (Applies::Items, schema, Value::Array(items)) => {
-                let mut items = items.iter();
-                items.try_for_each(|item| self.apply(schema, item, level + 1))?;
+                for item in items {
+                    self.apply(schema, item, level)?;
+                }
             }
             _ => {}
         }
@@ -175,6 +152,15 @@ impl<'v> Work<'v> {
     /// Keywords that lead to no schema.
     fn assertion(&self, name: &str, operand: &Value, value: &Value) -> Option<()> {
         match (name, operand, value) {
+            ("const", operand, _) => self.whole(operand, 1),
+            ("enum", Value::Array(listed), value) => {
+                self.budget.spend(listed.len())?;
+                match value {
+                    Value::String(text) => self.spend_text(text, listed.len()),
+                    Value::Array(_) | Value::Object(_) => self.whole(operand, 1),
+                    _ => Some(()),
+                }
+            }
             ("required", Value::Array(names), Value::Object(_)) => self.budget.spend(names.len()),
             ("dependentRequired", Value::Object(named), Value::Object(_)) => {
                 let names = named
