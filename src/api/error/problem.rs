@@ -4,11 +4,11 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
+use utoipa::openapi::Ref;
 
 use crate::api::error::code::{Code, Origin};
 use crate::api::error::kinds::{About, Error};
 use crate::api::error::summary::Summary;
-use crate::api::openapi::mcp;
 use crate::json::named;
 use crate::mcp::http::pieces::Pieces;
 use crate::mcp::limits::{Budget, NoRoom};
@@ -67,7 +67,7 @@ pub(crate) struct Problem<'a> {
     available: Option<&'a [String]>,
     /// What the tool returned (`tool_error`, `not_acceptable`).
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = mcp::CallToolResult)]
+    #[schema(schema_with = call_tool_result)]
     result: Option<&'a RawValue>,
     /// What the server wants to know (`input_required`).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,6 +101,16 @@ struct JsonRpc<'a> {
     /// What it adds; `null` if nothing.
     #[schema(value_type = Value)]
     data: Option<&'a RawValue>,
+}
+
+/// By name, so that errors need not know the schemas of MCP.
+fn call_tool_result() -> Ref {
+    Ref::builder()
+        .ref_location_from_schema_name("CallToolResult")
+        .description(Some(
+            "What the tool returned (`tool_error`, `not_acceptable`).",
+        ))
+        .build()
 }
 
 // === impl Error ===

@@ -190,7 +190,7 @@ problem_sets! {
     SessionProblems extends RequestProblems: "InvalidRequestOrSessionRequired", "SessionExpired";
     /// Of a list.
     ListProblems extends SessionProblems: "InputRequired";
-    /// Of what is asked of one tool.
+    /// Of a request about one tool.
     ToolProblems extends SessionProblems: "ToolNotFound";
     /// Of a call.
     CallProblems extends ToolProblems: "NotAcceptable", "InputRequired", "ToolError";
@@ -200,15 +200,15 @@ problem_sets! {
     ReadProblems extends SessionProblems: "ResourceNotFound", "NotAcceptable", "InputRequired";
     /// Of a template that is expanded.
     NamedServerProblems extends GatewayProblems: "ServerNotFound";
-    /// Of a search, which takes time too.
+    /// Of a search, which has a deadline too.
     SearchProblems extends NamedServerProblems: "UpstreamTimeout";
-    /// Of every route that may run something: none of them is for pages of other sites.
+    /// Of every route that may change something: each refuses cross-site requests.
     SiteProblems: "Forbidden", "UnsupportedMediaType";
     /// Of every route that takes a body.
     BodyProblems extends SiteProblems: "RequestTimeout", "PayloadTooLarge";
 }
 
-/// Of JSON-RPC: the same statuses, but the body is a JSON-RPC response wherever the request got as far as that.
+/// Of the JSON-RPC route: the same statuses, but the body is a JSON-RPC response, unless the request is refused before the handler.
 pub(crate) struct RpcProblems;
 
 impl IntoResponses for RpcProblems {
@@ -227,14 +227,14 @@ impl IntoResponses for RpcProblems {
                 "jsonrpc": "2.0", "id": 1, "error": {"code": -32602, "message": "Unknown tool: ad"},
             })));
             let response = ResponseBuilder::new()
-                .description("As other routes answer; the body is a JSON-RPC error response")
+                .description("The status as of other routes; the body is a JSON-RPC error response")
                 .content(
                     "application/json",
                     schema("RpcErrorResponse")
                         .examples_from_iter([("refused", example.build())])
                         .build(),
                 );
-            // What is refused before the route is known to be this one.
+            // Refused before the handler runs.
             let before = match status.as_str() {
                 "400" | "401" | "403" | "415" => Some("unauthorized"),
                 "503" => Some("no_descriptors"),
@@ -257,7 +257,7 @@ impl IntoResponses for RpcProblems {
     }
 }
 
-/// A problem as it was recorded.
+/// A recorded problem.
 fn recorded(name: &str) -> Example {
     let recorded: Value = serde_json::from_str(include_str!("examples.json")).unwrap_or_default();
     let problem = recorded.pointer(&format!("/problems/{name}")).cloned();
@@ -278,9 +278,9 @@ fn references(names: &[&str]) -> impl Iterator<Item = (String, RefOr<Response>)>
 mod tests {
     use super::*;
 
-    /// A name that is no problem would be left out of its set without a word.
+    /// An unknown name would be left out of its set silently.
     #[test]
-    fn sets_hold_all_they_name() {
+    fn sets_contain_all_they_name() {
         let statuses = |responses: BTreeMap<String, RefOr<Response>>| {
             responses.into_keys().collect::<Vec<_>>().join(" ")
         };
