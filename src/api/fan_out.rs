@@ -105,8 +105,8 @@ pub(crate) async fn tools<'a>(
     let asked = servers.map(async |server| {
         let own = server.timeout.unwrap_or(context.state.settings.timeout);
         let most = timeout.unwrap_or(DEADLINE).min(own);
-        let wishes = CallOptions::within(context.started + most);
-        let mut client = context.state.pool.client(server, wishes);
+        let options = CallOptions::within(context.started + most);
+        let mut client = context.state.pool.client(server, options);
         let listed = if fresh {
             client.list_tools().await
         } else {

@@ -1,6 +1,6 @@
 //! Every route: method, path, access and handler, one row each, from which the dispatch and the OpenAPI paths are made.
 //!
-//! Routing is by hand: it sees the raw path, and costs less than a router of regular expressions.
+//! Routing is by hand: it sees the raw path, knows 405 with `Allow`, and costs less than a router of regular expressions.
 
 use std::sync::LazyLock;
 
@@ -40,7 +40,7 @@ pub(crate) struct Route {
 /// would cost every call.
 macro_rules! routes {
     ($($endpoint:ident: $method:ident $path:literal, $access:ident => $family:ident::$handler:ident;)+) => {
-        /// What answers a route.
+        /// The handler of a route.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         enum Endpoint {
             $($endpoint),+
@@ -54,7 +54,7 @@ macro_rules! routes {
             endpoint: Endpoint::$endpoint,
         }),+];
 
-        /// What the handlers say of themselves (`#[utoipa::path]`).
+        /// The handlers' own descriptions (`#[utoipa::path]`).
         #[derive(utoipa::OpenApi)]
         #[openapi(paths($($family::$handler),+))]
         pub(crate) struct Operations;
@@ -105,8 +105,8 @@ pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
         .map(|route| (route.method.as_str(), route.path))
 }
 
-/// What must be true of a request before its handler reads it: a route, no other site behind it, a key where one is wanted, and a
-/// path and a query that can be decoded.
+/// Checks a request before its handler reads it: the route, free descriptors, no cross-site request, the key, and a path and a query
+/// that can be decoded.
 fn admit(context: &mut Context<'_>) -> Result<Endpoint, Error> {
     let (route, captures) = find(context.request.method(), context.request.uri().path())?;
     context.route = route.path;
@@ -184,7 +184,7 @@ impl Pattern {
         }
     }
 
-    /// The segments of `path` that stand for something, if it has this pattern.
+    /// The variables of `path`, if it matches this pattern.
     fn captures<'p>(&self, path: &'p str) -> Option<Captures<'p>> {
         let mut captures = Captures::default();
         let mut rest = path.strip_prefix(self.start)?;

@@ -16,7 +16,7 @@ use crate::api::state::State;
 use crate::mcp::protocol::error::Executed;
 use crate::mcp::protocol::header::SESSION_ID;
 
-/// Answers a request: with what its handler says, or with the problem that kept it from that.
+/// The response to a request: that of its handler, or a problem.
 pub(crate) async fn serve(
     state: Rc<State>,
     request: HttpRequest,
@@ -54,14 +54,14 @@ pub(crate) async fn serve(
     active.until_sent(response)
 }
 
-/// The response that tells an error; its code is noted for the log.
+/// The response to an error, whose code is noted for the log.
 fn problem(context: &mut Context<'_>, error: &Error) -> HttpResponse {
     let (response, code) = json::problem(error, context.about(), context.state.pool.budget());
     context.code = Some(code);
     response
 }
 
-/// A large answer is written in pieces, and counts until the caller has taken them all.
+/// A large body is sent in pieces, and counts against the memory limit until the last of them is sent.
 fn in_pieces(context: &mut Context<'_>, response: HttpResponse) -> HttpResponse {
     let head = match json::within_budget(context.state.pool.budget(), response) {
         Ok(response) => return response,

@@ -1,4 +1,4 @@
-//! What answers a route: one file per family of routes.
+//! Handlers: one file per family of routes.
 
 pub(crate) mod batch;
 pub(crate) mod docs;

@@ -171,8 +171,8 @@ impl<'c> Arrival<'c> {
     /// at the first look would only make it go through all of a connection's work once more, for a tenth of a call's cost.
     fn poll(&mut self, task: &mut task::Context<'_>) -> Poll<Result<Bytes, Error>> {
         if mem::take(&mut self.is_first_look) {
-            let nobody = &mut task::Context::from_waker(Waker::noop());
-            match ready!(self.payload.poll_next_unpin(nobody)) {
+            let no_waker = &mut task::Context::from_waker(Waker::noop());
+            match ready!(self.payload.poll_next_unpin(no_waker)) {
                 Some(chunk) => self.push(chunk)?,
                 None => return Poll::Ready(Ok(self.whole())),
             }

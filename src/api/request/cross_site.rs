@@ -2,7 +2,7 @@
 //! checked and the body is read. GET and HEAD pass, for they run nothing.
 //!
 //! A browser sends some requests for any page without asking the other side first: forms, beacons, `fetch` without CORS. They
-//! are told by what pages cannot change: a `Content-Type` that is not JSON, `Sec-Fetch-Site`, and `Origin`. Programs send
+//! are recognised by what pages cannot change: a `Content-Type` that is not JSON, `Sec-Fetch-Site`, and `Origin`. Programs send
 //! none of these. It is no check of `Host`: a name that is made to lead here (DNS rebinding) is the same origin to a browser.
 
 use actix_web::http::Method;

@@ -258,7 +258,7 @@ impl Source {
             let ours = named.as_object().into_iter().flatten();
             schemas.extend(ours.map(|(name, schema)| member(name.clone(), schema.clone())));
         }
-        let schemas = Node::Object(told_apart(schemas));
+        let schemas = Node::Object(distinct(schemas));
         components.insert(0, ("schemas".into(), schemas));
         Node::Object(components)
     }
@@ -312,7 +312,7 @@ fn is_deprecated(tool: &Tool) -> bool {
 }
 
 /// Schemas of which no two have one name: generators take a title for a name, and servers give several schemas one title.
-fn told_apart(schemas: Object<'_>) -> Object<'_> {
+fn distinct(schemas: Object<'_>) -> Object<'_> {
     let mut times: HashMap<String, usize> = HashMap::new();
     for (key, schema) in &schemas {
         let key = names::bare(key);

@@ -41,7 +41,7 @@ pub(crate) fn identifiers(names: &[String], taken: &[String]) -> Vec<String> {
 fn unique(identifiers: Vec<(String, bool)>, names: &[String]) -> Vec<String> {
     let plain = identifiers.iter().filter(|(_, is_marked)| !is_marked);
     let mut seen: HashSet<String> = plain.map(|(identifier, _)| bare(identifier)).collect();
-    let told_apart = identifiers
+    let distinct = identifiers
         .into_iter()
         .zip(names)
         .map(|((identifier, is_marked), name)| {
@@ -53,7 +53,7 @@ fn unique(identifiers: Vec<(String, bool)>, names: &[String]) -> Vec<String> {
             }
             candidate
         });
-    told_apart.collect()
+    distinct.collect()
 }
 
 /// `name` with `_` for illegal characters, and whether too little of it is left.
