@@ -42,3 +42,23 @@ impl OwnedMembers {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_copies_count_until_they_are_dropped() {
+        let text = format!(r#"{{"a": 1.10, "b": "{}"}}"#, "x".repeat(SMALL));
+        let members = Members::of(&text).unwrap();
+        let budget = Budget::new(2 * SMALL);
+        let owned = OwnedMembers::of(&members, &budget).unwrap();
+        assert_eq!(owned.borrowed().get("a").unwrap().get(), "1.10");
+        assert!(matches!(
+            OwnedMembers::of(&members, &budget),
+            Err(Error::NoRoom(Executed::No))
+        ));
+        drop(owned);
+        assert!(OwnedMembers::of(&members, &budget).is_ok());
+    }
+}
