@@ -95,7 +95,7 @@ mod tests {
         let limit = ConcurrencyLimit::new(1, queue);
         let acquire = || limit.acquire_queued().now_or_never().flatten();
         assert!(limit.join_queue() && limit.join_queue() && !limit.join_queue());
-        // Who has a permit has left the queue, and so has who waits no longer.
+        // A request leaves the queue with its permit, or when it stops waiting.
         let permit = acquire();
         assert!(permit.is_some() && limit.join_queue() && !limit.join_queue());
         assert!(acquire().is_none() && limit.join_queue());

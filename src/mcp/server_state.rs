@@ -1,8 +1,8 @@
-//! What belongs to one configured server beside its configuration: what was learnt of it, and the limits of what is done at it.
+//! The state of one configured server, beside its configuration: what is cached of it, and its concurrency limits.
 //!
-//! What was learnt may be lost at any time: it saves requests, and no answer depends on it. A state belongs to a server and a credential: where a
-//! configuration is read again, an entry whose URL and headers are the same may keep its state ([`Upstream`] is a pair of two
-//! handles for that).
+//! What is cached may be lost at any time: it saves requests, and no result depends on it. It holds for one URL and one credential, and is
+//! shared by handle ([`Upstream`] is a configuration and a state), so that a configuration which is read again could keep the states of
+//! entries that have not changed.
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -15,8 +15,8 @@ use crate::mcp::concurrency_limit::{ConcurrencyLimit, Queue};
 use crate::mcp::protocol::era::Era;
 use crate::mcp::tools_cache::{CachedTools, ToolsCache};
 
-/// Ends of sessions and cancellations sent to one server at the same time. A call takes three requests with a session of its own,
-/// and one after it; what these hold is less than what the calls hold that they come after.
+/// Ends of sessions and cancellations sent to one server at the same time. A call with a session of its own takes three requests, and
+/// one of these after it, so that they hold fewer connections than the calls that they follow.
 const ENDINGS: usize = 64;
 /// The queue for handshakes, and the one for ends and cancellations. They have time limits of their own.
 const JOBS: Queue = Queue {
@@ -28,7 +28,7 @@ const JOBS: Queue = Queue {
 #[derive(Debug)]
 pub struct Upstreams {
     in_order: Vec<Upstream>,
-    // Every call looks here: to compare a few names costs less than to hash one.
+    // Looked up by every call: comparing a few names costs less than hashing one.
     by_name: BTreeMap<String, Upstream>,
 }
 
@@ -39,10 +39,10 @@ pub struct Upstream {
     pub(crate) state: Arc<ServerState>,
 }
 
-/// What was learnt of one server, and its limits. Shared by all workers.
+/// What is cached of one server, and its limits. Shared by all workers.
 #[derive(Debug)]
 pub(crate) struct ServerState {
-    learnt: Mutex<Learnt>,
+    cached: Mutex<Cached>,
     pub(crate) tools: CachedTools,
     /// Calls in flight.
     pub(crate) calls: ConcurrencyLimit,
@@ -55,9 +55,9 @@ pub(crate) struct ServerState {
 }
 
 #[derive(Debug, Default)]
-struct Learnt {
+struct Cached {
     era: Option<Era>,
-    /// Since when the server is known to have no stream but those that answer requests.
+    /// When the server was found to have no standalone stream.
     no_stream_since: Option<Instant>,
 }
 
@@ -106,17 +106,17 @@ impl Deref for Upstream {
 impl ServerState {
     pub(crate) fn new(server: &Server, queue: Queue, cache: &Arc<ToolsCache>) -> Self {
         Self {
-            learnt: Mutex::default(),
+            cached: Mutex::default(),
             tools: CachedTools::new(cache),
             calls: ConcurrencyLimit::new(server.in_flight, queue),
-            // What callers wait for is bounded by their permits; what they have gone from is bounded by the same.
+            // Handshakes that callers wait for are bounded by the calls' permits; this bounds those whose callers went away.
             handshakes: ConcurrencyLimit::new(server.in_flight, JOBS),
             endings: ConcurrencyLimit::new(ENDINGS, JOBS),
             dropped: AtomicU64::new(0),
         }
     }
 
-    /// The era it was last found to speak.
+    /// The era that the server was last found to speak.
     pub(crate) fn era(&self) -> Option<Era> {
         self.lock().era
     }
@@ -129,7 +129,7 @@ impl ServerState {
         self.lock().era = None;
     }
 
-    /// Whether it was found, within that time, to have no stream but those that answer requests.
+    /// Whether the server was found, within that time, to have no standalone stream.
     pub(crate) fn had_no_stream_within(&self, time: Duration) -> bool {
         let since = self.lock().no_stream_since;
         since.is_some_and(|since| since.elapsed() <= time)
@@ -139,13 +139,13 @@ impl ServerState {
         self.lock().no_stream_since = Some(Instant::now());
     }
 
-    /// Counts an end or a cancellation that was given up: how many there were.
+    /// Counts an end or a cancellation that was given up, and returns their number.
     pub(crate) fn count_dropped(&self) -> u64 {
         self.dropped.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    fn lock(&self) -> MutexGuard<'_, Learnt> {
-        // Both facts are whole at every moment: a panic elsewhere leaves nothing half done here.
-        self.learnt.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Cached> {
+        // The values are consistent at every moment, so that a panic elsewhere does no harm.
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

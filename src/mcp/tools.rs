@@ -1,7 +1,7 @@
-//! What a client must know of a server's tools before it calls one: their names and definitions, as of one list.
+//! The tools of one server, as read from one list: names, definitions, and words to search by.
 //!
-//! Lists themselves are never served from here: `GET .../tools` always asks the server. A search looks here. How lists are fetched is
-//! `client::tools`'s part; how their bytes are cut and joined is `lists`'s; which are cached is `tools_cache`'s.
+//! `GET .../tools` is never served from here, but always asks the server. Lists are fetched by `client::tools`, cut and joined by
+//! `protocol::lists`, cached by `tools_cache`.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -18,20 +18,20 @@ use crate::mcp::protocol::tool::Tool;
 use crate::mcp::similar::similar;
 use crate::mcp::words::Words;
 
-/// A list is trusted at least this long, so that a server that says nothing, or 0, is not listed on every call. What
-/// it may miss is put right by the server: a header that is missing is refused with -32020, and an unknown tool is
-/// looked for in a fresh list.
+/// The shortest time for which a list is fresh, so that a server without `ttlMs`, or with 0, is not asked for it on every call. A
+/// stale list does no harm: the server refuses a call without a required header (-32020), and an unknown tool is
+/// searched in a fresh list.
 const FLOOR: Duration = Duration::from_secs(30);
-/// And at most this long, whatever `ttlMs` says.
+/// The longest time for which a list is fresh, whatever `ttlMs` is.
 const CEILING: Duration = Duration::from_secs(3600);
-/// Two lists asked for within this time are taken for the same.
+/// A list younger than this is not fetched again.
 const JUST_NOW: Duration = Duration::from_secs(2);
 /// Tools of one server that are cached.
 pub const MOST_TOOLS: usize = 20_000;
-/// What a tool takes beside its definition, its name, and what is mirrored.
+/// Bytes that a tool takes beside its definition, its name, and its mirrored arguments.
 const OVERHEAD: usize = 256;
 
-/// What is known of one server's tools.
+/// The tools of one server.
 #[derive(Debug)]
 pub struct Tools {
     by_name: BTreeMap<String, Tool>,
@@ -40,13 +40,13 @@ pub struct Tools {
     complete: bool,
     fetched: Instant,
     lifetime: Duration,
-    /// What the server says of keeping the list, all pages considered.
+    /// The server's `ttlMs` and `cacheScope`, for all pages together.
     freshness: Option<Freshness>,
     /// Bytes of all definitions.
     definition_bytes: usize,
-    /// Bytes that all of this takes, about, with `words`.
+    /// Bytes of memory that all of this takes, about, with `words`.
     bytes: usize,
-    /// Of each tool that may be used, in order; taken apart by the first search.
+    /// Of each tool that may be used, in order; filled by the first search.
     words: OnceLock<Vec<ToolWords>>,
 }
 
@@ -64,7 +64,7 @@ pub struct ToolWords {
 // === impl Tools ===
 
 impl Tools {
-    /// Nothing yet.
+    /// An empty list.
     fn new() -> Self {
         Self {
             by_name: BTreeMap::new(),
@@ -79,7 +79,7 @@ impl Tools {
         }
     }
 
-    /// Nothing, which takes so many bytes.
+    /// An empty list that counts as so many bytes.
     #[cfg(test)]
     pub(crate) fn of_bytes(bytes: usize) -> Self {
         Self {
@@ -88,7 +88,7 @@ impl Tools {
         }
     }
 
-    /// Those on these pages. It takes a while for many bytes.
+    /// The tools on these pages. Slow for many bytes.
     pub(crate) fn of(pages: &[Bytes]) -> Result<Self, Error> {
         let mut tools = Self::new();
         for page in pages {
@@ -98,7 +98,7 @@ impl Tools {
         Ok(tools)
     }
 
-    /// Those of a server that cannot list its tools: nothing is known of any.
+    /// The list of a server that does not support lists: it may have any tools.
     pub(crate) fn unlistable() -> Self {
         Self {
             complete: false,
@@ -107,7 +107,7 @@ impl Tools {
         }
     }
 
-    /// Adds the definitions of one page. The page that lives shortest counts for the whole list; no `ttlMs` means 0.
+    /// Adds the definitions of one page. The shortest `ttlMs` of a page counts for the whole list; none means 0.
     fn add(&mut self, definitions: &[&RawValue], freshness: Freshness) {
         let said = freshness.ttl.unwrap_or_default();
         self.freshness = Some(match self.freshness {
@@ -123,12 +123,12 @@ impl Tools {
             let Some((name, tool)) = Tool::read(definition) else {
                 continue;
             };
-            // Of several tools of one name the first counts.
+            // Of several tools with the same name, the first counts.
             if let Entry::Vacant(place) = self.by_name.entry(name) {
                 let name = place.key().clone();
                 let definition = definition.get().len();
                 self.definition_bytes += definition;
-                // Once for what it is, and up to twice for its words, each with its line end.
+                // Once for the definition, and up to twice for its words, each with its line end.
                 self.bytes += 3 * definition + 2 * name.len() + tool.mirrored_bytes() + OVERHEAD;
                 place.insert(tool);
                 self.in_order.push(name);
@@ -136,7 +136,7 @@ impl Tools {
         }
     }
 
-    /// For how long and by whom the list may be kept, as the server says.
+    /// For how long and by whom the list may be cached, as the server says.
     pub fn freshness(&self) -> Freshness {
         self.freshness.unwrap_or_default()
     }
@@ -156,12 +156,12 @@ impl Tools {
         self.complete
     }
 
-    /// Whether what is known may still be used.
+    /// Whether the list may still be used.
     pub(crate) fn is_fresh(&self) -> bool {
         self.fetched.elapsed() < self.lifetime
     }
 
-    /// Whether the server was asked only a moment ago, so that asking again would bring nothing new.
+    /// Whether the list is so young that it is not fetched again.
     pub(crate) fn is_new(&self) -> bool {
         self.fetched.elapsed() < JUST_NOW
     }
@@ -180,7 +180,7 @@ impl Tools {
             .map(|(name, tool)| (name.as_str(), tool))
     }
 
-    /// The same with the words by which they are found. It takes a while for many bytes, the first time most of all.
+    /// The same with the words by which they are found. Slow for many bytes, above all the first time.
     pub fn with_words(&self) -> impl Iterator<Item = (&str, &Tool, &ToolWords)> {
         let words = self.words.get_or_init(|| {
             let tools = self.iter();
@@ -192,7 +192,7 @@ impl Tools {
         tools.map(|((name, tool), words)| (name, tool, words))
     }
 
-    /// Bytes of all definitions: what it takes to look through them.
+    /// Bytes of all definitions: a measure of what a search costs.
     pub fn definition_bytes(&self) -> usize {
         self.definition_bytes
     }
@@ -207,7 +207,7 @@ impl Tools {
         self.get(name).is_some_and(Tool::is_usable)
     }
 
-    /// The names closest to `name`: those that a slip of the hand or a wrong case leads away from. It takes a while for many.
+    /// The names closest to `name`, which may be misspelt or in the wrong case. Slow for many tools.
     pub(crate) fn similar_to(&self, name: &str) -> Vec<String> {
         similar(
             self.by_name

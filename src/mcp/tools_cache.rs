@@ -1,4 +1,4 @@
-//! The cache of tool lists: one list a server, and a limit in bytes on all of them together. Losing a list costs a request.
+//! The cache of tool lists: one list for each server, and a limit in bytes on all of them together. To lose a list costs a request.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -7,7 +7,7 @@ use crate::mcp::tools::Tools;
 /// Bytes of all lists together. More only where one list alone takes more.
 const MOST_BYTES: usize = 128 * 1024 * 1024;
 
-/// What all cached lists weigh. Shared by all servers.
+/// The sizes of all cached lists. Shared by all servers.
 #[derive(Debug, Default)]
 pub(crate) struct ToolsCache {
     /// Oldest first. Locked before any single list.
@@ -43,11 +43,11 @@ impl CachedTools {
         lock(&self.place).clone()
     }
 
-    /// Puts a list into the place of the one before. The oldest lists of other servers give way to it.
+    /// Replaces the list. The oldest lists of other servers are evicted where there is no room.
     pub(crate) fn put(&self, tools: Tools) -> Arc<Tools> {
         let (bytes, tools) = (tools.bytes(), Arc::new(tools));
         let mut lists = lock(&self.cache.lists);
-        // Lists are large: they are dropped when no other thread waits for the lock any more.
+        // Lists are large: they are dropped after the lock is released.
         let mut dropped = vec![self.take(&mut lists)];
         let mut total = bytes + lists.iter().map(|list| list.bytes).sum::<usize>();
         while total > MOST_BYTES && !lists.is_empty() {
@@ -74,14 +74,14 @@ impl CachedTools {
 
     fn take(&self, lists: &mut Vec<Entry>) -> Option<Arc<Tools>> {
         let own = Arc::as_ptr(&self.place);
-        // Those of servers that are gone go as well.
+        // Entries of servers that no longer exist go too.
         lists.retain(|list| list.place.as_ptr() != own && list.place.strong_count() > 0);
         lock(&self.place).take()
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What is behind the locks is whole at every moment: a panic elsewhere leaves nothing half done.
+    // What is behind the locks is consistent at every moment, so that a panic elsewhere does no harm.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -93,7 +93,7 @@ mod tests {
     use crate::mcp::tools_cache::{CachedTools, MOST_BYTES, ToolsCache};
 
     #[test]
-    fn the_oldest_lists_give_way() {
+    fn the_oldest_lists_are_evicted() {
         let cache = Arc::new(ToolsCache::default());
         let [one, two, three] = std::array::from_fn(|_| CachedTools::new(&cache));
         let cached = || [&one, &two, &three].map(|list| list.get().is_some());

@@ -1,13 +1,14 @@
 //! Whose a session is, and who ends it.
 //!
-//! | session | ended |
-//! |---|---|
-//! | sent by the caller | never by this service, except with `close` once there is an answer, a result or an error; a caller that goes away before that keeps it |
-//! | opened for one request (`init=auto`, or `close`) | after the request, whatever came of it |
-//! | opened for the caller (`init=true`) | never, once it was released to the caller; before that, when its guard is dropped: an error, a deadline, a caller that went away |
-//! | the stream of HTTP+SSE | by closing the stream, after the request |
+//! - **Sent by the caller**: nobody, for it stays the caller's. With `close`, this service ends it after the result or the error; a caller
+//!   that goes away before that keeps it.
+//! - **Opened for one request** (`init=auto`, or `close`): this service, after the request, whatever its outcome.
+//! - **Opened for the caller** (`init=true`): the caller, once it was released to it. Before that, this service, by dropping the guard:
+//!   after an error, a deadline, or when the caller goes away.
+//! - **The stream of HTTP+SSE**: this service, by closing it after the request.
 //!
-//! What a legacy server may still be working on is cancelled first. Ends and cancellations are sent in the background, by the task in `sessions`.
+//! A request that a legacy server may still be working on is cancelled first. Ends and cancellations are sent in the background, by the
+//! task in `sessions`.
 
 use std::borrow::Cow;
 use std::time::Duration;
