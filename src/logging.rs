@@ -177,15 +177,15 @@ fn write_text(line: &mut Vec<u8>, text: &str) -> serde_json::Result<()> {
 
 impl Member<'_, '_> {
     fn write(&mut self, value: impl Serialize) -> Result<(), kv::Error> {
-        self.write_key()?;
+        self.write_key();
         serde_json::to_writer(&mut *self.0, &value).map_err(kv::Error::boxed)
     }
 
-    fn write_key(&mut self) -> Result<(), kv::Error> {
-        self.0.push(b',');
-        write_text(self.0, self.1.as_str()).map_err(kv::Error::boxed)?;
-        self.0.push(b':');
-        Ok(())
+    /// Keys are names in sources, which need no escapes.
+    fn write_key(&mut self) {
+        self.0.extend_from_slice(b",\"");
+        self.0.extend_from_slice(self.1.as_str().as_bytes());
+        self.0.extend_from_slice(b"\":");
     }
 }
 
@@ -215,7 +215,7 @@ impl VisitValue<'_> for Member<'_, '_> {
     }
 
     fn visit_str(&mut self, value: &str) -> Result<(), kv::Error> {
-        self.write_key()?;
+        self.write_key();
         write_text(self.0, cut(value, MAX_TEXT)).map_err(kv::Error::boxed)
     }
 }
