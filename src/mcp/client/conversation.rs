@@ -27,19 +27,19 @@ use crate::mcp::stream::collapse::Step;
 use crate::mcp::stream::notifications::Watch;
 
 /// Timeout of one reply to a request from the server.
-const TAKING: Duration = Duration::from_secs(10);
+const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Replies under way at the same time. A server that sends more requests is read no further until it accepts some.
 const REPLIES: usize = 16;
 /// Streams on which one reply is waited for.
 const RESUMPTIONS: usize = 1000;
 /// Attempts to resume without a single event in between.
-const FRUITLESS: u32 = 5;
+const RESUME_ATTEMPTS: u32 = 5;
 /// The pause before a stream is resumed, where the server sends no `retry`: doubled with each attempt that fails.
-const WAIT: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(100);
 /// The pause between attempts to open the standalone stream, when another client holds it or it has ended.
-const AGAIN: Duration = Duration::from_millis(500);
+const REOPEN_PAUSE: Duration = Duration::from_millis(500);
 /// The shortest pause, whatever the server sends.
-const LEAST_WAIT: Duration = Duration::from_millis(10);
+const LEAST_PAUSE: Duration = Duration::from_millis(10);
 
 /// The stream of a session that belongs to no request; see `standalone`.
 pub(crate) enum Standalone {
@@ -51,7 +51,7 @@ pub(crate) enum Standalone {
     Taken,
 }
 
-/// Where the messages of one conversation go, and with which headers.
+/// The target and the headers of all messages around one request.
 pub(crate) struct Conversation<'a> {
     pub(crate) transport: &'a Transport,
     pub(crate) server: &'a Server,
@@ -77,7 +77,7 @@ impl Conversation<'_> {
         };
         match select(pin!(answered), Box::pin(self.keep_listening(stream, id))).await {
             Either::Left((outcome, _)) => outcome,
-            Either::Right((answer, _)) => Head::of(StatusCode::OK).outcome(Some(answer)),
+            Either::Right((reply, _)) => Head::of(StatusCode::OK).outcome(Some(reply)),
         }
     }
 
@@ -86,11 +86,11 @@ impl Conversation<'_> {
     async fn keep_listening(&self, mut stream: Option<Box<Events>>, id: &Id) -> Reply {
         loop {
             if let Some(events) = stream.take()
-                && let Ok(Some(answer)) = self.read_to_reply(events, id).await
+                && let Ok(Some(reply)) = self.read_to_reply(events, id).await
             {
-                return answer;
+                return reply;
             }
-            sleep(AGAIN).await;
+            sleep(REOPEN_PAUSE).await;
             let listening = self
                 .transport
                 .listen(self.server, &self.headers, id.clone());
@@ -108,11 +108,11 @@ impl Conversation<'_> {
 
     async fn post_and_read(&self, id: &Id, body: Bytes) -> Result<Bytes, Error> {
         let Response { head, body } = self.post(body, Some(id)).await?;
-        let answer = match body {
-            Body::Read(answer) => answer,
+        let reply = match body {
+            Body::Read(reply) => reply,
             Body::Events(events) => self.read_to_reply(events, id).await?,
         };
-        head.outcome(answer)
+        head.outcome(reply)
     }
 
     async fn post(&self, body: Bytes, id: Option<&Id>) -> Result<Response, Error> {
@@ -138,9 +138,9 @@ impl Conversation<'_> {
         let mut resumptions = 0;
         loop {
             let ended = match self.read(&mut events).await {
-                Ok(Some(answer)) => {
+                Ok(Some(reply)) => {
                     events.release();
-                    return Ok(Some(answer));
+                    return Ok(Some(reply));
                 }
                 // Losing the connection does not cancel a request in this era.
                 Ok(None) => Ok(None),
@@ -158,7 +158,7 @@ impl Conversation<'_> {
     pub(crate) async fn read(&self, events: &mut Events) -> Result<Option<Reply>, Error> {
         loop {
             match events.next().await? {
-                Some(Step::Reply(answer)) => return Ok(Some(answer)),
+                Some(Step::Reply(reply)) => return Ok(Some(reply)),
                 Some(Step::Request(request)) => {
                     return Box::pin(self.read_and_reply(events, &request)).await;
                 }
@@ -183,7 +183,7 @@ impl Conversation<'_> {
                 step = pin!(events.next().fuse()) => step?,
             };
             match step {
-                Some(Step::Reply(answer)) => return Ok(Some(answer)),
+                Some(Step::Reply(reply)) => return Ok(Some(reply)),
                 Some(Step::Request(request)) => {
                     if replies.len() >= REPLIES {
                         replies.next().await;
@@ -210,7 +210,7 @@ impl Conversation<'_> {
     fn reply_to(&self, request: &ServerRequest) -> impl Future<Output = ()> + use<'_> {
         let reply = self.send(request.reply().into());
         async {
-            match timeout(TAKING, reply).await {
+            match timeout(REPLY_TIMEOUT, reply).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => log::debug!("a reply to the server was not accepted: {error}"),
                 Err(_) => log::debug!("a reply to the server was not accepted in time"),
@@ -226,9 +226,9 @@ impl Conversation<'_> {
         };
         let mut headers = self.headers.clone();
         headers.push((header::LAST_EVENT_ID, last_event_id.clone()));
-        for attempt in 0..FRUITLESS {
-            let wait = events.collapse.retry().unwrap_or(WAIT * (1 << attempt));
-            sleep(wait.max(LEAST_WAIT)).await;
+        for attempt in 0..RESUME_ATTEMPTS {
+            let pause = events.collapse.retry().unwrap_or(PAUSE * (1 << attempt));
+            sleep(pause.max(LEAST_PAUSE)).await;
             let listening = self.transport.listen(self.server, &headers, id.clone());
             match listening.await {
                 Ok((_, Some(stream))) => {

@@ -23,8 +23,8 @@ use crate::mcp::stream::collapse::Step;
 
 /// Timeout of the first event.
 const FIRST_EVENT: Duration = Duration::from_secs(5);
-/// How long a stream is kept open for a cancellation.
-const GOODBYE: Duration = Duration::from_secs(2);
+/// Timeout of a cancellation, for which the stream is kept open.
+const CANCELLATION: Duration = Duration::from_secs(2);
 
 /// An open stream, and where messages go.
 pub(crate) struct Channel {
@@ -67,8 +67,8 @@ impl Channel {
             self.events.collapse.keep_notifications();
         }
         conversation.send(body).await?;
-        let answer = conversation.read(&mut self.events).await?;
-        Head::of(StatusCode::OK).outcome(answer)
+        let reply = conversation.read(&mut self.events).await?;
+        Head::of(StatusCode::OK).outcome(reply)
     }
 
     /// Cancels what still runs, and closes the stream after that.
@@ -83,14 +83,8 @@ impl Channel {
                 id: None,
             };
             // Closing the stream ends the request in any case.
-            let _ = timeout(GOODBYE, transport.post(post)).await;
+            let _ = timeout(CANCELLATION, transport.post(post)).await;
             drop(self.events);
         });
-    }
-}
-
-impl std::fmt::Debug for Channel {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("Channel(..)")
     }
 }

@@ -20,7 +20,7 @@ use crate::mcp::protocol::request::{Meta, Params};
 use crate::mcp::stream::notifications::Watch;
 
 /// Timeout of the request that finds out whether a server has started to want sessions, while the caller's response waits.
-const ASKING: Duration = Duration::from_secs(2);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl<'a> Client<'a> {
     /// One request to a legacy server: in the caller's session, without one, or after a handshake, as the server and the
@@ -98,7 +98,10 @@ impl<'a> Client<'a> {
         ) {
             let list = Operation::list(Listing::Tools, None);
             let left = self.deadline.saturating_duration_since(Instant::now());
-            let asking = timeout(ASKING.min(left / 2), Box::pin(self.send_legacy(&list)));
+            let asking = timeout(
+                PROBE_TIMEOUT.min(left / 2),
+                Box::pin(self.send_legacy(&list)),
+            );
             if let Ok(Err(error)) = asking.await
                 && refusal::of_probe_without_session(&error) == Meaning::SessionRequired
             {

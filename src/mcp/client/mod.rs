@@ -1,9 +1,9 @@
-//! The MCP client: one per request, made of a few borrows and dropped with the answer.
+//! The MCP client: one for each request, made of a few borrows and dropped with the response.
 //!
-//! Reading order: [`requests`] (what can be asked), [`negotiation`] (which era and version the server speaks, and the
-//! handshake), [`session_guard`] (who ends a session), then `modern` and `legacy`, which send a request in each era;
-//! `conversation` is what a legacy request may need to come to its answer, `tools` and `names` what is particular to tools, prompts
-//! and resources. Bytes on the wire are `http`'s; what a reply says of eras and sessions is `protocol::era`'s.
+//! Reading order: `requests` (what can be asked), `negotiation` (the era and the version, and the handshake), [`session_guard`] (who ends
+//! a session), then `modern` and `legacy`, which send a request in each era; `conversation` is what may pass before the reply to a legacy
+//! request, `tools` and `names` what is particular to tools, prompts and resources. Bytes on the wire are `http`'s; what a refusal means is
+//! `protocol::refusal`'s.
 
 mod clock;
 mod conversation;

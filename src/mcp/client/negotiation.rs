@@ -19,7 +19,7 @@ use crate::mcp::protocol::request::Params;
 use crate::mcp::protocol::versions;
 
 /// How long an `initialize` is still waited for after the deadline, to end the session that it opens.
-const GRACE: Duration = Duration::from_secs(10);
+const HANDSHAKE_GRACE: Duration = Duration::from_secs(10);
 
 // === the era ===
 
@@ -175,7 +175,7 @@ impl Client<'_> {
         let offered = self.offered();
         let left = self.deadline.saturating_duration_since(Instant::now());
         let sessions = &self.pool.sessions;
-        let opening = sessions.open(self.server.clone(), offered, left + GRACE);
+        let opening = sessions.open(self.server.clone(), offered, left + HANDSHAKE_GRACE);
         let error = match opening.await {
             Ok((opened, result)) => {
                 self.session.kind = opened.map_or(Kind::None, Kind::Opened);

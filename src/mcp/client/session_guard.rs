@@ -50,7 +50,7 @@ pub(crate) struct Session<'a> {
 }
 
 /// The session in use.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) enum Kind {
     #[default]
     None,

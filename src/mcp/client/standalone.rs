@@ -17,9 +17,9 @@ use crate::mcp::client::session_guard::Kind;
 use crate::mcp::protocol::id::Id;
 
 /// Timeout of the stream's head, which is sent at once where there is a stream.
-const PATIENCE: Duration = Duration::from_secs(1);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long it stays cached that a server has none.
-const KNOWN: Duration = Duration::from_secs(600);
+const CACHED: Duration = Duration::from_secs(600);
 
 impl Client<'_> {
     /// Whether there may be such a stream: in a session, unless it is cached or configured that there is none.
@@ -27,7 +27,7 @@ impl Client<'_> {
         let in_session = matches!(self.session.kind, Kind::Caller(_) | Kind::Opened(_));
         in_session
             && self.server.listen == Listen::Auto
-            && !self.server.state.had_no_stream_within(KNOWN)
+            && !self.server.state.had_no_stream_within(CACHED)
     }
 
     /// Opens it, if the server has one.
@@ -37,7 +37,7 @@ impl Client<'_> {
             .pool
             .transport
             .listen(self.server, &headers, id.clone());
-        match timeout(PATIENCE, Box::pin(listening)).await {
+        match timeout(HEAD_TIMEOUT, Box::pin(listening)).await {
             Ok(Ok((_, Some(events)))) => Standalone::Open(events),
             // 409: TypeScript and Python SDKs, to every client but the first.
             Ok(Ok((status, None))) if status == StatusCode::CONFLICT || is_passing(status) => {
