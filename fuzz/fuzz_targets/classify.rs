@@ -34,12 +34,12 @@ fuzz_target!(|input: &[u8]| {
     }
 
     let body = Bytes::copy_from_slice(body);
-    let answer = match reply_in_body(&body, &"1".into()) {
-        Ok(BodyReply::Reply(answer)) => Some(answer),
+    let reply = match reply_in_body(&body, &"1".into()) {
+        Ok(BodyReply::Reply(reply)) => Some(reply),
         Ok(BodyReply::OfAnother | BodyReply::Nothing) => None,
         Err(_) => return,
     };
-    match head.outcome(answer) {
+    match head.outcome(reply) {
         Ok(result) => {
             assert!(status.is_success());
             assert!(result.starts_with(b"{") && body.as_ptr_range().contains(&result.as_ptr()));

@@ -38,7 +38,7 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// What a stream comes to, up to the answer or the end.
+/// What a stream comes to, up to the reply or the end.
 fn steps<'a>(limits: Limits, pieces: impl Iterator<Item = &'a [u8]>) -> Result<Vec<String>, Error> {
     let mut collapse = Collapse::new("1".into(), limits, Budget::new(1 << 20));
     let mut found = Vec::new();
@@ -46,8 +46,8 @@ fn steps<'a>(limits: Limits, pieces: impl Iterator<Item = &'a [u8]>) -> Result<V
         collapse.push(Bytes::copy_from_slice(piece))?;
         while let Some(step) = collapse.next_step()? {
             found.push(format!("{step:?}"));
-            if let Step::Reply(answer) = step {
-                if let Reply::Result(result) = answer {
+            if let Step::Reply(reply) = step {
+                if let Reply::Result(result) = reply {
                     assert!(result.len() <= limits.event_bytes);
                 }
                 return Ok(found);

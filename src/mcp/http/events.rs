@@ -66,9 +66,9 @@ impl Events {
         }
         while let Some(step) = self.next().await? {
             match (step, watch) {
-                (Step::Reply(answer), _) => {
+                (Step::Reply(reply), _) => {
                     self.release();
-                    return Ok(Some(answer));
+                    return Ok(Some(reply));
                 }
                 (Step::Notification(notification), Some(watch)) => watch.send(notification).await,
                 _ => {}

@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn what_is_written_of_a_source_is_a_slice_of_it() {
         #[derive(Serialize)]
-        struct Answer<'a> {
+        struct Response<'a> {
             before: &'a str,
             result: &'a RawValue,
             after: u8,
@@ -233,19 +233,19 @@ mod tests {
         let budget = Budget::new(2 * SMALL);
         let source = Bytes::from(format!("[\"{}\"]", "x".repeat(SMALL)));
         let source = budget.keep(source).unwrap();
-        let answer = Answer {
+        let response = Response {
             before: "b",
             result: serde_json::from_slice(&source).unwrap(),
             after: 7,
         };
         let sources = [source.clone()];
-        let pieces = Pieces::json(&answer, &sources, &budget).unwrap();
+        let pieces = Pieces::json(&response, &sources, &budget).unwrap();
         assert_eq!(pieces.parts.len(), 3);
         assert_eq!(pieces.parts[1].as_ptr(), source.as_ptr());
-        assert_eq!(pieces.len(), serde_json::to_vec(&answer).unwrap().len());
-        assert_eq!(pieces.into_bytes(), serde_json::to_vec(&answer).unwrap());
+        assert_eq!(pieces.len(), serde_json::to_vec(&response).unwrap().len());
+        assert_eq!(pieces.into_bytes(), serde_json::to_vec(&response).unwrap());
         // Without a source it is a copy, which needs a reservation of its own.
-        assert!(matches!(Pieces::json(&answer, &[], &budget), Err(NoRoom)));
+        assert!(matches!(Pieces::json(&response, &[], &budget), Err(NoRoom)));
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub(crate) struct Flight {
     /// Something of it was written.
     written: Cell<bool>,
     /// And something was read after that which can be a response.
-    answered: Cell<bool>,
+    responded: Cell<bool>,
     /// The first error on its connection.
     broken: Cell<Option<io::ErrorKind>>,
     /// Its connection.
@@ -99,7 +99,7 @@ impl Flight {
             begun: now,
             found_closed: Cell::new(None),
             written: Cell::new(false),
-            answered: Cell::new(false),
+            responded: Cell::new(false),
             broken: Cell::new(None),
             connection: RefCell::default(),
             dropped: RefCell::new(None),
@@ -127,7 +127,7 @@ impl Flight {
         if !self.written.get() {
             return true;
         }
-        if self.answered.get() {
+        if self.responded.get() {
             return false;
         }
         let Some(dropped) = self.dropped.take() else {
@@ -243,7 +243,7 @@ impl Socket {
             return false;
         }
         if let Some(flight) = self.flight.upgrade() {
-            flight.answered.set(true);
+            flight.responded.set(true);
         }
         true
     }

@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 pub const PARSE_ERROR: i64 = -32700;
 /// JSON-RPC 2.0: not a request. Python SDK: also a missing or unknown session.
 pub const INVALID_REQUEST: i64 = -32600;
-/// JSON-RPC 2.0: an unknown method. FastMCP for TypeScript: also an unknown tool.
+/// JSON-RPC 2.0: an unknown method. `FastMCP` for TypeScript: also an unknown tool.
 pub const METHOD_NOT_FOUND: i64 = -32601;
 /// JSON-RPC 2.0: invalid parameters. MCP: also an unknown tool or prompt, and from 2026-07-28 on an unknown resource.
 pub const INVALID_PARAMS: i64 = -32602;

@@ -166,23 +166,23 @@ impl Incoming<'_> {
             None => self.error.is_some() && self.result.is_none(),
         };
         if !is_ours {
-            return Ok(if self.is_answer() {
+            return Ok(if self.is_reply() {
                 BodyReply::OfAnother
             } else {
                 BodyReply::Nothing
             });
         }
-        Ok(match self.answer(body)? {
+        Ok(match self.reply(body)? {
             Some(Reply::Error(error)) => BodyReply::Reply(Reply::Error(RpcError {
                 is_doubtful: self.addressee().is_none(),
                 ..error
             })),
-            Some(answer) => BodyReply::Reply(answer),
+            Some(reply) => BodyReply::Reply(reply),
             None => BodyReply::Nothing,
         })
     }
 
-    fn is_answer(&self) -> bool {
+    fn is_reply(&self) -> bool {
         self.result.is_some() || self.error.is_some()
     }
 
@@ -198,12 +198,12 @@ impl Incoming<'_> {
             return self.unaddressed(body).or_else(|| self.notification(body));
         };
         if id.is(raw) {
-            return self.answer(body).ok().flatten().map(Message::Reply);
+            return self.reply(body).ok().flatten().map(Message::Reply);
         }
-        let is_answer = self.is_answer();
+        let is_reply = self.is_reply();
         match self.method {
             // The reply would repeat the id.
-            Some(method) if !is_answer && raw.get().len() <= LONGEST_ID => {
+            Some(method) if !is_reply && raw.get().len() <= LONGEST_ID => {
                 Some(Message::Request(ServerRequest {
                     id: raw.to_owned(),
                     is_ping: method.get() == r#""ping""#,
@@ -234,7 +234,7 @@ impl Incoming<'_> {
         }))
     }
 
-    fn answer(&self, body: &Bytes) -> Result<Option<Reply>, NotAMessage> {
+    fn reply(&self, body: &Bytes) -> Result<Option<Reply>, NotAMessage> {
         if let Some(error) = self.error {
             return Ok(Some(Reply::Error(RpcError::read(error, body)?)));
         }

@@ -36,8 +36,8 @@ impl Head {
 
     /// The result, or the error that the response stands for. 401, 403, 429 and 503 decide alone; otherwise the body counts before
     /// the status.
-    pub fn outcome(self, answer: Option<Reply>) -> Result<Bytes, Error> {
-        match (self.status.as_u16(), answer) {
+    pub fn outcome(self, reply: Option<Reply>) -> Result<Bytes, Error> {
+        match (self.status.as_u16(), reply) {
             (401 | 403 | 429 | 503, _) => Err(self.refusal()),
             (_, Some(Reply::Error(error))) => Err(Error::Rpc {
                 status: self.status,

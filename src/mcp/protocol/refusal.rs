@@ -18,7 +18,7 @@
 //! | | go-sdk | code 0 in a 200 |
 //! | one in an unknown session | TypeScript, Python 1.8, others | 400, -32000; 400 text; 404, -32600 or -32001; 404 text |
 //! | | rmcp 0.8, go-sdk | 401 without a challenge; code 0 in a 200 |
-//! | an unknown tool | all but FastMCP for TypeScript | -32602 in a 200, from go-sdk in a 400; FastMCP: -32601 |
+//! | an unknown tool | all but `FastMCP` for TypeScript | -32602 in a 200, from go-sdk in a 400; `FastMCP`: -32601 |
 //! | an unknown prompt | Python SDK 1, 2 | 0, -32603 |
 //! | an unknown resource | up to 2025-11-25, later, Python SDK 1 | -32002, -32602, 0 |
 //!

@@ -225,7 +225,7 @@ pub fn encode(
 /// `notifications/cancelled` for the request `id`.
 pub fn cancelled(id: &Id) -> Vec<u8> {
     format!(
-        r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":"{}","reason":"nobody waits for the answer any more"}}}}"#,
+        r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":"{}","reason":"the client no longer waits for the reply"}}}}"#,
         id.as_str()
     )
     .into_bytes()

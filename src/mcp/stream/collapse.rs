@@ -204,7 +204,7 @@ impl Collapse {
                     error.is_doubtful = is_doubtful;
                     steps.push_back(Step::Reply(Reply::Error(error)));
                 }
-                Message::Reply(answer) => steps.push_back(Step::Reply(answer)),
+                Message::Reply(reply) => steps.push_back(Step::Reply(reply)),
                 Message::Request(request) => steps.push_back(Step::Request(request)),
                 Message::ErrorWithoutId(error) => *unaddressed = alone.then_some(error),
                 Message::Notification(notification) if notifications => {

@@ -34,9 +34,9 @@ async fn never_arrived(
         let theirs = theirs.and_then(|mut theirs| before(&mut theirs).then_some(theirs));
         socket.write_all(REQUEST).await.unwrap();
         theirs.map(after);
-        let mut answer = Vec::new();
-        let _ = socket.read_to_end(&mut answer).await;
-        assert!(answer.is_empty());
+        let mut response = Vec::new();
+        let _ = socket.read_to_end(&mut response).await;
+        assert!(response.is_empty());
         drop(socket);
     };
     flight.carry(exchange).await;
@@ -143,9 +143,9 @@ async fn an_answer_is_read_though_the_request_could_not_be_written() {
         for _ in 0..100 {
             socket.write_all(&[b'x'; 4096]).await.unwrap();
         }
-        let mut answer = Vec::new();
-        let _ = socket.read_to_end(&mut answer).await;
-        answer
+        let mut response = Vec::new();
+        let _ = socket.read_to_end(&mut response).await;
+        response
     };
     assert_eq!(flight.carry(exchange).await, b"HTTP/1.1 413 \r\n\r\n");
     assert!(!flight.never_arrived().await);
@@ -160,7 +160,7 @@ async fn a_connection_that_is_excluded_has_ended() {
         .await;
     theirs.write_all(b"late").unwrap();
     flight.connection().exclude();
-    let mut answer = Vec::new();
-    socket.read_to_end(&mut answer).await.unwrap();
-    assert!(answer.is_empty());
+    let mut response = Vec::new();
+    socket.read_to_end(&mut response).await.unwrap();
+    assert!(response.is_empty());
 }

@@ -62,7 +62,7 @@ fn tls() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
 }
 
 impl Upstream {
-    /// Each connection answers `whole` requests, and is then broken in this way.
+    /// Each connection responds to `whole` requests, and is then broken in this way.
     fn start(whole: usize, breaks: Break, when: When) -> Self {
         let (config, client) = tls();
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
@@ -130,10 +130,10 @@ fn serve(stream: Tls, whole: usize, breaks: Break, when: When, runs: &AtomicUsiz
         runs.fetch_add(1, Ordering::SeqCst);
         if request < whole {
             let length = RESULT.len();
-            let answer = format!(
+            let response = format!(
                 "HTTP/1.1 200 \r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{RESULT}"
             );
-            reader.get_mut().write_all(answer.as_bytes()).unwrap();
+            reader.get_mut().write_all(response.as_bytes()).unwrap();
             reader.get_mut().flush().unwrap();
         }
     }
@@ -172,7 +172,7 @@ const BREAKS: [(&str, Break); 7] = [
             .unwrap();
         end_and_reset(stream);
     }),
-    // Which is answered with an alert of ours.
+    // We reply with an alert.
     ("no record, end, reset", |stream| {
         (&stream.sock).write_all(b"HTTP/1.1 400 \r\n\r\n").unwrap();
         end_and_reset(stream);

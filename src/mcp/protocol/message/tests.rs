@@ -12,11 +12,11 @@ fn messages(id: &str, event: &str) -> Vec<Message> {
     found
 }
 
-fn answer_to(id: &str, event: &str) -> Option<Reply> {
+fn reply_to(id: &str, event: &str) -> Option<Reply> {
     messages(id, event)
         .into_iter()
         .find_map(|found| match found {
-            Message::Reply(answer) => Some(answer),
+            Message::Reply(reply) => Some(reply),
             _ => None,
         })
 }
@@ -38,16 +38,16 @@ fn a_result_is_the_slice_it_arrived_in() {
 
 #[test]
 fn ids_match_by_type_and_value() {
-    assert!(answer_to("7", r#"{"id":7,"result":{}}"#).is_none());
-    assert!(answer_to("7", r#"{"id":"8","result":{}}"#).is_none());
-    assert!(answer_to("7", r#"{"id":"\u0037","result":{}}"#).is_some());
-    assert!(answer_to("7", r#"{"method":"ping","id":"7"}"#).is_none());
-    assert!(answer_to("7", r#"[{"method":"x"},{"id":"7","result":{}}]"#).is_some());
+    assert!(reply_to("7", r#"{"id":7,"result":{}}"#).is_none());
+    assert!(reply_to("7", r#"{"id":"8","result":{}}"#).is_none());
+    assert!(reply_to("7", r#"{"id":"\u0037","result":{}}"#).is_some());
+    assert!(reply_to("7", r#"{"method":"ping","id":"7"}"#).is_none());
+    assert!(reply_to("7", r#"[{"method":"x"},{"id":"7","result":{}}]"#).is_some());
 }
 
 #[test]
 fn what_is_no_message_spoils_nothing_beside_it() {
-    assert!(answer_to("7", r#"[1,"x",null,[],{"id":{}},{"id":"7","result":{}}]"#).is_some());
+    assert!(reply_to("7", r#"[1,"x",null,[],{"id":{}},{"id":"7","result":{}}]"#).is_some());
     for nothing in ["", "[", "[]", "7", "null", "\"x\"", "{}", "{\"id\":\"7\"}"] {
         assert!(messages("7", nothing).is_empty(), "{nothing}");
     }
@@ -115,7 +115,7 @@ fn a_lone_error_is_ours_unless_it_names_another() {
 #[test]
 fn a_null_result_is_a_result() {
     assert!(matches!(
-        answer_to("7", r#"{"id":"7","result":null}"#),
+        reply_to("7", r#"{"id":"7","result":null}"#),
         Some(Reply::Result(_))
     ));
 }

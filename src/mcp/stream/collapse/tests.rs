@@ -26,7 +26,7 @@ fn collapse(limits: Limits) -> Collapse {
     Collapse::new("0123abcd".into(), limits, Budget::new(usize::MAX))
 }
 
-/// The steps of a stream cut at these places, up to the answer or the end.
+/// The steps of a stream cut at these places, up to the reply or the end.
 fn steps(collapse: &mut Collapse, stream: &[u8], cuts: &[Index]) -> Result<Vec<String>, Error> {
     let mut places: Vec<usize> = cuts.iter().map(|cut| cut.index(stream.len() + 1)).collect();
     places.extend([0, stream.len()]);
@@ -62,7 +62,7 @@ fn text(bytes: &[u8]) -> &str {
 
 // === Streams that are legal ===
 
-/// A message that is not the answer, and the step it comes to.
+/// A message that is not the reply, and the step it comes to.
 fn other_message() -> impl Strategy<Value = (String, Option<String>)> {
     let ping = r#"{"jsonrpc":"2.0","id":7,"method":"ping"}"#;
     let pong = r#"request {"jsonrpc":"2.0","id":7,"result":{}}"#;
@@ -206,13 +206,13 @@ proptest! {
             write(&mut stream, form, message, true);
             expected.extend(step.clone());
         }
-        let mut answer = format!("{{\"id\":{ID},\"result\":{result},\"jsonrpc\":\"2.0\"}}");
+        let mut reply = format!("{{\"id\":{ID},\"result\":{result},\"jsonrpc\":\"2.0\"}}");
         if in_array {
-            answer = format!("[{{\"method\":\"x\"}}, {answer}]");
+            reply = format!("[{{\"method\":\"x\"}}, {reply}]");
         }
         // An event that nothing ends must be the last.
         let is_ended = is_ended || !after.is_empty();
-        write(&mut stream, &form, &answer, is_ended);
+        write(&mut stream, &form, &reply, is_ended);
         expected.push(format!("result {result}"));
         for ((message, _), form) in &after {
             write(&mut stream, form, message, true);
@@ -288,12 +288,12 @@ fn caps_count_over_all_streams_of_one_answer() {
 #[test]
 fn an_error_without_an_id_counts_at_the_end() {
     let error = "data: {\"id\":null,\"error\":{\"code\":-1,\"message\":\"m\"}}\n\n";
-    let answer = format!("data: {{\"id\":{ID},\"result\":{{}}}}\n\n");
+    let reply = format!("data: {{\"id\":{ID},\"result\":{{}}}}\n\n");
     let alone = steps(&mut collapse(LIMITS), error.as_bytes(), &[]).unwrap();
     assert_eq!(alone, ["error -1 \"m\""]);
     let both = steps(
         &mut collapse(LIMITS),
-        format!("{error}{answer}").as_bytes(),
+        format!("{error}{reply}").as_bytes(),
         &[],
     );
     assert_eq!(both.unwrap(), ["result {}"]);
