@@ -1,7 +1,7 @@
 //! The tools of one server, as read from one list: names, definitions, and words to search by.
 //!
 //! `GET .../tools` is never served from here, but always asks the server. Lists are fetched by `client::tools`, cut and joined by
-//! `protocol::lists`, cached by `tools_cache`.
+//! `protocol::lists`, cached by `server_state`.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

@@ -152,10 +152,7 @@ impl Pool {
 
     /// Whether a server is known to do so.
     fn closes(&self, target: &Uri, now: Instant) -> bool {
-        let Some(authority) = target.authority().filter(|_| !self.closing.is_empty()) else {
-            return false;
-        };
-        let since = self.closing.get(authority);
+        let since = target.authority().and_then(|it| self.closing.get(it));
         since.is_some_and(|since| now.duration_since(*since) < CLOSING)
     }
 }
