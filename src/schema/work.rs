@@ -83,13 +83,7 @@ impl<'v> Work<'v> {
     ) -> Option<()> {
         match (keyword.applies, operand, value) {
             (Applies::InPlace, Value::String(reference), _) if keyword.refers() => {
-                self.spend_text(reference, 1)?;
-                let to = target(self.root, reference)?;
-                let key = (identity(to), identity(value));
-                if self.open.insert(key) {
-                    self.apply(to, value, level)?;
-                    self.open.remove(&key);
-                }
+                self.reference(reference, value, level)?;
             }
             (Applies::InPlace | Applies::Conditionally, operand, _) => {
                 for schema in keyword.subschemas(operand) {
@@ -145,6 +139,17 @@ impl<'v> Work<'v> {
                 }
             }
             _ => {}
+        }
+        Some(())
+    }
+
+    fn reference(&mut self, reference: &str, value: &Value, level: usize) -> Option<()> {
+        self.spend_text(reference, 1)?;
+        let to = target(self.root, reference)?;
+        let key = (identity(to), identity(value));
+        if self.open.insert(key) {
+            self.apply(to, value, level)?;
+            self.open.remove(&key);
         }
         Some(())
     }
