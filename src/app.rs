@@ -18,9 +18,9 @@ use actix_web::dev::{AppConfig, Extensions, Server};
 use actix_web::{App, Error, web};
 
 use crate::api::document::document;
+use crate::api::openapi::common::Common;
 use crate::api::serve;
 use crate::api::state::State;
-use crate::api::tool_docs::common::Common;
 use crate::caller_connection::{CallerConnection, HEAD_TIMEOUT};
 use crate::config::servers::Servers;
 use crate::config::settings::Settings;
@@ -30,8 +30,7 @@ use crate::mcp::http::connections::tls;
 use crate::mcp::http::transport::Transport;
 use crate::mcp::limits::Budget;
 use crate::mcp::server_state::Upstreams;
-use crate::mcp::sessions;
-use crate::mcp::sessions::SessionTask;
+use crate::mcp::sessions::{self, SessionTask};
 use crate::schema::validate::Validators;
 use crate::shutdown::{Port, Shutdown, Signals, stop_on_signal};
 

@@ -2,8 +2,7 @@
 //!
 //! No interface of the crate: nothing here is stable.
 
-use crate::schema::example;
-use crate::schema::example::Examples;
+use crate::schema::example::{self, Examples};
 use crate::schema::from_query;
 use crate::schema::validate::{MAX_CACHE_WEIGHT, ValidationError, Validators};
 use crate::uri_template;

@@ -11,7 +11,7 @@ pub mod fuzz;
 mod handlers;
 mod invoke;
 pub(crate) mod offloaded;
-mod openapi;
+pub(crate) mod openapi;
 mod request;
 mod response;
 pub mod routes;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::api::tool_docs::common::Common;
+use crate::api::openapi::common::Common;
 use crate::config::settings::Settings;
 use crate::mcp::client::pool::Pool;
 use crate::mcp::server_state::Upstreams;

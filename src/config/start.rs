@@ -13,8 +13,8 @@ use crate::config::command_line::{Command, CommandLine};
 use crate::config::errors::{ConfigErrors, kind, member};
 use crate::config::expand::Environment;
 use crate::config::file::{self, FILE_VARIABLE};
-use crate::config::servers::Servers;
-use crate::config::servers::read::{self as servers, Defaults};
+use crate::config::servers::read::Defaults;
+use crate::config::servers::{Servers, read as servers};
 use crate::config::settings::Settings;
 use crate::config::settings::layers::Layers;
 

@@ -17,8 +17,7 @@ use crate::mcp::http::transport::{Post, Transport};
 use crate::mcp::protocol::error::Error;
 use crate::mcp::protocol::header::SessionId;
 use crate::mcp::protocol::id::Id;
-use crate::mcp::protocol::request;
-use crate::mcp::protocol::request::Params;
+use crate::mcp::protocol::request::{self, Params};
 use crate::mcp::server_state::Upstream;
 
 /// How long a server may take to end a session or to take a cancellation.

@@ -8,9 +8,9 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
-use crate::schema::keywords::{Holds, UNEVALUATED};
-use crate::schema::walk::{Budget, identity, references, target};
-use crate::schema::{keywords, pattern_cost, walk};
+use crate::schema::keywords::{self, Holds, UNEVALUATED};
+use crate::schema::pattern_cost;
+use crate::schema::walk::{self, Budget, identity, references, target};
 
 /// How deep schemas may be nested, references followed. Validators go as deep, on stacks of 2 MiB.
 pub(crate) const DEPTH: usize = 400;

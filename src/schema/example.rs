@@ -7,8 +7,7 @@ use std::collections::HashSet;
 use serde_json::{Map, Value, json};
 
 use crate::schema::validate::{MAX_SCHEMA_BYTES, Validators};
-use crate::schema::walk;
-use crate::schema::walk::{Budget, steps, target};
+use crate::schema::walk::{self, Budget, steps, target};
 
 /// References followed and levels made for one example.
 const MAX_DEPTH: usize = 12;

@@ -13,8 +13,8 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::schema::cost::Examined;
-use crate::schema::{cost, walk, work};
+use crate::schema::cost::{self, Examined};
+use crate::schema::{walk, work};
 
 /// Bytes of a schema that is used, be it for validation, examples or queries.
 pub(crate) const MAX_SCHEMA_BYTES: usize = 256 << 10;

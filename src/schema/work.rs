@@ -8,9 +8,8 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Map, Value};
 
 use crate::schema::cost::{DEPTH, Examined};
-use crate::schema::keywords::{Applies, Holds, Keyword, UNEVALUATED};
-use crate::schema::walk::{Budget, identity, steps, target};
-use crate::schema::{keywords, walk};
+use crate::schema::keywords::{self, Applies, Holds, Keyword, UNEVALUATED};
+use crate::schema::walk::{self, Budget, identity, steps, target};
 
 /// Steps of a pattern's automaton in the time that a schema takes.
 const STEPS: usize = 16;

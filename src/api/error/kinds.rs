@@ -17,8 +17,7 @@ use crate::api::error::code::{Code, Origin};
 use crate::mcp::protocol::error::{Error as Cause, Executed, Failure, Stage};
 use crate::mcp::protocol::header::SessionId;
 use crate::mcp::protocol::message::RpcError;
-use crate::mcp::protocol::refusal;
-use crate::mcp::protocol::refusal::Meaning;
+use crate::mcp::protocol::refusal::{self, Meaning};
 use crate::schema::validate::ValidationError;
 
 /// The one content coding of request bodies.

@@ -3,8 +3,7 @@
 use crate::api::error::code::Code;
 use crate::api::error::kinds::{ACCEPTED_ENCODING, About, Error, Task};
 use crate::mcp::protocol::error::Error as Cause;
-use crate::mcp::protocol::refusal;
-use crate::mcp::protocol::refusal::Meaning;
+use crate::mcp::protocol::refusal::{self, Meaning};
 
 const INTERNAL: &str = "Internal error; the request id identifies it in the log";
 

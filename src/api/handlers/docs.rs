@@ -10,15 +10,13 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::api::error::kinds::{Error, Task};
-use crate::api::fan_out;
-use crate::api::fan_out::FanOut;
+use crate::api::fan_out::{self, FanOut};
 use crate::api::offloaded;
 use crate::api::openapi::problems::{
     AssetProblems, FanOutProblems, ListProblems, PageProblems, ServiceProblems,
 };
 use crate::api::request::context::Context;
-use crate::api::request::forwarded;
-use crate::api::request::forwarded::Base;
+use crate::api::request::forwarded::{self, Base};
 use crate::api::request::options;
 use crate::api::request::parameters::{Asset, Deadline, Handshake, InServer, Session};
 use crate::api::response::conditional::conditional;

@@ -11,8 +11,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::api::error::kinds::Error;
-use crate::api::fan_out;
-use crate::api::fan_out::FailedServer;
+use crate::api::fan_out::{self, FailedServer};
 use crate::api::offloaded;
 use crate::api::openapi::mcp::Tool as ToolSchema;
 use crate::api::openapi::problems::SearchProblems;
@@ -24,8 +23,7 @@ use crate::api::response::json;
 use crate::config::servers::Server;
 use crate::mcp::server_state::Upstream;
 use crate::mcp::tools::{ToolWords, Tools};
-use crate::mcp::words;
-use crate::mcp::words::Words;
+use crate::mcp::words::{self, Words};
 
 /// Tools found unless the caller says how many.
 const LIMIT: usize = 50;

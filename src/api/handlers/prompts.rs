@@ -8,10 +8,9 @@ use crate::api::openapi::mcp::{
     CompleteRequest, CompleteResult, GetPromptResult, ListPromptsResult, PromptArguments,
 };
 use crate::api::openapi::problems::{BodyProblems, ListProblems, PromptProblems};
-use crate::api::request::body;
 use crate::api::request::context::Context;
-use crate::api::request::options;
 use crate::api::request::parameters::{Deadline, Handshake, InServer, OfPrompt, Page, Session};
+use crate::api::request::{body, options};
 use crate::api::response::json;
 use crate::mcp::client::operation::PromptCall;
 use crate::mcp::protocol::lists::Listing;

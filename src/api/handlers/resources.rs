@@ -32,9 +32,8 @@ use crate::api::response::json;
 use crate::json::{for_each_element, named, text_of};
 use crate::mcp::protocol::error::{Error as Cause, Executed, Failure, Stage};
 use crate::mcp::protocol::lists::{Freshness, Listing};
-use crate::offload;
-use crate::uri_template;
 use crate::uri_template::Unexpandable;
+use crate::{offload, uri_template};
 
 const JSON: &str = "application/json";
 /// Media types that one resource is offered in.

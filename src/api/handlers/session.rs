@@ -8,10 +8,9 @@ use crate::api::openapi::mcp::{Ignored, InitializeResult, Pong};
 use crate::api::openapi::problems::{
     BodyProblems, RequestProblems, ServerProblems, SessionProblems, SiteProblems,
 };
-use crate::api::request::body;
 use crate::api::request::context::Context;
-use crate::api::request::options;
 use crate::api::request::parameters::{Deadline, Handshake, InServer, Session};
+use crate::api::request::{body, options};
 use crate::api::response::json;
 use crate::mcp::client::options::{CallOptions, Init};
 use crate::mcp::protocol::header::SessionId;

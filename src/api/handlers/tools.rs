@@ -8,27 +8,23 @@ use actix_web::http::Method;
 use serde_json::value::RawValue;
 
 use crate::api::error::kinds::{Error, Task};
-use crate::api::invoke;
-use crate::api::invoke::{Invocation, Invoked, invoke};
+use crate::api::invoke::{self, Invocation, Invoked, invoke};
 use crate::api::offloaded;
 use crate::api::openapi::mcp::{Arguments, DescribedTool, ListToolsResult, ToolAnswer};
 use crate::api::openapi::problems::{BodyProblems, CallProblems, ListProblems, ToolProblems};
-use crate::api::request::body;
 use crate::api::request::context::Context;
-use crate::api::request::forwarded;
-use crate::api::request::forwarded::Base;
-use crate::api::request::options;
+use crate::api::request::forwarded::{self, Base};
 use crate::api::request::owned::OwnedMembers;
 use crate::api::request::parameters::{
     ArgumentsInQuery, Deadline, DeadlineInQuery, Handshake, InServer, OfTool, OnToolError, Page,
     ResultForm, Session, SessionInQuery,
 };
 use crate::api::request::query::execute_path;
+use crate::api::request::{body, options};
 use crate::api::response::conditional::conditional;
 use crate::api::response::json;
 use crate::api::response::negotiate::Representation;
-use crate::api::response::stream;
-use crate::api::response::stream::{Ending, Frame};
+use crate::api::response::stream::{self, Ending, Frame};
 use crate::api::tool_docs::call_example::CallExample;
 use crate::mcp::client::operation::ToolCall;
 use crate::mcp::client::options::{CallOptions, Init};

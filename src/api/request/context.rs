@@ -9,8 +9,7 @@ use actix_web::{HttpRequest, web};
 
 use crate::api::error::code::Code;
 use crate::api::error::kinds::{About, Error};
-use crate::api::request::query;
-use crate::api::request::query::Query;
+use crate::api::request::query::{self, Query};
 use crate::api::request::request_id;
 use crate::api::state::State;
 use crate::caller_connection::Exchange;

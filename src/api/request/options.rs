@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use crate::api::error::kinds::Error;
 use crate::api::request::context::Context;
-use crate::api::request::parameters;
 use crate::api::request::parameters::{
-    Appearance, DeadlineInHeader, DeadlineInQuery, Handshake, OnToolError, SessionInHeader,
+    self, Appearance, DeadlineInHeader, DeadlineInQuery, Handshake, OnToolError, SessionInHeader,
     SessionInQuery,
 };
 use crate::config::servers::{Server, ToolErrors};

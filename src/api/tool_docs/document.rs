@@ -15,10 +15,9 @@ use bytes::Bytes;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
-use crate::api::tool_docs::common::Common;
-use crate::api::tool_docs::common::RESULT;
-use crate::api::tool_docs::embed::{Node, SCHEMAS};
-use crate::api::tool_docs::{embed, names};
+use crate::api::openapi::common::{Common, RESULT, SCHEMAS};
+use crate::api::tool_docs::embed::{self, Node};
+use crate::api::tool_docs::names;
 use crate::json::{Members, text_member};
 
 use crate::api::fan_out::FailedServer;

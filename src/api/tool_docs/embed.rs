@@ -17,15 +17,13 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::api::openapi::common::SCHEMAS;
 use crate::api::tool_docs::names::component_part;
 use crate::json::{Members, text_of};
-use crate::schema::keywords;
-use crate::schema::keywords::Holds;
+use crate::schema::keywords::{self, Holds};
 
 /// How deep schemas may be nested whose references are moved.
 const DEPTH: usize = 400;
-/// Where components of schemas are.
-pub(crate) const SCHEMAS: &str = "#/components/schemas/";
 
 /// A schema, as far as it had to be taken apart.
 #[derive(Debug)]

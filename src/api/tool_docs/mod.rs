@@ -1,7 +1,6 @@
 //! What is said of servers' tools: typed OpenAPI documents, and the example in a definition.
 
 pub(crate) mod call_example;
-pub(crate) mod common;
 pub(crate) mod document;
 mod embed;
 mod names;

@@ -14,8 +14,7 @@ use crate::mcp::protocol::era::Era;
 use crate::mcp::protocol::error::{Error, Refusal, Stage};
 use crate::mcp::protocol::id::Id;
 use crate::mcp::protocol::lists::Listing;
-use crate::mcp::protocol::refusal;
-use crate::mcp::protocol::refusal::Meaning;
+use crate::mcp::protocol::refusal::{self, Meaning};
 use crate::mcp::protocol::request::{Meta, Params};
 use crate::mcp::stream::notifications::Watch;
 

@@ -6,8 +6,7 @@ use crate::mcp::client::pool::Client;
 use crate::mcp::client::tools::{bytes_of, off_worker};
 use crate::mcp::protocol::error::{Error, Refusal};
 use crate::mcp::protocol::lists::{Listing, texts};
-use crate::mcp::protocol::refusal;
-use crate::mcp::protocol::refusal::Meaning;
+use crate::mcp::protocol::refusal::{self, Meaning};
 use crate::mcp::similar::similar;
 
 /// How much longer it takes to compare an item with a name than to read it.

@@ -12,10 +12,8 @@ use crate::mcp::client::session_guard::Kind;
 use crate::mcp::protocol::era::{Discovered, Era};
 use crate::mcp::protocol::error::{Error, Executed, Stage};
 use crate::mcp::protocol::id::Id;
-use crate::mcp::protocol::refusal;
-use crate::mcp::protocol::refusal::Meaning;
-use crate::mcp::protocol::request;
-use crate::mcp::protocol::request::Params;
+use crate::mcp::protocol::refusal::{self, Meaning};
+use crate::mcp::protocol::request::{self, Params};
 use crate::mcp::protocol::versions;
 
 /// How long an `initialize` is still waited for after the deadline, to end the session that it opens.

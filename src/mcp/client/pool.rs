@@ -15,8 +15,7 @@ use crate::mcp::limits::Budget;
 use crate::mcp::protocol::error::{Error, Executed, Failure, Stage};
 use crate::mcp::protocol::header::SessionId;
 use crate::mcp::protocol::id::Id;
-use crate::mcp::protocol::request;
-use crate::mcp::protocol::request::Params;
+use crate::mcp::protocol::request::{self, Params};
 use crate::mcp::server_state::Upstream;
 use crate::mcp::stream::notifications::Watch;
 

@@ -10,14 +10,12 @@ use crate::json::Members;
 use crate::mcp::client::operation::{AnyCall, Operation, PromptCall, ToolCall};
 use crate::mcp::client::pool::Client;
 use crate::mcp::client::session_guard::Kind;
-use crate::mcp::client::tools;
-use crate::mcp::client::tools::ToolResult;
+use crate::mcp::client::tools::{self, ToolResult};
 use crate::mcp::http::transport::pause_before;
 use crate::mcp::protocol::era::Era;
 use crate::mcp::protocol::error::{Error, Executed, Failure, Stage};
 use crate::mcp::protocol::lists::{Freshness, Listing};
-use crate::mcp::protocol::refusal;
-use crate::mcp::protocol::refusal::Meaning;
+use crate::mcp::protocol::refusal::{self, Meaning};
 use crate::mcp::stream::notifications::Watch;
 use crate::mcp::tools::Tools;
 

@@ -24,8 +24,7 @@ use crate::mcp::concurrency_limit::ConcurrencyLimit;
 use crate::mcp::http::transport::Transport;
 use crate::mcp::protocol::era::Era;
 use crate::mcp::protocol::error::Error;
-use crate::mcp::protocol::header;
-use crate::mcp::protocol::header::SessionId;
+use crate::mcp::protocol::header::{self, SessionId};
 use crate::mcp::protocol::id::Id;
 use crate::mcp::server_state::Upstream;
 

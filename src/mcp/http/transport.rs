@@ -22,8 +22,6 @@ use bytes::Bytes;
 
 use crate::config::servers::Server;
 use crate::config::settings::Limits;
-use crate::descriptors;
-use crate::json;
 use crate::mcp::http::body::{Announced, Kind, drain_in_background, read_body};
 use crate::mcp::http::connections::Connections;
 use crate::mcp::http::events::Events;
@@ -33,13 +31,12 @@ use crate::mcp::http::socket::{Connection, Flight};
 use crate::mcp::http::unpack::{Unpacked, unpacked};
 use crate::mcp::limits::{Budget, SMALL};
 use crate::mcp::protocol::error::{Cap, Error};
-use crate::mcp::protocol::header;
-use crate::mcp::protocol::header::{ACCEPT_BOTH, SessionId};
+use crate::mcp::protocol::header::{self, ACCEPT_BOTH, SessionId};
 use crate::mcp::protocol::id::Id;
 use crate::mcp::protocol::message::{BodyReply, Reply, reply_in_body};
 use crate::mcp::protocol::outcome::Head;
 use crate::mcp::stream::notifications::Watch;
-use crate::offload;
+use crate::{descriptors, json, offload};
 
 const OUR_USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("mcp-rest/", env!("CARGO_PKG_VERSION")));

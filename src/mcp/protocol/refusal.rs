@@ -31,11 +31,10 @@ mod tests;
 use awc::http::StatusCode;
 use serde_json::value::RawValue;
 
-use crate::mcp::protocol::codes;
 use crate::mcp::protocol::era::Discovered;
 use crate::mcp::protocol::error::{Error, Executed, Refusal};
 use crate::mcp::protocol::message::RpcError;
-use crate::mcp::protocol::versions;
+use crate::mcp::protocol::{codes, versions};
 
 /// What the refusal of a request means. Which of these can come is said at each function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,8 +17,7 @@ use crate::json;
 use crate::mcp::limits::{Budget, Reservation, SMALL};
 use crate::mcp::protocol::error::{Cap, Error};
 use crate::mcp::protocol::id::Id;
-use crate::mcp::protocol::message;
-use crate::mcp::protocol::message::{Message, Notification, Reply, RpcError, ServerRequest};
+use crate::mcp::protocol::message::{self, Message, Notification, Reply, RpcError, ServerRequest};
 use crate::mcp::stream::sse;
 
 /// An event id over this is not kept: a stream cannot be resumed from it.

@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use crate::api::tool_docs::embed::SCHEMAS;
-
+/// Where components of schemas are.
+pub(crate) const SCHEMAS: &str = "#/components/schemas/";
 /// The operation of which every tool's is an instance.
 const EXECUTE: &str = "/paths/~1api~1mcp~1{server}~1tools~1{tool}~1execute/post";
 /// The result of a tool without an `outputSchema`.
