@@ -10,7 +10,7 @@ use futures::FutureExt;
 
 use crate::api::error::kinds::Error;
 use crate::api::request::context::Context;
-use crate::api::response::{access_log, json};
+use crate::api::response::{finish, json};
 use crate::api::routes;
 use crate::api::state::State;
 use crate::mcp::protocol::error::Executed;
@@ -34,7 +34,7 @@ pub(crate) async fn serve(
         Err(_) => problem(&mut context, &Error::Internal),
     };
     let response = in_pieces(&mut context, response);
-    let mut response = access_log::finish(&mut context, response);
+    let mut response = finish::finish(&mut context, response);
     // HTTP/1.0 has no chunks: the end of the connection is the end of a body without a length.
     let ends_with_connection =
         request.head().version == Version::HTTP_10 && response.body().size() == BodySize::Stream;

@@ -3,7 +3,7 @@
 //! There are two layers. `mcp::protocol::error` says what happened between this service and a server, in MCP's words; its text goes
 //! to the log, with the request id. Here is what the client is told: a code that names the cause and decides the status. Nothing from
 //! inside (no source error, header, session id or upstream page) reaches a body. What decides a code is a type or a number, never
-//! an English text. The sentences are in `summary`, the body in `problem`.
+//! an English text. The sentences are in `wording`, the body in `problem`.
 
 use std::borrow::Cow;
 

@@ -3,4 +3,4 @@
 pub(crate) mod code;
 pub(crate) mod kinds;
 pub(crate) mod problem;
-pub(crate) mod summary;
+pub(crate) mod wording;

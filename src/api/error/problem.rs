@@ -8,7 +8,7 @@ use utoipa::openapi::Ref;
 
 use crate::api::error::code::{Code, Origin};
 use crate::api::error::kinds::{About, Error};
-use crate::api::error::summary::Summary;
+use crate::api::error::wording::Summary;
 use crate::json::named;
 use crate::mcp::http::pieces::Pieces;
 use crate::mcp::limits::{Budget, NoRoom};

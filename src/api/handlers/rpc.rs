@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::api::error::kinds::{About, Error, Task};
-use crate::api::error::summary::Summary;
+use crate::api::error::wording::Summary;
 use crate::api::invoke::{self, Invocation, Invoked, invoke};
 use crate::api::openapi::mcp::{RpcRequest, RpcResponse};
 use crate::api::openapi::problems::RpcProblems;

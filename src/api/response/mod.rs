@@ -1,7 +1,7 @@
 //! From an MCP result to an HTTP response.
 
-pub(crate) mod access_log;
 pub(crate) mod conditional;
+pub(crate) mod finish;
 pub(crate) mod json;
 pub(crate) mod negotiate;
 pub(crate) mod stream;

@@ -19,7 +19,7 @@ use futures::channel::mpsc;
 use futures::{FutureExt, Stream, StreamExt};
 
 use crate::api::error::kinds::About;
-use crate::api::error::summary::Summary;
+use crate::api::error::wording::Summary;
 use crate::api::request::context::Context;
 use crate::mcp::client::session_guard::SessionGuard;
 use crate::mcp::http::pieces::Pieces;

@@ -1,4 +1,4 @@
-//! The end of every response: security headers, request id, `Server-Timing`; and its line in the access log.
+//! The last step of every response: its common headers (security, request id, `Server-Timing`), and its line in the access log.
 
 use std::mem;
 use std::time::Duration;
