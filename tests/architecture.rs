@@ -71,6 +71,7 @@ fn what_is_pure_stays_pure() {
         "mcp/protocol/request.rs",
         "mcp/protocol/outcome.rs",
         "mcp/protocol/refusal.rs",
+        "mcp/protocol/executed.rs",
         "mcp/protocol/era.rs",
     ] {
         never(

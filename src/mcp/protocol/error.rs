@@ -218,6 +218,19 @@ impl Error {
         }
     }
 
+    /// The refusal as it came, where it was taken for one about a session.
+    #[must_use]
+    pub fn not_of_sessions(self) -> Self {
+        match self {
+            Self::SessionRequired(Some(Refusal { status, error }))
+            | Self::SessionExpired(Refusal { status, error }) => match error {
+                Some(error) => Self::Rpc { status, error },
+                None => Self::Status(status),
+            },
+            other => other,
+        }
+    }
+
     /// A request that cannot be serialized: an internal error, for its parts are checked before.
     pub fn unwritable(error: &serde_json::Error) -> Self {
         Self::Internal(format!("a request could not be written: {error}"))

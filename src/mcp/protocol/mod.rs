@@ -3,6 +3,7 @@
 pub mod codes;
 pub mod era;
 pub mod error;
+mod executed;
 pub mod header;
 pub mod id;
 pub mod lists;

@@ -1,4 +1,4 @@
-//! What a refusal means: the only place that reads a status or a JSON-RPC error code of a server.
+//! What a refusal means, by its status and its JSON-RPC code: for era, session, name and method. Whether anything has run: `executed`.
 //!
 //! Servers disagree about nearly all of it, and the specification leaves much of it open. What was measured:
 //!
@@ -32,7 +32,7 @@ use awc::http::StatusCode;
 use serde_json::value::RawValue;
 
 use crate::mcp::protocol::era::Discovered;
-use crate::mcp::protocol::error::{Error, Executed, Refusal};
+use crate::mcp::protocol::error::Error;
 use crate::mcp::protocol::message::RpcError;
 use crate::mcp::protocol::{codes, versions};
 
@@ -239,106 +239,6 @@ pub fn of_request(error: &Error) -> Meaning {
         codes::INVALID_PARAMS => Meaning::InvalidParams,
         codes::MISSING_CAPABILITY => Meaning::MissingCapability,
         _ => Meaning::Other,
-    }
-}
-
-// === execution ===
-
-impl Error {
-    /// Whether the operation may have been carried out, given that it was sent.
-    pub fn executed(&self) -> Executed {
-        match self {
-            Self::Unreachable(_)
-            | Self::Unauthorized { .. }
-            | Self::Forbidden { .. }
-            | Self::SessionRequired(_)
-            | Self::SessionExpired(_)
-            | Self::ToolNotFound { .. }
-            | Self::PromptNotFound { .. }
-            | Self::ResourceNotFound { .. }
-            | Self::Overloaded
-            | Self::NoDescriptors
-            | Self::NoRoom { sent: false }
-            | Self::InputRequired(_) => Executed::No,
-            // 429 says so itself.
-            Self::Busy { status, .. } if *status == StatusCode::TOO_MANY_REQUESTS => Executed::No,
-            // These ask for the same request elsewhere; any other may be the response to one that was carried out.
-            Self::Redirect(status) if matches!(status.as_u16(), 307 | 308) => Executed::No,
-            Self::Rpc { status, error } => executed_before(*status, error),
-            Self::Lost(_)
-            | Self::Deadline
-            | Self::ContentType
-            | Self::Unframed
-            | Self::TooLarge(_)
-            | Self::NoRoom { sent: true }
-            | Self::NoReply
-            | Self::Malformed(_)
-            | Self::Busy { .. }
-            | Self::Status(_)
-            | Self::Redirect(_)
-            | Self::Internal(_) => Executed::Unknown,
-        }
-    }
-
-    /// Whether the server may still be at work on the request: it was sent, and no final reply came.
-    pub fn leaves_it_running(&self) -> bool {
-        matches!(
-            self,
-            Self::Lost(_)
-                | Self::NoReply
-                | Self::TooLarge(_)
-                | Self::NoRoom { sent: true }
-                | Self::Malformed(_)
-                | Self::ContentType
-                | Self::Unframed
-                | Self::Deadline
-        )
-    }
-
-    /// Whether the response got lost on the way, so that the same request may fare better.
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Lost(_) | Self::NoReply => true,
-            Self::Busy { status, .. } | Self::Status(status) => {
-                matches!(status.as_u16(), 502..=504)
-            }
-            _ => false,
-        }
-    }
-
-    /// The refusal as it came, where it was taken for one about a session.
-    #[must_use]
-    pub fn not_of_sessions(self) -> Self {
-        match self {
-            Self::SessionRequired(Some(Refusal { status, error }))
-            | Self::SessionExpired(Refusal { status, error }) => match error {
-                Some(error) => Self::Rpc { status, error },
-                None => Self::Status(status),
-            },
-            other => other,
-        }
-    }
-}
-
-/// Whether a request was carried out that was replied to with this error. JSON-RPC 2.0 (section 5.1) and 2026-07-28 have codes
-/// for requests that are refused as such; an error that is doubtful may be about another request.
-fn executed_before(status: StatusCode, error: &RpcError) -> Executed {
-    let is_refused = matches!(
-        error.code,
-        codes::PARSE_ERROR
-            | codes::INVALID_REQUEST
-            | codes::METHOD_NOT_FOUND
-            | codes::INVALID_PARAMS
-    );
-    let is_modern = codes::MODERN.contains(&error.code);
-    // With status 400, and therefore on no stream. Such a server may not have read whose request it is.
-    if (is_modern && status == StatusCode::BAD_REQUEST) || (is_refused && !error.is_doubtful) {
-        return Executed::No;
-    }
-    if is_refused || is_modern || error.code == codes::CANCELLED || !status.is_success() {
-        Executed::Unknown
-    } else {
-        Executed::Yes
     }
 }
 

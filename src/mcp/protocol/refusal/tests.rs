@@ -7,6 +7,7 @@ use super::Meaning::{
     ServedWithoutSession, SessionExpired, SessionRequired,
 };
 use super::*;
+use crate::mcp::protocol::error::Executed;
 use crate::mcp::protocol::message::{BodyReply, Reply, reply_in_body};
 
 const LEGACY: &str = r#","data":{"supported":["2025-11-25"]}"#;
