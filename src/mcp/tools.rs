@@ -1,6 +1,6 @@
 //! The tools of one server, as read from one list: names, definitions, and words to search by.
 //!
-//! `GET .../tools` is never served from here, but always asks the server. Lists are fetched by `client::tools`, cut and joined by
+//! `GET .../tools` is never served from here, but always asks the server. Lists are fetched by `client::lists`, cut and joined by
 //! `protocol::lists`, cached by `server_state`.
 
 use std::collections::BTreeMap;

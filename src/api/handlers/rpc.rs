@@ -26,9 +26,8 @@ use crate::api::response::negotiate::Representation;
 use crate::api::response::stream::{self, Ending, Frame};
 use crate::config::servers::ToolErrors;
 use crate::json::{Members, is_array};
-use crate::mcp::client::operation::{AnyCall, ToolCall};
+use crate::mcp::client::operation::{AnyCall, ToolCall, ToolResult};
 use crate::mcp::client::pool::Client;
-use crate::mcp::client::tools::ToolResult;
 use crate::mcp::http::pieces::{Builder, Pieces};
 use crate::mcp::limits::{Budget, NoRoom, SMALL};
 use crate::mcp::protocol::codes::{

@@ -16,7 +16,7 @@ use crate::api::request::parameters::{ResultForm, ToolForm};
 use crate::api::response::json;
 use crate::api::response::stream::Frame;
 use crate::json::{for_each_element, named, text_of};
-use crate::mcp::client::tools::ToolResult;
+use crate::mcp::client::operation::ToolResult;
 use crate::mcp::protocol::error::Executed;
 use crate::mcp::protocol::header::SessionId;
 use crate::offload;

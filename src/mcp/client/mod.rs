@@ -2,20 +2,21 @@
 //!
 //! Reading order: `requests` (what can be asked), `negotiation` (the era and the version, and the handshake), [`session_guard`] (who ends
 //! a session), then `modern` and `legacy`, which send a request in each era; `conversation` is what may pass before the reply to a legacy
-//! request, `tools` and `names` what is particular to tools, prompts and resources. Bytes on the wire are `http`'s; what a refusal means is
-//! `protocol::refusal`'s.
+//! request. Then `retry` (what is sent again), `unknown_names` (unknown or failing?) and `lists`. Bytes on the wire are `http`'s; what a
+//! refusal means is `protocol::refusal`'s.
 
 mod clock;
 mod conversation;
 mod http_sse;
 mod legacy;
+mod lists;
 mod modern;
-mod names;
 mod negotiation;
 pub mod operation;
 pub mod options;
 pub mod pool;
 mod requests;
+mod retry;
 pub mod session_guard;
 mod standalone;
-pub mod tools;
+mod unknown_names;

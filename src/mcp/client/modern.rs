@@ -7,9 +7,9 @@ use actix_rt::time::timeout;
 use awc::http::header::{HeaderName, HeaderValue};
 use bytes::Bytes;
 
+use crate::mcp::client::lists::off_worker;
 use crate::mcp::client::operation::Operation;
 use crate::mcp::client::pool::Client;
-use crate::mcp::client::tools::off_worker;
 use crate::mcp::http::transport::Post;
 use crate::mcp::protocol::error::{Error, Stage};
 use crate::mcp::protocol::header::{self, encode_value};

@@ -1,6 +1,7 @@
-//! The operations of a server: as a caller describes them, and their methods and parameters in both eras.
+//! What a caller can ask for (`ToolCall`, ...), turned into method and parameters for each era; and what a tool returns.
 
 use awc::http::header::HeaderValue;
+use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use crate::json::Members;
@@ -23,6 +24,15 @@ pub struct ToolCall<'a> {
     pub request_state: Option<&'a RawValue>,
     /// Other parameters.
     pub others: Option<&'a Members<'a>>,
+}
+
+/// What a tool returned.
+#[derive(Debug)]
+pub struct ToolResult {
+    /// The `result`, byte for byte.
+    pub bytes: Bytes,
+    /// `isError: true`.
+    pub is_error: bool,
 }
 
 /// A prompt and its arguments.

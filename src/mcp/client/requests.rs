@@ -1,19 +1,16 @@
-//! What can be asked of a server, one method each. How a request is sent is in `negotiation`, `modern` and `legacy`.
+//! What can be asked of a server, one method each; `tools/call` is in `retry`. How a request is sent is in `negotiation`, `modern` and `legacy`.
 
 use std::sync::Arc;
 
-use actix_rt::time::sleep;
 use bytes::Bytes;
 
 use crate::config::servers::Protocol;
 use crate::json::Members;
-use crate::mcp::client::operation::{AnyCall, Operation, PromptCall, ToolCall};
+use crate::mcp::client::operation::{AnyCall, Operation, PromptCall};
 use crate::mcp::client::pool::Client;
 use crate::mcp::client::session_guard::Kind;
-use crate::mcp::client::tools::{self, ToolResult};
-use crate::mcp::http::transport::pause_before;
 use crate::mcp::protocol::era::Era;
-use crate::mcp::protocol::error::{Error, Executed, Failure, Stage};
+use crate::mcp::protocol::error::{Error, Failure, Stage};
 use crate::mcp::protocol::lists::{Freshness, Listing};
 use crate::mcp::protocol::refusal::{self, Meaning};
 use crate::mcp::stream::notifications::Watch;
@@ -87,19 +84,6 @@ impl Client<'_> {
         }
     }
 
-    /// The failure of a call to a tool that is not in the list: nothing was sent.
-    pub async fn no_such_tool(tools: Arc<Tools>, name: &str) -> Failure {
-        Failure {
-            error: Error::ToolNotFound {
-                did_you_mean: tools::close_names(tools, name).await,
-                refusal: None,
-            },
-            stage: Stage::Preparing,
-            executed: Executed::No,
-            idempotent: false,
-        }
-    }
-
     /// The server's tools as they are now, which are cached.
     pub async fn list_tools(&mut self) -> Result<Arc<Tools>, Failure> {
         self.with_permit(async |client| {
@@ -152,30 +136,6 @@ impl Client<'_> {
     /// Sends notifications before the reply to `watch`.
     pub fn notify(&mut self, watch: Watch) {
         self.watch = Some(watch);
-    }
-
-    /// `tools/call`: once, or again for an idempotent tool where that is configured.
-    pub async fn call_tool(&mut self, call: &ToolCall<'_>) -> Result<ToolResult, Failure> {
-        self.with_permit(async |client| {
-            let mut retries = 0;
-            loop {
-                let outcome = client.request(&Operation::call(call)).await;
-                let error = match client.tool_result(call.name, outcome).await {
-                    Err(error) if retries < client.server.retries => error,
-                    judged => return judged,
-                };
-                if !client.may_call_again(call.name, &error).await {
-                    return Err(error);
-                }
-                retries += 1;
-                sleep(pause_before(retries)).await;
-            }
-        })
-        .await
-        .map_err(|failure| Failure {
-            idempotent: self.is_known_idempotent(call.name),
-            ..failure
-        })
     }
 
     /// One round trip: `ping`, or `server/discover` where there is none.

@@ -1,5 +1,4 @@
-//! Lists of many pages, cached tool lists, and telling an unknown tool from a tool that failed. Large lists are processed off the
-//! workers (`offload`).
+//! Lists of many pages: fetching, joining and checking them, and caching those of tools. Large ones are processed off the workers (`offload`).
 
 use std::sync::Arc;
 
@@ -8,90 +7,20 @@ use bytes::Bytes;
 use crate::mcp::client::operation::Operation;
 use crate::mcp::client::pool::Client;
 use crate::mcp::protocol::era::Era;
-use crate::mcp::protocol::error::{Cap, Error, Refusal, Stage};
-use crate::mcp::protocol::lists::{self, Freshness, Listing};
+use crate::mcp::protocol::error::{Cap, Error, Stage};
+use crate::mcp::protocol::lists::{self, Listing};
 use crate::mcp::protocol::message::ResultFlags;
 use crate::mcp::protocol::refusal::{self, Meaning};
-use crate::mcp::protocol::tool::Tool;
 use crate::mcp::tools::Tools;
 use crate::offload;
 
 /// Pages followed for one list.
 const PAGES: usize = 1000;
 
-/// The result of a tool call.
-#[derive(Debug)]
-pub struct ToolResult {
-    /// The `result`, byte for byte.
-    pub bytes: Bytes,
-    /// `isError: true`.
-    pub is_error: bool,
-}
-
 impl Client<'_> {
-    /// The result of a `tools/call`, or its error. Whether the tool is unknown is decided by the server's own list, because the
-    /// codes and texts that servers use for that have other meanings as well.
-    pub(crate) async fn tool_result(
-        &mut self,
-        name: &str,
-        outcome: Result<Bytes, Error>,
-    ) -> Result<ToolResult, Error> {
-        let mut is_error = false;
-        let may_be_unknown = match &outcome {
-            Ok(bytes) => {
-                let flags = ResultFlags::of(bytes);
-                if self.session.era == Some(Era::Modern) {
-                    complete(bytes, &flags)?;
-                }
-                is_error = flags.is_error();
-                is_error && mentions(bytes, name)
-            }
-            Err(error) => refusal::of_name(error, "tools/call") == Meaning::MayBeUnknownName,
-        };
-        if may_be_unknown && let Some(tools) = self.list_without(name).await {
-            return Err(Error::ToolNotFound {
-                did_you_mean: close_names(tools, name).await,
-                refusal: outcome.err().map(Refusal::of),
-            });
-        }
-        outcome.map(|bytes| ToolResult { bytes, is_error })
-    }
-
-    /// Whether a tool may be called again after its reply was lost: where that is configured, and the tool is annotated as idempotent.
-    pub(crate) async fn may_call_again(&mut self, name: &str, error: &Error) -> bool {
-        if !self.server.retry_idempotent || !error.is_transient() {
-            return false;
-        }
-        self.session.cancel();
-        let tools = match self.cached_tools() {
-            Some(tools) => Some(tools),
-            None => self.fetch_tools().await.ok(),
-        };
-        tools.is_some_and(|tools| tools.get(name).is_some_and(Tool::is_idempotent))
-    }
-
-    /// The server's tools, if `name` is certainly not among them.
-    async fn list_without(&mut self, name: &str) -> Option<Arc<Tools>> {
-        let tools = match self.cached_tools() {
-            Some(tools) if tools.has(name) || tools.is_new() => tools,
-            _ => {
-                let stage = self.clock.stage;
-                let fetched = self.fetch_tools().await;
-                self.clock.enter(stage);
-                fetched.ok()?
-            }
-        };
-        (tools.is_complete() && !tools.has(name)).then_some(tools)
-    }
-
     pub(crate) fn cached_tools(&self) -> Option<Arc<Tools>> {
         let tools = self.server.state.tools.get()?;
         tools.is_fresh().then_some(tools)
-    }
-
-    pub(crate) fn is_known_idempotent(&self, name: &str) -> bool {
-        self.cached_tools()
-            .is_some_and(|tools| tools.get(name).is_some_and(Tool::is_idempotent))
     }
 
     /// Fetches the whole list and caches it. That a server does not support lists is cached too.
@@ -168,34 +97,6 @@ impl Client<'_> {
         off_worker(bytes, learn).await?
     }
 
-    /// The definition of a tool on these pages.
-    pub(crate) async fn definition(
-        &self,
-        name: &str,
-        pages: Vec<Bytes>,
-    ) -> Result<(Bytes, Freshness), Error> {
-        let tools = self.cache_tools(&pages).await?;
-        let modern = self.session.era == Some(Era::Modern);
-        let known = tools.get(name).filter(|tool| !modern || tool.is_usable());
-        let found = match known {
-            Some(tool) => Some(Bytes::copy_from_slice(tool.definition.get().as_bytes())),
-            // There are more tools than are cached.
-            None if !tools.is_complete() => {
-                let name = name.to_owned();
-                let find = move || lists::find_tool(&pages, &name, modern);
-                off_worker(tools.definition_bytes(), find).await??
-            }
-            None => None,
-        };
-        match found {
-            Some(definition) => Ok((definition, tools.freshness())),
-            None => Err(Error::ToolNotFound {
-                did_you_mean: close_names(tools, name).await,
-                refusal: None,
-            }),
-        }
-    }
-
     /// All pages of a list as one page.
     pub(crate) async fn join(&self, listing: Listing, pages: Vec<Bytes>) -> Result<Bytes, Error> {
         let bytes = bytes_of(&pages);
@@ -233,14 +134,6 @@ impl Client<'_> {
     }
 }
 
-/// The names of tools that are closest to `name`. All are compared.
-pub(crate) async fn close_names(tools: Arc<Tools>, name: &str) -> Vec<String> {
-    let work = tools.definition_bytes() * (1 + name.len() / 8);
-    let name = name.to_owned();
-    let close = offload::run(work, move || tools.similar_to(&name)).await;
-    close.unwrap_or_default()
-}
-
 /// Processes so many bytes of lists: off the worker, if they are many.
 pub(crate) async fn off_worker<T: Send + 'static>(
     bytes: usize,
@@ -261,21 +154,10 @@ fn less(room: usize, bytes: usize) -> Result<usize, Error> {
 }
 
 /// A modern result must be `complete`; the caller has to answer `input_required`, anything else is invalid.
-fn complete(result: &Bytes, flags: &ResultFlags<'_>) -> Result<(), Error> {
+pub(crate) fn complete(result: &Bytes, flags: &ResultFlags<'_>) -> Result<(), Error> {
     match flags.result_type().as_ref() {
         "complete" => Ok(()),
         "input_required" => Err(Error::InputRequired(result.clone())),
         _ => Err(Error::Malformed("an unknown resultType".into())),
     }
-}
-
-/// Whether a result mentions the tool's name, as every known "unknown tool" does. It saves fetching the list after
-/// most errors of tools.
-fn mentions(result: &[u8], name: &str) -> bool {
-    let quoted = serde_json::to_string(name).unwrap_or_default();
-    let written = quoted.trim_matches('"');
-    memchr::memmem::find(result, name.as_bytes()).is_some()
-        || memchr::memmem::find(result, written.as_bytes()).is_some()
-        // Python writes what is not ASCII as \uXXXX.
-        || !name.is_ascii()
 }
