@@ -1,8 +1,8 @@
 //! The MCP server behind `--demo`: six small tools, two resources and a prompt over Streamable HTTP, in both eras on one stateless
 //! endpoint, so that a fresh checkout has a correct server to call and a load test a cheap upstream.
 //!
-//! It is no framework for servers and, but for the codes of JSON-RPC, shares nothing with the client in `mcp/`: an error there is not
-//! repeated here. Here is HTTP and the dispatch of methods; messages are in `demo/message.rs`.
+//! It is no framework for servers and, but for the codes of JSON-RPC, shares nothing with the client in `mcp/`, so that a bug in the
+//! client is not hidden by the same bug here. Here is HTTP and the dispatch of methods; messages are in `demo/message.rs`.
 
 mod capabilities;
 mod message;

@@ -1,5 +1,5 @@
-//! Arguments of a call checked against the tool's own schema, off the worker where the check is long, and what the client is told when
-//! a query cannot be read by that schema.
+//! Arguments of a call checked against the tool's own schema (on an `offload` thread if expensive), and the error for a query that does
+//! not fit that schema.
 //!
 //! The check itself is `schema::validate`'s, and reading a query is `schema::from_query`'s: neither knows servers or responses.
 

@@ -1,6 +1,4 @@
-//! What fuzz targets can call: schemas of servers and URI templates of clients, put to use.
-//!
-//! No interface of the crate: nothing here is stable.
+//! Entry points for the fuzz targets: schemas of servers, and URI templates of clients. Not a public API; may change.
 
 use crate::schema::example::{self, Examples};
 use crate::schema::from_query;

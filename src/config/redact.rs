@@ -1,4 +1,4 @@
-//! The one redaction: what a URL looks like wherever it is shown, in logs as in responses.
+//! Removes secrets from URLs before they are logged or returned; the only place that does.
 
 use crate::config::expand::{Piece, pieces};
 

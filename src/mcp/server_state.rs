@@ -1,8 +1,7 @@
 //! The state of one configured server, beside its configuration: what is cached of it, and its concurrency limits.
 //!
-//! What is cached may be lost at any time: it saves requests, and no result depends on it. It holds for one URL and one credential, and is
-//! shared by handle ([`Upstream`] is a configuration and a state), so that a configuration which is read again could keep the states of
-//! entries that have not changed.
+//! What is cached may be lost at any time: it saves requests, and no result depends on it. It is valid for one URL and
+//! credential. The state is a separate `Arc`, so that a reload could keep it for unchanged servers.
 
 use std::collections::BTreeMap;
 use std::ops::Deref;

@@ -1,7 +1,7 @@
 //! How large a regular expression becomes when it is compiled, estimated from its text before anything is compiled: thirty letters can
 //! stand for gigabytes.
 //!
-//! Nothing is decided by this alone: the engine has limits of its own, and a pattern that is no pattern is its finding.
+//! Nothing is decided by this alone: the engine has limits of its own, and an invalid pattern is reported by the engine.
 
 use std::iter::Peekable;
 use std::str::Chars;

@@ -1,7 +1,7 @@
 //! How a schema is walked: every value in it, what a reference leads to, and how much a walk may still cost.
 //!
 //! Trees come from `serde_json`, which reads nothing nested deeper than 128 levels, so recursion over one is bounded. References make a
-//! schema deeper, and wider without end: a walk that follows them needs a bound on its depth and a [`Budget`].
+//! schema deeper, and can make it branch without bound: a walk that follows them needs a bound on its depth and a [`Budget`].
 
 use std::cell::Cell;
 

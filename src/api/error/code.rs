@@ -1,5 +1,5 @@
-//! The codes of problems, each with its status, title and meaning, and the other members that take a few values only. A new code is
-//! one row here; the OpenAPI document takes its wording and headers from here.
+//! The codes of problems, each with its status, title and meaning, and the problem members with a fixed set of values (`origin`,
+//! `executed`). A new code is one row here; the OpenAPI document takes its wording and headers from here.
 //!
 //! Which error has which code is decided in [`crate::api::error::kinds`].
 

@@ -1,4 +1,4 @@
-//! The schemas of MCP's own objects, which pass through unread: as far as they help a reader.
+//! The schemas of MCP's own objects, which are passed through unparsed; described loosely, for documentation only.
 //!
 //! Servers of six protocol versions and a dozen libraries produce them, so every object is open, hardly a member is required, and
 //! `null` stands for absent, as some write it.

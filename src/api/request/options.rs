@@ -1,4 +1,5 @@
-//! Call options: session, handshake, deadline and what becomes of tool errors, as parameters and the configuration say.
+//! Call options: session, handshake, deadline and what becomes of tool errors, as parameters and the configuration say. A
+//! new parameter is declared in `parameters`.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The target of a request: percent-decoded path segments and query parameters, and the way back to a path.
+//! The target of a request: percent-decoded path segments and query parameters, and encoding segments into a path again.
 //!
 //! Which parameters there are is not known here.
 

@@ -1,4 +1,4 @@
-//! What is said of servers' tools: typed OpenAPI documents, and the example in a definition.
+//! Generated documentation of servers' tools: typed OpenAPI documents, and the example in a definition.
 
 pub(crate) mod call_example;
 pub(crate) mod document;

@@ -1,4 +1,4 @@
-//! What a setting is in all its forms, and how its text and its JSON are checked. Which settings exist is in `settings`.
+//! The types a setting can have, and how each is parsed from text and JSON. Which settings exist is in `settings`.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;

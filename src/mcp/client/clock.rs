@@ -1,4 +1,4 @@
-//! The stage of a request, and the time spent in each.
+//! Whether a request is preparing (negotiation, handshake, lists) or running its operation, and the time spent in each.
 
 use std::time::{Duration, Instant};
 

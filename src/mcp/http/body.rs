@@ -1,6 +1,5 @@
-//! The body of an HTTP response: what its head announces, the whole of it within a limit, or none of it with the connection kept.
-//!
-//! What it says is read by `message` and `collapse`.
+//! The body of an HTTP response: what its headers announce; reading it whole, within a limit; or discarding it so that the connection can
+//! be used again. Its content is parsed by `message` and `collapse`.
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
-//! What the kernel has counted on a TCP connection: how much of what was sent the other side has acknowledged, and how
-//! much of what it sent has arrived.
+//! Per TCP connection, from the kernel: bytes acknowledged by the peer and bytes received from it.
 //!
 //! Only the numbers; what they prove of a request is decided in `socket`. Linux alone has them (`TCP_INFO`, since 4.1).
 

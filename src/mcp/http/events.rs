@@ -1,4 +1,4 @@
-//! An event stream with the reply to a request: its chunks go through `collapse`, its connection goes back to the pool.
+//! Reads the event stream of a response until the reply (`collapse`), then returns the connection to the pool.
 
 use futures::StreamExt;
 

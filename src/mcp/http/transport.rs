@@ -1,4 +1,5 @@
-//! One HTTP request and its response: headers, redirects, content types, limits, and the retries that can do no harm.
+//! One HTTP request and its response: headers, redirects, content types, limits, and sending again a request that certainly did not
+//! arrive. Retries of calls: `client::retry`.
 //!
 //! What a response means is decided in `outcome` and `refusal`. Deadlines are set outside, around whole operations.
 

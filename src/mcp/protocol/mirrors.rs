@@ -1,4 +1,4 @@
-//! Arguments that are mirrored into headers: `x-mcp-header` in the input schemas of tools (2026-07-28).
+//! Tool arguments that must also be sent as headers (`x-mcp-header` in the tool's input schema, 2026-07-28).
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};

@@ -1,4 +1,4 @@
-//! Collapses an event stream into the one reply it is read for, with the requests and notifications of the server before it.
+//! Collapses an event stream into the reply to our request; server requests and notifications before it are handed on.
 //!
 //! Pure: no I/O. It enforces the limits on a stream, knows from where it could be resumed, and reads no further than it is asked
 //! to: some servers leave a stream open after the reply. Lines become events in `sse`, events become messages in `message`.
