@@ -10,7 +10,7 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use mcp_rest::mcp::protocol::era::Discovered;
 use mcp_rest::mcp::protocol::error::{Error, Executed};
-use mcp_rest::mcp::protocol::message::{BodyReply, ResultFlags, reply_in_body};
+use mcp_rest::mcp::protocol::message::{BodyReply, is_error, reply_in_body, result_type};
 use mcp_rest::mcp::protocol::outcome::Head;
 use mcp_rest::mcp::protocol::refusal;
 use mcp_rest::mcp::protocol::refusal::Meaning;
@@ -43,8 +43,7 @@ fuzz_target!(|input: &[u8]| {
         Ok(result) => {
             assert!(status.is_success());
             assert!(result.starts_with(b"{") && body.as_ptr_range().contains(&result.as_ptr()));
-            let marks = ResultFlags::of(&result);
-            let _ = (marks.is_error(), marks.result_type());
+            let _ = (is_error(&result), result_type(&result));
             let _ = Discovered::of_result(&result);
         }
         Err(error) => check(&error, status, method),

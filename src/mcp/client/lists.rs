@@ -9,7 +9,7 @@ use crate::mcp::client::pool::Client;
 use crate::mcp::protocol::era::Era;
 use crate::mcp::protocol::error::{Cap, Error, Stage};
 use crate::mcp::protocol::lists::{self, Listing};
-use crate::mcp::protocol::message::ResultFlags;
+use crate::mcp::protocol::message::result_type;
 use crate::mcp::protocol::refusal::{self, Meaning};
 use crate::mcp::tools::Tools;
 use crate::offload;
@@ -116,7 +116,7 @@ impl Client<'_> {
         let bytes = page.len();
         let budget = self.pool.transport.budget().clone();
         let look = move || {
-            complete(&page, &ResultFlags::of(&page))?;
+            complete(&page)?;
             match listing {
                 Listing::Tools => lists::without_unusable(page, &budget),
                 _ => Ok(page),
@@ -128,7 +128,7 @@ impl Client<'_> {
     /// A complete result: a modern server may require input instead, or send an unknown type of result.
     pub(crate) fn completed(&self, result: Bytes) -> Result<Bytes, Error> {
         if self.session.era == Some(Era::Modern) {
-            complete(&result, &ResultFlags::of(&result))?;
+            complete(&result)?;
         }
         Ok(result)
     }
@@ -154,8 +154,8 @@ fn less(room: usize, bytes: usize) -> Result<usize, Error> {
 }
 
 /// A modern result must be `complete`; the caller has to answer `input_required`, anything else is invalid.
-pub(crate) fn complete(result: &Bytes, flags: &ResultFlags<'_>) -> Result<(), Error> {
-    match flags.result_type().as_ref() {
+pub(crate) fn complete(result: &Bytes) -> Result<(), Error> {
+    match result_type(result).as_ref() {
         "complete" => Ok(()),
         "input_required" => Err(Error::InputRequired(result.clone())),
         _ => Err(Error::Malformed("an unknown resultType".into())),

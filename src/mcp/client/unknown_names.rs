@@ -10,7 +10,7 @@ use crate::mcp::client::pool::Client;
 use crate::mcp::protocol::era::Era;
 use crate::mcp::protocol::error::{Error, Executed, Failure, Refusal, Stage};
 use crate::mcp::protocol::lists::{self, Freshness, Listing, texts};
-use crate::mcp::protocol::message::ResultFlags;
+use crate::mcp::protocol::message;
 use crate::mcp::protocol::refusal::{self, Meaning};
 use crate::mcp::similar::similar;
 use crate::mcp::tools::Tools;
@@ -30,11 +30,10 @@ impl Client<'_> {
         let mut is_error = false;
         let may_be_unknown = match &outcome {
             Ok(bytes) => {
-                let flags = ResultFlags::of(bytes);
                 if self.session.era == Some(Era::Modern) {
-                    complete(bytes, &flags)?;
+                    complete(bytes)?;
                 }
-                is_error = flags.is_error();
+                is_error = message::is_error(bytes);
                 is_error && mentions(bytes, name)
             }
             Err(error) => refusal::of_name(error, "tools/call") == Meaning::MayBeUnknownName,

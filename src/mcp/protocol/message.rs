@@ -1,7 +1,7 @@
 //! Incoming JSON-RPC 2.0 messages as MCP uses them: replies, notifications and requests of the server.
 //!
 //! A result is never parsed into a tree and printed again: it stays the slice of the body it arrived in. Only those members are
-//! read that the protocol asks a client to look at ([`ResultFlags`]). Framing (JSON body or SSE) is the part of `transport` and `sse`.
+//! read that the protocol asks a client to look at ([`is_error`], [`result_type`]). Framing (JSON body or SSE) is the part of `transport` and `sse`.
 
 #[cfg(test)]
 mod tests;
@@ -97,16 +97,6 @@ pub struct RpcError {
     /// The error does not prove that its request was not carried out: it came after other messages on the stream, or it has no
     /// id.
     pub is_doubtful: bool,
-}
-
-/// The members of a result that the protocol gives a meaning to.
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ResultFlags<'a> {
-    #[serde(borrow)]
-    is_error: Option<&'a RawValue>,
-    #[serde(borrow)]
-    result_type: Option<&'a RawValue>,
 }
 
 /// A body or event that is no JSON-RPC message at all. Says where it stops being one, not what stands there.
@@ -327,36 +317,38 @@ impl ServerRequest {
     }
 }
 
-// === impl ResultFlags ===
+// === results ===
 
-impl<'a> ResultFlags<'a> {
-    /// The flags of `result`; none of a result that is no object.
-    ///
-    /// A result is parsed a second time only where it may differ from the usual: where these names, at whatever depth, are all
-    /// followed by `false` and by `complete`, there is nothing to find.
-    /// (Names written with escapes are not looked for: no serializer escapes these letters.)
-    pub fn of(result: &'a [u8]) -> Self {
-        let ordinary = always_followed_by(result, &IS_ERROR, b"false")
-            && always_followed_by(result, &RESULT_TYPE, b"\"complete\"");
-        if ordinary {
-            return Self::default();
-        }
-        serde_json::from_slice(result).unwrap_or_default()
-    }
+/// `isError: true`.
+pub fn is_error(result: &[u8]) -> bool {
+    let member = unusual(result, "isError", &IS_ERROR, b"false");
+    member.is_some_and(|raw| raw.get() == "true")
+}
 
-    /// `isError: true`.
-    pub fn is_error(&self) -> bool {
-        self.is_error.is_some_and(|raw| raw.get() == "true")
+/// `resultType`; absent (servers before 2026-07-28) means `complete`. A value that is no string becomes an unknown type, the
+/// empty one.
+pub fn result_type(result: &[u8]) -> Cow<'_, str> {
+    match unusual(result, "resultType", &RESULT_TYPE, b"\"complete\"") {
+        None => Cow::Borrowed("complete"),
+        Some(raw) => serde_json::from_str(raw.get()).unwrap_or(Cow::Borrowed("")),
     }
+}
 
-    /// `resultType`; absent (servers before 2026-07-28) means `complete`. A value that is no string becomes an unknown type, the
-    /// empty one.
-    pub fn result_type(&self) -> Cow<'a, str> {
-        match self.result_type {
-            None => Cow::Borrowed("complete"),
-            Some(raw) => serde_json::from_str(raw.get()).unwrap_or(Cow::Borrowed("")),
-        }
+/// A member of a result; `None` also where it has its usual value.
+///
+/// A result is parsed a second time only where the name occurs, at whatever depth, with another value.
+/// (Names written with escapes are not looked for: no serializer escapes these letters.)
+fn unusual<'a>(
+    result: &'a [u8],
+    name: &str,
+    quoted: &memmem::Finder<'_>,
+    usual: &[u8],
+) -> Option<&'a RawValue> {
+    if always_followed_by(result, quoted, usual) {
+        return None;
     }
+    let [member] = json::named(std::str::from_utf8(result).ok()?, [name]).ok()?;
+    member
 }
 
 static IS_ERROR: LazyLock<memmem::Finder<'static>> =
