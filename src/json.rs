@@ -173,7 +173,7 @@ fn visit_while<'a>(
 
 // === depth, errors ===
 
-/// Whether JSON nests deeper than `limit`. Such a text is cheap to send and costly for whoever builds a tree of it.
+/// Whether JSON nests deeper than `limit`. Such a text is cheap to send and costly to build a tree of.
 ///
 /// `json` need not be valid; the result says nothing about a text that is not.
 pub fn nests_deeper_than(json: &[u8], limit: usize) -> bool {

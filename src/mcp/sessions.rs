@@ -72,7 +72,7 @@ async fn carry_out(Job { server, task }: Job, transport: &Transport) {
         } => {
             let opening = Box::pin(open(transport, &server, offered, sessions));
             let opened = timeout(limit, opening).await;
-            // Whoever wanted the session may be gone: then its guard is dropped here, and so the session is ended.
+            // The caller may have gone: then the guard is dropped here, which ends the session.
             let _ = done.send(opened.unwrap_or(Err(Error::Deadline)));
         }
         Task::End { running, session } => Box::pin(end(transport, &server, running, session)).await,

@@ -157,7 +157,7 @@ impl PartialSchema for Executed {
         let schema = ObjectBuilder::new()
             .schema_type(Type::String)
             .description(Some(
-                "Whether the server may have carried out the request: no, yes, or nobody can tell.",
+                "Whether the server may have carried out the request: no, yes or unknown.",
             ))
             .enum_values(Some(values));
         schema.into()

@@ -43,7 +43,7 @@ impl<'a> Layers<'a> {
         Settings::of(&builder.build()?)
     }
 
-    /// Adds a configured value. A list of API keys that is empty is an error: whoever has written it wants the service guarded.
+    /// Adds a configured value. An empty list of API keys is an error: an operator who configures one wants the service protected.
     fn add(&mut self, setting: &Setting, value: &Value, path: &str, errors: &mut ConfigErrors) {
         let is_empty = value.as_array().is_some_and(Vec::is_empty);
         if is_empty && matches!(setting.form, Form::Keys) {

@@ -78,7 +78,7 @@ pub(crate) struct Running {
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// The way to the task that opens and ends sessions. Shared by all workers; the task ends when nobody has it any more.
+/// The sender to the task that opens and ends sessions. Shared by all workers; the task ends when the last one is dropped.
 #[derive(Debug, Clone)]
 pub struct Sessions {
     pub(crate) jobs: mpsc::UnboundedSender<Job>,
@@ -87,7 +87,7 @@ pub struct Sessions {
 /// The session that `initialize` opened, where it opened one, and its result.
 pub(crate) type Opening = Result<(Option<SessionGuard>, Bytes), Error>;
 
-/// Something to be done at a server, whoever goes away.
+/// A job at a server that is done whether or not the caller is still connected.
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) server: Upstream,
