@@ -1,5 +1,4 @@
-//! The errors of the REST side: what happened, and what follows: the code (and so the status), whether anything ran, and whether a retry
-//! may help.
+//! The errors of the REST side: what happened, and what follows: code (and so status), whether anything ran, whether a retry may help.
 //!
 //! There are two layers. `mcp::protocol::error` says what happened between this service and a server, in MCP's words; its text goes
 //! to the log, with the request id. Here is what the client is told: a code that names the cause and decides the status. Nothing from

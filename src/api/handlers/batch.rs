@@ -299,12 +299,8 @@ impl Shared {
     /// Takes a result's bytes from those that all results may have together.
     fn take(&self, bytes: usize, executed: Executed) -> Result<(), Error> {
         let Some(left) = self.bytes_left.get().checked_sub(bytes) else {
-            let failure = Failure {
-                error: Cause::TooLarge(Cap::BatchBytes),
-                stage: Stage::Operation,
-                executed,
-                idempotent: false,
-            };
+            let too_large = Cause::TooLarge(Cap::BatchBytes);
+            let failure = Failure::new(too_large, Stage::Operation, executed);
             return Err(Error::upstream(Task::CallTool, failure));
         };
         self.bytes_left.set(left);

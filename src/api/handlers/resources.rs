@@ -233,15 +233,9 @@ fn choose(
         .find(|(media_type, _)| media_type == best)
         .and_then(|(media_type, item)| Content::decode(media_type, item));
     chosen.map(Some).ok_or_else(|| {
-        Error::upstream(
-            Task::ReadResource,
-            Failure {
-                error: Cause::Malformed("a content that is neither text nor Base64".into()),
-                stage: Stage::Operation,
-                executed: Executed::Yes,
-                idempotent: false,
-            },
-        )
+        let cause = Cause::Malformed("a content that is neither text nor Base64".into());
+        let failure = Failure::new(cause, Stage::Operation, Executed::Yes);
+        Error::upstream(Task::ReadResource, failure)
     })
 }
 

@@ -1,5 +1,4 @@
-//! Call options: session, handshake, deadline and what becomes of tool errors, as parameters and the configuration say. A
-//! new parameter is declared in `parameters`.
+//! Call options, from parameters and configuration: session, handshake, deadline, tool errors. A new parameter is declared in `parameters`.
 
 use std::time::Duration;
 

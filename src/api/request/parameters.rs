@@ -1,7 +1,5 @@
 //! Request parameters: each is declared once, as a struct field with its name and its parser; its OpenAPI description and its parsing are
-//! derived from that. A new parameter is a new field.
-//!
-//! Path parameters are captured by the routes; they are only described here.
+//! derived from that. A new parameter is a new field. Path parameters are captured by the routes; they are only described here.
 
 use std::time::Duration;
 

@@ -118,12 +118,7 @@ impl Client<'_> {
             Stage::Operation => error.executed(),
             Stage::Preparing | Stage::Handshake => Executed::No,
         };
-        Failure {
-            error,
-            stage,
-            executed,
-            idempotent: false,
-        }
+        Failure::new(error, stage, executed)
     }
 
     /// Where notifications before the reply to `operation` go, with its progress token.

@@ -1,12 +1,10 @@
 //! Calling a tool again whose reply was lost: where `retryIdempotent` allows it, and the tool is annotated as idempotent.
 //!
-//! Nothing else is sent again unless it certainly has not run:
+//! Nothing else is sent again unless it certainly has not run, as `protocol::refusal` and `protocol::executed` tell of a reply:
 //! - it did not arrive, or is redirected within the origin: `http::transport` (`send_until_it_arrives`, `send`);
 //! - its refusal shows that the era was wrong, it is sent in the other era: `negotiation`;
 //! - its headers were refused (-32020), or a version that the server says it supports (`AskAgain`): `modern`;
 //! - it was refused for want of a session, it is sent after a handshake: `legacy`.
-//!
-//! What a reply means is decided in `protocol::refusal`, whether it proves that nothing has run in `protocol::executed`.
 
 use actix_rt::time::sleep;
 

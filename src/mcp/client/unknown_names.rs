@@ -8,7 +8,7 @@ use crate::mcp::client::lists::{bytes_of, complete, off_worker};
 use crate::mcp::client::operation::ToolResult;
 use crate::mcp::client::pool::Client;
 use crate::mcp::protocol::era::Era;
-use crate::mcp::protocol::error::{Error, Executed, Failure, Refusal, Stage};
+use crate::mcp::protocol::error::{Error, Failure, Refusal};
 use crate::mcp::protocol::lists::{self, Freshness, Listing, texts};
 use crate::mcp::protocol::message;
 use crate::mcp::protocol::refusal::{self, Meaning};
@@ -86,12 +86,7 @@ impl Client<'_> {
 
     /// The failure of a call to a tool that is not in the list: nothing was sent.
     pub async fn no_such_tool(tools: Arc<Tools>, name: &str) -> Failure {
-        Failure {
-            error: unknown_tool(tools, name, None).await,
-            stage: Stage::Preparing,
-            executed: Executed::No,
-            idempotent: false,
-        }
+        Failure::of_list(unknown_tool(tools, name, None).await)
     }
 
     /// The error for a refused `prompts/get`: the server's own list decides whether the prompt exists.
@@ -121,12 +116,11 @@ impl Client<'_> {
             Meaning::MayBeUnknownName => self.is_unlisted(uri).await.unwrap_or(false),
             _ => false,
         };
-        if is_unknown {
-            let refusal = Refusal::of(error);
-            Error::ResourceNotFound { refusal }
-        } else {
-            error
+        if !is_unknown {
+            return error;
         }
+        let refusal = Refusal::of(error);
+        Error::ResourceNotFound { refusal }
     }
 
     /// Whether no resource and no template in the server's lists matches `uri`.

@@ -1,7 +1,6 @@
-//! One HTTP request and its response: headers, redirects, content types, limits, and sending again a request that certainly did not
-//! arrive. Retries of calls: `client::retry`.
+//! One HTTP request and its response: headers, redirects, content types, limits, sending again what certainly did not arrive.
 //!
-//! What a response means is decided in `outcome` and `refusal`. Deadlines are set outside, around whole operations.
+//! Retries of calls: `client::retry`. What a response means: `outcome`, `refusal`. Deadlines are set outside, around whole operations.
 
 #[cfg(test)]
 mod tests;

@@ -260,14 +260,19 @@ impl From<NotAMessage> for Error {
 // === impl Failure ===
 
 impl Failure {
-    /// The failure of a list, which runs nothing.
-    pub fn of_list(error: Error) -> Self {
+    /// The failure of an operation that is not known to be idempotent.
+    pub fn new(error: Error, stage: Stage, executed: Executed) -> Self {
         Self {
             error,
-            stage: Stage::Preparing,
-            executed: Executed::No,
+            stage,
+            executed,
             idempotent: false,
         }
+    }
+
+    /// What a list shows before anything is run.
+    pub fn of_list(error: Error) -> Self {
+        Self::new(error, Stage::Preparing, Executed::No)
     }
 }
 
