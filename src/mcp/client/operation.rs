@@ -9,6 +9,8 @@ use crate::mcp::protocol::error::Error;
 use crate::mcp::protocol::lists::Listing;
 use crate::mcp::protocol::request::Params;
 
+const TOOLS_CALL: &str = "tools/call";
+
 /// A call of one tool.
 #[derive(Debug, Clone, Copy)]
 pub struct ToolCall<'a> {
@@ -103,7 +105,7 @@ impl<'a> Operation<'a> {
         Self {
             meta: call.meta,
             may_ask: true,
-            ..Self::new("tools/call", params)
+            ..Self::new(TOOLS_CALL, params)
         }
     }
 
@@ -158,6 +160,10 @@ impl<'a> Operation<'a> {
 
     /// `Mcp-Method`.
     pub(crate) fn method_header(&self) -> Result<HeaderValue, Error> {
+        if self.modern_method == TOOLS_CALL {
+            // A static value is neither copied nor counted by each that holds it.
+            return Ok(HeaderValue::from_static(TOOLS_CALL));
+        }
         HeaderValue::from_str(self.modern_method)
             .map_err(|error| Error::Internal(format!("a method cannot be a header: {error}")))
     }
