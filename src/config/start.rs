@@ -49,7 +49,10 @@ pub fn read(
     let mut warnings = Vec::new();
 
     let line = CommandLine::read(args, &mut errors);
-    let file = read_file(&line, environment, &mut in_file);
+    let file = match line.command {
+        Command::Help | Command::Version => Map::new(),
+        _ => read_file(&line, environment, &mut in_file),
+    };
     let mut layers = Layers::new(environment);
     layers.add_file(file.get("gateway"), &mut in_file);
     layers.add_environment(&mut errors, &mut warnings);

@@ -54,6 +54,19 @@ fn the_form_is_what_the_caller_accepts_best() {
             "application/json",
             full,
         ),
+        // Java 8: a quality that is written against the grammar is no reason to refuse what has run.
+        (
+            "",
+            "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2",
+            "application/json",
+            full,
+        ),
+        (
+            "",
+            "text/xml, text/plain;q=.8",
+            "text/plain; charset=utf-8",
+            text,
+        ),
         ("", STRUCTURED, STRUCTURED, structured),
         ("?result=structured", "", STRUCTURED, structured),
         ("?result=structured", "text/plain", STRUCTURED, structured),

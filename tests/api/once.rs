@@ -1,6 +1,8 @@
 //! Nothing runs twice: a call that the server has read is not sent again, whatever the server does then, and no error says that
 //! it did not run.
 
+use std::sync::mpsc;
+
 use serde_json::{Value, json};
 
 use crate::app::{SERVER, TestApp};
@@ -283,14 +285,19 @@ fn a_tool_that_needs_headers_gets_them_from_the_list_that_its_refusal_brings() {
 
 #[test]
 fn connections_that_say_something_unasked_cost_no_call() {
-    let upstream = Raw::start(|wire| {
+    let (written, unasked) = mpsc::channel();
+    let upstream = Raw::start(move |wire| {
         let request = wire.call()?;
         wire.answer(&request, "done")?;
-        wire.write(raw::json(408, "{}"))
+        wire.write(raw::json(408, "{}"))?;
+        // Nobody listens after the last call.
+        let _ = written.send(());
+        Ok(())
     });
     let app = over(&upstream);
     for calls in 1..=20 {
         app.echo().ok();
+        unasked.recv().unwrap();
         assert_eq!(upstream.runs(), calls);
     }
 }

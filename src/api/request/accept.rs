@@ -1,22 +1,28 @@
 //! The media types that a client accepts, and which of several it prefers (`Accept`, RFC 9110, section 12.5.1).
 
-use actix_web::http::header::{ACCEPT, HeaderMap, Quality, QualityItem, from_comma_delimited};
+use actix_web::http::header::{ACCEPT, HeaderMap, Quality, QualityItem};
 use actix_web::mime::{Mime, STAR};
 
 /// Media ranges that are looked at.
 const MAX_RANGES: usize = 100;
 
-/// The media ranges a client names; with none, everything is acceptable. A range that cannot be read is left out.
+/// The media ranges a client names; with none, everything is acceptable. A range that cannot be read is left out; a quality that
+/// cannot be read (`q=.2`: `HttpURLConnection` of Java 8) counts as 1.
 #[derive(Debug, Clone)]
 pub(crate) struct Accept(Vec<QualityItem<Mime>>);
 
 impl Accept {
     /// As the headers say.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let ranges = from_comma_delimited(headers.get_all(ACCEPT));
-        let mut ranges: Vec<_> = ranges.unwrap_or_default();
-        ranges.truncate(MAX_RANGES);
-        Self(ranges)
+        let lines = headers
+            .get_all(ACCEPT)
+            .filter_map(|line| line.to_str().ok());
+        let ranges = lines.flat_map(|line| line.split(',')).filter_map(|range| {
+            let media_range = || range.split(';').next()?.trim().parse().ok();
+            let read = range.trim().parse().ok();
+            read.or_else(|| media_range().map(QualityItem::max))
+        });
+        Self(ranges.take(MAX_RANGES).collect())
     }
 
     /// How acceptable a media type is, by the most specific range that matches it.
@@ -104,7 +110,12 @@ mod tests {
             ("application/json;q=0, */*", Some("text/plain")),
             ("application/xml", None),
             ("", Some("application/json")),
-            ("nonsense, text/plain; q=2", Some("application/json")),
+            ("nonsense, text/plain; q=2", Some("text/plain")),
+            (
+                "text/html, image/gif, *; q=.2, */*; q=.2",
+                Some("application/json"),
+            ),
+            ("text/xml, application/json;q=.8", Some("application/json")),
         ] {
             assert_eq!(accept(written).best(offers()), best, "{written}");
         }

@@ -133,7 +133,7 @@ pub(crate) fn media_type(named: &str) -> Option<Mime> {
     essence
         .parse()
         .ok()
-        .filter(|_| named.bytes().all(is_printable))
+        .filter(|it: &Mime| named.bytes().all(is_printable) && it.subtype() != "")
 }
 
 /// A body under the media type that a server names, which a browser must not run in the origin of this service.

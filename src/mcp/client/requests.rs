@@ -160,15 +160,7 @@ impl Client<'_> {
                 .transport
                 .delete(client.server, &session)
                 .await?;
-            match status.as_u16() {
-                403 => Err(Error::Forbidden { challenges: vec![] }),
-                429 | 503 => Err(Error::Busy {
-                    status,
-                    retry_after: None,
-                }),
-                500.. => Err(Error::Status(status)),
-                _ => Ok(()),
-            }
+            refusal::of_session_end(status).map_or(Ok(()), Err)
         })
         .await
     }

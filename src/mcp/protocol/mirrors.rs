@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::json::Members;
 use crate::mcp::protocol::header::{PARAM_PREFIX, encode_value};
+use crate::schema::keywords::{self, Holds};
 
 const ANNOTATION: &str = "x-mcp-header";
 /// How deep an `inputSchema` is searched for annotations.
@@ -147,8 +148,8 @@ fn walk(
         })?;
     }
     for (keyword, value) in &keywords.0 {
-        match keyword.as_ref() {
-            "properties" => {
+        match keywords::named(keyword).map(|known| known.holds) {
+            _ if keyword == "properties" => {
                 for (name, property) in Members::of(value.get()).ok()?.0 {
                     match path.as_deref_mut() {
                         Some(path) => {
@@ -160,13 +161,12 @@ fn walk(
                     }
                 }
             }
-            "$defs" | "definitions" | "patternProperties" | "dependentSchemas" => {
+            Some(Holds::SchemasByName) => {
                 for (_, schema) in Members::of(value.get()).ok()?.0 {
                     walk(schema.get(), None, depth, found)?;
                 }
             }
-            // Data, not schemas: an annotation's name means nothing in there.
-            "enum" | "const" | "default" | "examples" | "required" => {}
+            Some(Holds::Data) => {}
             _ => {
                 let schemas: Vec<&RawValue> =
                     serde_json::from_str(value.get()).unwrap_or_else(|_| vec![*value]);

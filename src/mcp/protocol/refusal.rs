@@ -229,6 +229,19 @@ pub fn of_name(error: &Error, method: &str) -> Meaning {
     }
 }
 
+/// What the status of a DELETE of a session refuses; `None` where the session is gone or will expire.
+pub fn of_session_end(status: StatusCode) -> Option<Error> {
+    match status.as_u16() {
+        403 => Some(Error::Forbidden { challenges: vec![] }),
+        429 | 503 => Some(Error::Busy {
+            status,
+            retry_after: None,
+        }),
+        500.. => Some(Error::Status(status)),
+        _ => None,
+    }
+}
+
 /// Any request, once names, sessions and eras are ruled out: `NotSupported`, `InvalidParams` or `MissingCapability`.
 pub fn of_request(error: &Error) -> Meaning {
     let Error::Rpc { error, .. } = error else {
