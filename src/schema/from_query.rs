@@ -67,7 +67,7 @@ pub(crate) fn arguments(
             None => errors.push(ValidationError {
                 pointer: format!("/{}", name.replace('~', "~0").replace('/', "~1")),
                 keyword: "type".to_owned(),
-                message: "the text is of none of the types that the schema allows here".to_owned(),
+                message: "the text has none of the types that the schema allows here".to_owned(),
             }),
         }
     }

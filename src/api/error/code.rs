@@ -39,9 +39,9 @@ codes! {
     InvalidRequest = "invalid_request", BAD_REQUEST, "Invalid request",
         "the request is malformed; nothing was sent to a server";
     SessionRequired = "session_required", BAD_REQUEST, "Session required",
-        "the server requires a session, and `init=false` forbids to open one";
+        "the server requires a session, and `init=false` forbids opening one";
     Unauthorized = "unauthorized", UNAUTHORIZED, "Authentication failed",
-        "the API key is missing or invalid (`origin: gateway`), or the server rejects the credential that is configured for it \
+        "the API key is missing or invalid (`origin: gateway`), or the server rejects the configured credential, or wants one \
          (`origin: upstream`)";
     Forbidden = "forbidden", FORBIDDEN, "Forbidden",
         "a browser sends the request for a page of another site (`origin: gateway`), or the server denies access \
@@ -73,8 +73,8 @@ codes! {
         "`Content-Type`, with a body or without, is neither `application/json` nor a `+json` type (none at all is accepted), or \
          `Content-Encoding` is not gzip";
     InvalidArguments = "invalid_arguments", UNPROCESSABLE_ENTITY, "Invalid arguments",
-        "the server rejects the arguments or parameters, a cursor for example; with `argumentChecks`, this service does, and \
-         `errors` lists the violations";
+        "the server rejects the arguments or parameters, a cursor for example; with `argumentChecks`, this service rejects \
+         the arguments of a call, and `errors` lists the violations";
     ToolError = "tool_error", UNPROCESSABLE_ENTITY, "Tool execution failed",
         "the tool reported an error, and `toolErrors=status` asks for a status; `result` is what it returned";
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Rate limited",

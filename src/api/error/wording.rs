@@ -48,7 +48,7 @@ impl Error {
             }
             Self::RouteNotFound => "No route matches this path",
             Self::MethodNotAllowed(_) => {
-                "Method not supported by this route; 'Allow' lists its methods"
+                "Method not allowed here; 'Allow' lists the methods that are"
             }
             Self::ServerNotFound => return format!("Server '{server}' is not configured"),
             Self::RequestTimeout => "The request body did not arrive before the deadline",
@@ -60,7 +60,7 @@ impl Error {
                  send it, and clients other than browsers, which send no such header"
             }
             Self::CrossOrigin => {
-                "Cross-origin request refused: 'Origin' does not match 'Host'. A reverse proxy \
+                "Cross-origin request refused: 'Origin' does not match 'Host', and only pages of this service may send it. A reverse proxy \
                  must forward 'Host', or send 'X-Forwarded-Host' and be listed in \
                  'gateway.trustedProxies'. Clients other than browsers send no 'Origin'"
             }
@@ -105,13 +105,13 @@ fn upstream(cause: &Cause, task: Task, about: About<'_>) -> String {
     let server = about.server.unwrap_or_default();
     let did = match cause {
         Cause::Unreachable(_) => "is unreachable",
-        Cause::Lost(_) => "sent an incomplete response: the connection was lost",
+        Cause::Lost(_) => "did not complete its response: the connection was lost",
         // All servers had answered; one document was to be made of what they said.
         Cause::Deadline if server.is_empty() => {
             return "The deadline passed before the response was assembled".into();
         }
         Cause::Deadline => "did not respond before the deadline",
-        Cause::Unauthorized { .. } => "rejected the credential that is configured for it",
+        Cause::Unauthorized { .. } => "rejected the configured credential, or wants one",
         Cause::Forbidden { .. } => "denied access",
         Cause::Busy { status, .. } if status.as_u16() == 429 => "received too many requests",
         Cause::Busy { .. } => "is temporarily unavailable",
@@ -155,11 +155,13 @@ fn upstream(cause: &Cause, task: Task, about: About<'_>) -> String {
             return format!("Prompt '{prompt}' not found on server '{server}'");
         }
         Cause::ResourceNotFound { .. } => "has no resource with this URI",
-        Cause::Overloaded => "is at its concurrency limit here; nothing was sent to it",
+        Cause::Overloaded => {
+            "has as many calls in flight as its limit allows; nothing was sent to it"
+        }
         Cause::NoRoom { sent: true } => return no_room("the response"),
         Cause::NoRoom { sent: false } => return no_room("the request; nothing was sent"),
         Cause::NoDescriptors => {
-            "was not connected to: no file descriptor is left here; nothing was sent to it"
+            "could not be connected to: this service has no file descriptor left; nothing was sent"
         }
         Cause::Internal(_) => return INTERNAL.into(),
     };
@@ -179,7 +181,7 @@ fn rpc(cause: &Cause, code: i64, server: &str) -> String {
              POST /api/mcp/{{server}}/call, as 'io.modelcontextprotocol/clientCapabilities'"
         ),
         _ => {
-            format!("Server '{server}' returned JSON-RPC error {code}; 'upstream' holds it")
+            format!("Server '{server}' returned JSON-RPC error {code}; 'upstream' holds the error")
         }
     }
 }

@@ -24,7 +24,7 @@ pub(crate) struct ServerList<'a> {
 pub(crate) struct ListedServer<'a> {
     /// Its name in paths, percent-encoded there.
     name: &'a str,
-    /// Its URL, with credentials redacted.
+    /// Its URL without credentials, as far as the configuration shows it.
     url: &'a str,
     /// Its transport.
     #[serde(rename = "type")]

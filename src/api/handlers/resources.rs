@@ -1,15 +1,12 @@
 //! Resources: list resources and templates, expand a template, read a resource as MCP's result or as its content.
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{
-    CONTENT_DISPOSITION, Charset, ContentDisposition, DispositionParam, DispositionType,
-    ExtendedValue, HeaderValue, TryIntoHeaderValue as _, VARY,
-};
+use actix_web::http::header::{CONTENT_DISPOSITION, HeaderValue, VARY};
 use actix_web::mime::Mime;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -289,7 +286,7 @@ impl Content {
         let mut response = json::sandboxed(json::body(self.bytes), &self.media_type);
         let headers = response.headers_mut();
         headers.insert(VARY, HeaderValue::from_static("Accept"));
-        if let Ok(disposition) = disposition(uri, &self.media_type).try_into_value() {
+        if let Ok(disposition) = HeaderValue::try_from(disposition(uri, &self.media_type)) {
             headers.insert(CONTENT_DISPOSITION, disposition);
         }
         response
@@ -298,7 +295,11 @@ impl Content {
 
 /// How a client may show the content, and the name to save it by: in place where no browser runs it, and as the last segment of the
 /// URI.
-fn disposition(uri: &str, media_type: &str) -> ContentDisposition {
+///
+/// By hand, for actix's `ContentDisposition` leaves `=` and `@` in `filename*`, where RFC 8187 does not allow them.
+fn disposition(uri: &str, media_type: &str) -> String {
+    /// Left as they are (a part of `attr-char`, RFC 8187).
+    const ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_');
     let media_type = json::media_type(media_type);
     let essence = media_type.as_ref().map_or("", Mime::essence_str);
     let is_safe = match essence.split_once('/') {
@@ -316,24 +317,14 @@ fn disposition(uri: &str, media_type: &str) -> ContentDisposition {
         .chars()
         .map(|c| if is_plain(&c) { c } else { '_' })
         .collect();
-    let mut parameters = Vec::new();
-    if plain != name {
-        parameters.push(DispositionParam::FilenameExt(ExtendedValue {
-            charset: Charset::Ext("UTF-8".into()),
-            language_tag: None,
-            value: name.into_owned().into_bytes(),
-        }));
-    }
-    if !plain.is_empty() {
-        parameters.insert(0, DispositionParam::Filename(plain));
-    }
-    ContentDisposition {
-        disposition: if is_safe {
-            DispositionType::Inline
-        } else {
-            DispositionType::Attachment
-        },
-        parameters,
+    let kind = if is_safe { "inline" } else { "attachment" };
+    let encoded = utf8_percent_encode(&name, ATTR_CHAR);
+    if name.is_empty() {
+        kind.to_owned()
+    } else if plain == name {
+        format!("{kind}; filename=\"{plain}\"")
+    } else {
+        format!("{kind}; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
     }
 }
 
@@ -371,8 +362,13 @@ mod tests {
                 "text/plain",
                 "inline; filename=\"gr__n.txt\"; filename*=UTF-8''gr%C3%BC%22n.txt",
             ),
+            (
+                "demo://a/a%3D3@b",
+                "text/plain",
+                "inline; filename=\"a_3_b\"; filename*=UTF-8''a%3D3%40b",
+            ),
         ] {
-            assert_eq!(disposition(uri, media_type).to_string(), written);
+            assert_eq!(disposition(uri, media_type), written);
         }
     }
 }

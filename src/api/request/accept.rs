@@ -17,11 +17,7 @@ impl Accept {
         let lines = headers
             .get_all(ACCEPT)
             .filter_map(|line| line.to_str().ok());
-        let ranges = lines.flat_map(|line| line.split(',')).filter_map(|range| {
-            let media_range = || range.split(';').next()?.trim().parse().ok();
-            let read = range.trim().parse().ok();
-            read.or_else(|| media_range().map(QualityItem::max))
-        });
+        let ranges = lines.flat_map(|line| line.split(',')).filter_map(range);
         Self(ranges.take(MAX_RANGES).collect())
     }
 
@@ -56,6 +52,22 @@ impl Accept {
         }
         best.map(|(_, offer)| offer)
     }
+}
+
+/// A media range and its quality: that of the first `q` that can be read, whatever other parameters look like.
+fn range(written: &str) -> Option<QualityItem<Mime>> {
+    let mut parts = written.split(';');
+    let media_range = parts.next()?.trim().parse().ok()?;
+    let quality = parts.find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        let is_quality = name.trim().eq_ignore_ascii_case("q");
+        let any: Option<QualityItem<Mime>> = format!("*/*;q={}", value.trim()).parse().ok();
+        any.filter(|_| is_quality).map(|any| any.quality)
+    });
+    Some(QualityItem::new(
+        media_range,
+        quality.unwrap_or(Quality::MAX),
+    ))
 }
 
 /// How specific a media range is for a media type, if it matches.
@@ -116,6 +128,11 @@ mod tests {
                 Some("application/json"),
             ),
             ("text/xml, application/json;q=.8", Some("application/json")),
+            (
+                "text/plain; q = 0.5;a, application/json;q=0.8",
+                Some("application/json"),
+            ),
+            ("text/plain;, application/json;q=0.5", Some("text/plain")),
         ] {
             assert_eq!(accept(written).best(offers()), best, "{written}");
         }
