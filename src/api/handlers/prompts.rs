@@ -80,9 +80,8 @@ pub(crate) async fn get(context: &mut Context<'_>) -> Result<HttpResponse, Error
 pub(crate) async fn complete(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     let server = context.server()?;
     let body = body::read(context).await?;
-    let object = body::object(&body)?;
+    let params = body::object_members(&body)?;
     let options = options::of(context, server, None)?;
-    let params = body::members(object, "The body")?;
     for name in ["ref", "argument"] {
         if !params
             .get(name)

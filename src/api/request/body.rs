@@ -277,11 +277,22 @@ pub(crate) fn envelope(body: &[u8]) -> Result<Envelope<'_>, Error> {
     Ok(envelope)
 }
 
-/// The members of `object`; an error if their list would take much more memory than they do.
+/// The members of the body, an object; no body means none.
+pub(crate) fn object_members(body: &[u8]) -> Result<Members<'_>, Error> {
+    let body = if body.is_empty() { b"{}" } else { body };
+    few(shaped(body, "an object")?, "The body")
+}
+
+/// The members of `object`.
 pub(crate) fn members<'a>(object: &'a RawValue, what: &str) -> Result<Members<'a>, Error> {
-    let Ok(members) = Members::of(object.get()) else {
-        return Err(not_an_object(what));
-    };
+    match Members::of(object.get()) {
+        Ok(members) => few(members, what),
+        Err(_) => Err(not_an_object(what)),
+    }
+}
+
+/// An error if the list of these members would take much more memory than they do.
+fn few<'a>(members: Members<'a>, what: &str) -> Result<Members<'a>, Error> {
     if members.0.len() > MOST_MEMBERS {
         return Err(Error::invalid(format!(
             "{what} holds more than {MOST_MEMBERS} members"
