@@ -205,7 +205,7 @@ fn an_id_is_kept_and_told_apart_where_two_schemas_have_it() {
     assert_eq!(written["$id"], "https://example.com/s?tool=b");
 }
 
-/// Schemas of every keyword that is treated here, with references to what there is.
+/// Schemas of every keyword that is handled here, with references to existing targets.
 fn schemas() -> impl Strategy<Value = Value> {
     let reference = prop_oneof![
         Just("#"),
