@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{TokenStream, TokenTree};
 use syn::spanned::Spanned as _;
 use syn::visit::Visit;
 
@@ -210,10 +210,12 @@ impl Reader<'_> {
         self.note(&path);
     }
 
-    fn measure(&mut self, name: &syn::Ident, function: Span) {
-        let lines = function.end().line + 1 - function.start().line;
+    /// From the signature on: attributes and documentation do not count.
+    fn measure(&mut self, signature: &syn::Signature, body: &syn::Block) {
+        let lines = body.span().end().line + 1 - signature.span().start().line;
         if lines > MOST_LINES_OF_A_FUNCTION {
-            self.long_functions.push((name.to_string(), lines));
+            let name = signature.ident.to_string();
+            self.long_functions.push((name, lines));
         }
     }
 }
@@ -254,14 +256,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         if is_for_tests(&function.attrs) {
             return;
         }
-        self.measure(
-            &function.sig.ident,
-            function
-                .sig
-                .span()
-                .join(function.block.span())
-                .unwrap_or(function.span()),
-        );
+        self.measure(&function.sig, &function.block);
         syn::visit::visit_item_fn(self, function);
     }
 
@@ -269,14 +264,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         if is_for_tests(&function.attrs) {
             return;
         }
-        self.measure(
-            &function.sig.ident,
-            function
-                .sig
-                .span()
-                .join(function.block.span())
-                .unwrap_or(function.span()),
-        );
+        self.measure(&function.sig, &function.block);
         syn::visit::visit_impl_item_fn(self, function);
     }
 }

@@ -211,7 +211,7 @@ fn introduce(era: Era, id: &RawValue, params: &Params) -> Result<HttpResponse, R
             action,
             content: Some(Content { name }),
         } if action == "accept" => said(format!("Hello, {name}!")),
-        _ => said("Hello, whoever you are!".into()),
+        _ => said("Hello, stranger!".into()),
     }
 }
 
