@@ -12,7 +12,9 @@ use mcp_rest::config::errors::ConfigErrors;
 use mcp_rest::config::servers::Server;
 use mcp_rest::config::settings::{Settings, help};
 use mcp_rest::config::start::{self, DEMO, Start};
-use mcp_rest::{demo, descriptors, logging};
+use mcp_rest::logging::banner::Banner;
+use mcp_rest::logging::{self, Log};
+use mcp_rest::{demo, descriptors};
 
 /// The exit code for configuration errors.
 const CONFIG_ERROR: u8 = 2;
@@ -35,14 +37,15 @@ fn main() -> ExitCode {
         )),
         Command::Check => check(&start),
         Command::Healthcheck => actix_rt::System::new().block_on(healthcheck(&start.settings)),
-        Command::Run => logging::init(start.settings.log_level).and_then(|_log| {
-            descriptors::raise_limit();
-            let system = actix_rt::System::new();
-            let outcome = system.block_on(run(start));
-            // Its destructor would wait for DNS look-ups that are in flight.
-            std::mem::forget(system);
-            outcome
-        }),
+        Command::Run => logging::init(start.settings.log_level, start.settings.log_format)
+            .and_then(|log| {
+                descriptors::raise_limit();
+                let system = actix_rt::System::new();
+                let outcome = system.block_on(run(start, &log));
+                // Its destructor would wait for DNS look-ups that are in flight.
+                std::mem::forget(system);
+                outcome
+            }),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -56,7 +59,7 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(mut start: Start) -> io::Result<()> {
+async fn run(mut start: Start, log: &Log) -> io::Result<()> {
     for warning in &start.warnings {
         log::warn!("{warning}");
     }
@@ -64,7 +67,18 @@ async fn run(mut start: Start) -> io::Result<()> {
         start.servers.push(start_demo()?);
     }
     let listener = listen(&start.settings)?;
-    let address = listener.local_addr()?.to_string();
+    let address = listener.local_addr()?;
+    let banner = Banner {
+        address,
+        servers: start
+            .servers
+            .iter()
+            .map(|server| server.name.as_str())
+            .collect(),
+        keys: !start.settings.keys.is_empty(),
+    };
+    log.show(&banner);
+    let address = address.to_string();
     let application = Application::build(listener, start.settings, &start.servers)?;
     log::info!(address = address.as_str(); "listening on http://{address}");
     application.run().await?;

@@ -29,6 +29,8 @@ const PAUSE_TIME: Duration = Duration::from_millis(5);
 const KEEP_ALIVE_TIME: Duration = Duration::from_millis(500);
 /// The part of the shutdown in which sessions are ended; half of it where it is short.
 const SESSION_TIME: Duration = Duration::from_secs(5);
+/// The time in which a repeated signal is the same one.
+const REPEAT_TIME: Duration = Duration::from_millis(500);
 /// The interval at which the number of open connections is read.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -145,7 +147,8 @@ impl Port {
 // === Signals ===
 
 /// Waits for a signal and shuts the service down: at once after SIGINT, since somebody waits at a terminal; else after
-/// `delay`. From then on all ends within `time`; the moment of that end is returned. A second signal ends the process at once.
+/// `delay`. From then on all ends within `time`; the moment of that end is returned. A second signal ends the process at once,
+/// unless it repeats the first within [`REPEAT_TIME`].
 pub(crate) async fn stop_on_signal(
     mut signals: Signals,
     shutdown: Arc<Shutdown>,
@@ -154,10 +157,11 @@ pub(crate) async fn stop_on_signal(
     (delay, time): (Duration, Duration),
 ) -> Instant {
     let first = signals.next().await;
+    let told = Instant::now();
     shutdown.begin();
     log::info!("stopping: calls in flight are finished; a second signal stops at once");
     actix_rt::spawn(async move {
-        let second = signals.next_but_hangup().await;
+        let second = signals.next_after(first, told).await;
         log::warn!("stopped at once; calls and sessions are left as they are");
         logging::finish();
         exit(128 + second.as_raw_value());
@@ -197,11 +201,13 @@ impl Signals {
         listening.collect::<std::io::Result<_>>().map(Self)
     }
 
-    /// A terminal that closes may send SIGHUP twice.
-    async fn next_but_hangup(&mut self) -> SignalKind {
+    /// The next signal that is meant as one of its own. A terminal that closes may send SIGHUP twice, and Ctrl-C reaches a process from
+    /// the terminal and once more from the program that started it (npm, make).
+    async fn next_after(&mut self, first: SignalKind, told: Instant) -> SignalKind {
         loop {
             let kind = self.next().await;
-            if kind != SignalKind::hangup() {
+            let repeated = kind == first && told.elapsed() < REPEAT_TIME;
+            if kind != SignalKind::hangup() && !repeated {
                 return kind;
             }
         }

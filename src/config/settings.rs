@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use log::LevelFilter;
+use serde::Deserialize;
 
 use crate::config::keys::ApiKeys;
 use crate::config::servers::read::{LONGEST_TIMEOUT_MS, MOST_RETRIES};
@@ -74,6 +75,8 @@ settings! {
         keys: ApiKeys = "auth.apiKeys", Form::Keys, "", ["MCP_REST_AUTH_API_KEYS"];
         /// what to log: off, error, warn, info, debug or trace
         log_level: LevelFilter = "logLevel", Form::Level, "info", ["MCP_REST_LOG", "RUST_LOG"], "log-level";
+        /// format of the log: text, json, or auto, which is text on a terminal and JSON elsewhere
+        log_format: LogFormat = "logFormat", Form::Choice(&["auto", "text", "json"]), "auto", ["MCP_REST_LOG_FORMAT"], "log-format";
         /// show server URLs with their paths
         show_urls: bool = "showUrls", Form::Switch, "true", ["MCP_REST_SHOW_URLS"];
         /// path under which a proxy publishes this service; for the addresses in OpenAPI documents
@@ -120,6 +123,18 @@ settings! {
         /// calls that wait at the concurrency limit of one server
         queued: usize = "limits.queued", Form::Number(0..=1 << 40), "256", ["MCP_REST_LIMITS_QUEUED"];
     }
+}
+
+/// How lines of the log are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Text where standard error is a terminal, else JSON.
+    Auto,
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
 }
 
 /// All rows, in the order of `--help` and the README.

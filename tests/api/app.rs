@@ -3,12 +3,12 @@
 use std::fmt::Display;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -243,6 +243,16 @@ impl TestApp {
         }
     }
 
+    /// Sends a signal over and over, until the process has ended.
+    pub fn signal_until_ended(&self, name: &str) {
+        let interval = Duration::from_millis(50);
+        let begun = Instant::now();
+        while !self.logs.end_within(interval) {
+            assert!(begun.elapsed() < PATIENCE, "it does not end");
+            self.signal(name);
+        }
+    }
+
     /// Waits for the end.
     pub fn ended(mut self) -> Ended {
         assert!(
@@ -404,6 +414,12 @@ impl Logs {
         self.wait_while(|written| !written.ended).ended
     }
 
+    fn end_within(&self, time: Duration) -> bool {
+        let (written, changed) = &*self.0;
+        let waited = changed.wait_timeout_while(written.lock().unwrap(), time, |it| !it.ended);
+        waited.unwrap().0.ended
+    }
+
     fn wait_while(&self, condition: impl Fn(&Written) -> bool) -> MutexGuard<'_, Written> {
         let (written, changed) = &*self.0;
         let waited = changed.wait_timeout_while(written.lock().unwrap(), PATIENCE, |written| {
@@ -413,20 +429,24 @@ impl Logs {
     }
 }
 
+/// From a line in either format.
 fn listening_address(line: &str) -> Option<SocketAddr> {
-    let line: Value = serde_json::from_str(line).ok()?;
-    if !line["message"].as_str()?.contains("listening") {
-        return None;
-    }
-    line["address"].as_str()?.parse().ok()
+    let (_, rest) = line.split_once("listening on http://")?;
+    let end = rest.find(['"', ' ']).unwrap_or(rest.len());
+    rest[..end].parse().ok()
 }
 
 // === The configuration ===
 
-struct ConfigFile(PathBuf);
+/// A configuration file, removed when it is dropped.
+pub struct ConfigFile(PathBuf);
 
 impl ConfigFile {
-    fn write(config: &impl Display) -> Self {
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn write(config: &impl Display) -> Self {
         static WRITTEN: AtomicUsize = AtomicUsize::new(0);
         let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
         let name = format!("servers-{}-{number}.json", std::process::id());

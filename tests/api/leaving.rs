@@ -257,9 +257,9 @@ fn readiness_goes_first() {
     assert_eq!(response.header("retry-after"), Some("1"));
     app.get("/livez").ok();
     app.echo().ok();
-    // A second signal ends it at once.
-    app.signal("TERM");
-    assert_eq!(app.ended().status.code(), Some(128 + 15));
+    // A signal of another kind ends it at once.
+    app.signal("INT");
+    assert_eq!(app.ended().status.code(), Some(128 + 2));
 }
 
 #[test]
@@ -270,6 +270,28 @@ fn a_second_signal_ends_it_whatever_is_in_flight() {
     upstream.wait_for("tools/call", 1);
     app.signal("INT");
     app.wait_for_log("stopping");
-    app.signal("INT");
+    app.signal_until_ended("INT");
     assert_eq!(app.ended().status.code(), Some(128 + 2));
+}
+
+#[test]
+fn a_signal_that_is_repeated_at_once_is_one() {
+    let upstream = Upstream::start(|request, state| match request.rpc() {
+        "tools/call" => servers::ts_v1_stateless(request, state).stalled(),
+        _ => servers::ts_v1_stateless(request, state),
+    });
+    let app = legacy(&upstream);
+    thread::scope(|scope| {
+        let address = app.address;
+        let call = execute(SERVER, "echo", "").json("{}");
+        let caller = scope.spawn(move || call.send(address));
+        upstream.wait_for("tools/call", 1);
+        app.signal("INT");
+        app.signal("INT");
+        app.wait_for_log("stopping");
+        app.signal("INT");
+        upstream.release();
+        caller.join().unwrap().ok();
+    });
+    assert!(app.ended().status.success());
 }

@@ -63,6 +63,7 @@ mod shifted;
 mod sse;
 mod start;
 mod template_limits;
+mod terminal;
 mod tools;
 mod unknown_tool;
 #[path = "../upstream/mod.rs"]

@@ -34,6 +34,8 @@ pub(crate) enum Form {
     Milliseconds(RangeInclusive<u64>),
     Switch,
     Level,
+    /// One of these words.
+    Choice(&'static [&'static str]),
     /// See [`key_digest`].
     Keys,
     /// See [`is_path_prefix`].
@@ -67,6 +69,7 @@ impl Form {
             }
             Form::Switch => "true or false",
             Form::Level => "off, error, warn, info, debug or trace",
+            Form::Choice(words) => return format!("one of {}", words.join(", ")),
             Form::Keys => "an array of strings",
             Form::PathPrefix => "a path like /mcp, without a slash at its end",
             Form::Networks => "an array of addresses or networks like 10.0.0.0/8",
@@ -96,6 +99,9 @@ impl Setting {
             (Form::Level, Value::String(text)) => {
                 let level = text.parse::<LevelFilter>().ok();
                 level.map(|level| level.to_string().into())
+            }
+            (Form::Choice(words), Value::String(text)) => {
+                words.contains(&text.as_str()).then(|| text.as_str().into())
             }
             (Form::Keys, Value::Array(entries)) => {
                 let digests = entries.iter().enumerate().map(|(index, entry)| {

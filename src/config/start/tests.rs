@@ -93,7 +93,7 @@ fn every_setting_can_come_from_the_file_and_from_the_environment() {
     let file = with_gateway(
         r#"{"host": "0.0.0.0", "port": 1, "workers": 2, "showUrls": false, "basePath": "/b",
             "trustedProxies": ["10.0.0.0/8", "192.0.2.7"], "timeoutMs": 3, "drainMs": 4,
-            "drainDelayMs": 12, "retries": 7, "queueMs": 13, "stallMs": 17018, "logLevel": "warn", "allowUnauthenticated": true, "auth": {"apiKeys": ["${KEY}"]},
+            "drainDelayMs": 12, "retries": 7, "queueMs": 13, "stallMs": 17018, "logLevel": "warn", "logFormat": "text", "allowUnauthenticated": true, "auth": {"apiKeys": ["${KEY}"]},
             "limits": {"requestBytes": 5, "responseBytes": 6, "eventBytes": 7, "events": 8, "listBytes": 16, "depth": 9, "bufferedBytes": 14,
                 "batch": 15, "inFlight": 10, "queued": 11}}"#,
     );
@@ -106,6 +106,7 @@ fn every_setting_can_come_from_the_file_and_from_the_environment() {
         ("MCP_REST_TIMEOUT_MS", "3"),
         ("MCP_REST_DRAIN_MS", "4"),
         ("MCP_REST_LOG", "warn"),
+        ("MCP_REST_LOG_FORMAT", "text"),
         ("MCP_REST_ALLOW_UNAUTHENTICATED", "true"),
         ("MCP_REST_AUTH_API_KEYS", " ${KEY}, "),
         ("MCP_REST_LIMITS_REQUEST_BYTES", "5"),
@@ -131,7 +132,7 @@ fn every_setting_can_come_from_the_file_and_from_the_environment() {
         assert!(settings.keys.accepts(b"k") && !settings.keys.accepts(b"${KEY}"));
         assert_eq!(
             format!("{settings:?}"),
-            "Settings { host: 0.0.0.0, port: 1, workers: 2, allow_unauthenticated: true, keys: ApiKeys(1), log_level: Warn, show_urls: false, \
+            "Settings { host: 0.0.0.0, port: 1, workers: 2, allow_unauthenticated: true, keys: ApiKeys(1), log_level: Warn, log_format: Text, show_urls: false, \
              base_path: \"/b\", trusted_proxies: [10.0.0.0/8, 192.0.2.7/32], timeout: 3ms, drain: 4ms, drain_delay: 12ms, retries: 7, queue: 13ms, \
              stall: 17.018s, limits: Limits { request_bytes: 5, response_bytes: 6, event_bytes: 7, events: 8, list_bytes: 16, depth: 9, \
              buffered_bytes: 14, batch: 15, in_flight: 10, queued: 11 } }"
