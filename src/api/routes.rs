@@ -9,7 +9,7 @@ use actix_web::http::Method;
 
 use crate::api::error::kinds::Error;
 use crate::api::handlers::{
-    batch, docs, find_tools, health, list_servers, prompts, resources, rpc, session, tools,
+    batch, docs, find_tools, health, list_servers, pages, prompts, resources, rpc, session, tools,
 };
 use crate::api::request::context::{Captures, Context};
 use crate::api::request::{auth, cross_site};
@@ -94,8 +94,8 @@ routes! {
     OpenApi: GET "/openapi.json", Public => docs::openapi;
     OpenApiOfAll: GET "/api/openapi.json", Key => docs::openapi_of_all;
     OpenApiOfServer: GET "/api/mcp/{server}/openapi.json", Key => docs::openapi_of_server;
-    PageOfServer: GET "/api/mcp/{server}/docs", Page => docs::page_of_server;
-    SwaggerUi: GET "/swagger-ui/{file}", Public => docs::swagger_ui;
+    PageOfServer: GET "/api/mcp/{server}/docs", Page => pages::page_of_server;
+    SwaggerUi: GET "/swagger-ui/{file}", Public => pages::swagger_ui;
 }
 
 /// Every route's method and path.

@@ -256,7 +256,7 @@ fn every_answer_is_for_pages_of_this_service_alone() {
     let requests = [
         Request::get("/health"),
         Request::get("/swagger-ui/"),
-        Request::get("/swagger-ui/page.js"),
+        Request::get("/swagger-ui/docs.js"),
         Request::get("/swagger-ui"),
         Request::get("/nowhere"),
         Request::new("PUT", "/health"),

@@ -46,6 +46,7 @@ mod once;
 mod openapi;
 mod other_sites;
 mod outside;
+mod pages;
 mod ping_health;
 mod problem;
 mod process;

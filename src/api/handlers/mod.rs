@@ -5,6 +5,7 @@ pub(crate) mod docs;
 pub(crate) mod find_tools;
 pub(crate) mod health;
 pub(crate) mod list_servers;
+pub(crate) mod pages;
 pub(crate) mod prompts;
 pub(crate) mod resources;
 pub(crate) mod rpc;

@@ -401,7 +401,7 @@ described! {
     }
 
     /// Which asset of Swagger UI.
-    Asset in Path {
+    OfAsset in Path {
         /// The asset; the page itself without one.
         #[param(example = "index.html")]
         file: String

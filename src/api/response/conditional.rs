@@ -3,13 +3,13 @@
 use std::time::Instant;
 
 use actix_rt::time::timeout;
-use actix_web::HttpResponse;
-use actix_web::body::MessageBody as _;
+use actix_web::body::{BoxBody, MessageBody as _};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, ETAG, EntityTag, Header as _, HeaderValue, IfNoneMatch,
-    TryIntoHeaderValue as _, VARY,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, EntityTag, Header as _, HeaderValue,
+    IfNoneMatch, TryIntoHeaderValue as _, VARY,
 };
+use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
@@ -40,27 +40,47 @@ pub(crate) async fn conditional(
     if !headers.contains_key(VARY) {
         headers.insert(VARY, HeaderValue::from_static("Accept"));
     }
-    let is_known = match (tag, IfNoneMatch::parse(context.request)) {
-        (Some(_), Ok(IfNoneMatch::Any)) => true,
-        (Some(tag), Ok(IfNoneMatch::Items(known))) => known.iter().any(|it| it.weak_eq(&tag)),
-        _ => false,
+    let response = head.set_body(body).map_into_boxed_body();
+    match tag {
+        Some(tag) => not_modified(context.request, &tag, response),
+        None => response,
+    }
+}
+
+/// The response, or 304 without its body if the client has what `tag` stands for.
+pub(crate) fn not_modified(
+    request: &HttpRequest,
+    tag: &EntityTag,
+    mut response: HttpResponse,
+) -> HttpResponse {
+    let is_known = match IfNoneMatch::parse(request) {
+        Ok(IfNoneMatch::Any) => true,
+        Ok(IfNoneMatch::Items(known)) => known.iter().any(|it| it.weak_eq(tag)),
+        Err(_) => false,
     };
     if !is_known {
-        return head.set_body(body).map_into_boxed_body();
+        return response;
     }
-    headers.remove(CONTENT_TYPE);
-    *head.status_mut() = StatusCode::NOT_MODIFIED;
-    head.set_body(()).map_into_boxed_body()
+    for name in [CONTENT_TYPE, CONTENT_ENCODING] {
+        response.headers_mut().remove(name);
+    }
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    response.map_body(|_, _| BoxBody::new(()))
+}
+
+/// The tag of a body, when there is time to make one.
+async fn tag(body: &Bytes, deadline: Instant) -> Option<EntityTag> {
+    let digested = body.clone();
+    let tag = offload::run(body.len(), move || entity_tag(&digested));
+    let left = deadline.saturating_duration_since(Instant::now());
+    timeout(left, tag).await.ok()?
 }
 
 /// Half of the SHA-256 of a body.
-async fn tag(body: &Bytes, deadline: Instant) -> Option<EntityTag> {
-    let digested = body.clone();
-    let digest = offload::run(body.len(), move || digest(&SHA256, &digested));
-    let left = deadline.saturating_duration_since(Instant::now());
-    let digest = timeout(left, digest).await.ok()??;
-    let half = digest.as_ref().get(..16)?;
-    Some(EntityTag::new_strong(BASE64_URL_SAFE_NO_PAD.encode(half)))
+pub(crate) fn entity_tag(body: &[u8]) -> EntityTag {
+    let digest = digest(&SHA256, body);
+    let half = digest.as_ref().get(..16).unwrap_or_default();
+    EntityTag::new_strong(BASE64_URL_SAFE_NO_PAD.encode(half))
 }
 
 /// For how long and by whom a response may be kept. Where API keys are configured, never by a shared cache.
