@@ -120,7 +120,7 @@ const NAMED: [Header; 10] = [
     ),
     (
         "Location",
-        "The same page with a slash at the end, which its relative paths need",
+        "The page, with a slash at the end, which its relative paths need",
         "/swagger-ui/",
     ),
 ];

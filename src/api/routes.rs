@@ -9,7 +9,8 @@ use actix_web::http::Method;
 
 use crate::api::error::kinds::Error;
 use crate::api::handlers::{
-    batch, docs, find_tools, health, list_servers, pages, prompts, resources, rpc, session, tools,
+    batch, docs, find_tools, health, list_servers, pages, prompts, resources, rpc, server, session,
+    tools,
 };
 use crate::api::request::context::{Captures, Context};
 use crate::api::request::{auth, cross_site};
@@ -70,6 +71,7 @@ macro_rules! routes {
 
 routes! {
     ListServers: GET "/api/list-servers", Key => list_servers::list_servers;
+    DescribeServer: GET "/api/mcp/{server}", Key => server::describe;
     ListTools: GET "/api/mcp/{server}/tools", Key => tools::list;
     FindTool: GET "/api/mcp/{server}/tools/{tool}", Key => tools::find;
     Execute: POST "/api/mcp/{server}/tools/{tool}/execute", Key => tools::execute;
@@ -91,6 +93,8 @@ routes! {
     Health: GET "/health", Public => health::health;
     Live: GET "/livez", Liveness => health::live;
     Ready: GET "/readyz", Public => health::ready;
+    Home: GET "/", Public => pages::home;
+    Docs: GET "/docs", Public => pages::docs;
     OpenApi: GET "/openapi.json", Public => docs::openapi;
     OpenApiOfAll: GET "/api/openapi.json", Key => docs::openapi_of_all;
     OpenApiOfServer: GET "/api/mcp/{server}/openapi.json", Key => docs::openapi_of_server;
@@ -144,7 +148,7 @@ fn find<'p>(method: &Method, path: &'p str) -> Result<(&'static Route, Captures<
         method
     };
     let path = match path.strip_suffix('/') {
-        Some(shorter) if !shorter.is_empty() => shorter,
+        Some(shorter) if shorter.len() > 1 => shorter,
         _ => path,
     };
     let slashes = memchr::memchr_iter(b'/', path.as_bytes()).count();
@@ -220,16 +224,17 @@ mod tests {
         assert_eq!(found("/api/mcp/a/tools"), Some(Endpoint::ListTools));
         assert_eq!(found("/api/mcp/a/tools/"), Some(Endpoint::ListTools));
         assert_eq!(found("/api/mcp/a/tools/b%2Fc"), Some(Endpoint::FindTool));
+        assert_eq!(found("/api/mcp/a"), Some(Endpoint::DescribeServer));
+        assert_eq!(found("/"), Some(Endpoint::Home));
         assert_eq!(found("/swagger-ui"), Some(Endpoint::SwaggerUi));
         assert_eq!(found("/swagger-ui/"), Some(Endpoint::SwaggerUi));
         assert_eq!(found("/swagger-ui/index.css"), Some(Endpoint::SwaggerUi));
         assert_eq!(found("/health"), Some(Endpoint::Health));
         for nowhere in [
-            "/",
             "",
             "//",
             "/api",
-            "/api/mcp/a",
+            "/api/mcp/",
             "/api/mcp/a/tools/b/c",
             "/health/x/y",
             "/healthx",

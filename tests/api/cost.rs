@@ -141,6 +141,9 @@ const ROWS: &[Row] = &[
         };
         vec![complete("{}"), complete(&wide_object(3_000_000))]
     }),
+    row("GET", "/api/mcp/{server}", |s| {
+        vec![get(&format!("/api/mcp/{s}"))]
+    }),
     row("GET", "/api/mcp/{server}/openapi.json", |s| {
         vec![get(&format!("/api/mcp/{s}/openapi.json"))]
     }),
@@ -175,6 +178,8 @@ const ROWS: &[Row] = &[
     row("GET", "/health", |_| vec![get("/health")]),
     row("GET", "/livez", |_| vec![get("/livez")]),
     row("GET", "/readyz", |_| vec![get("/readyz")]),
+    row("GET", "/", |_| vec![get("/")]),
+    row("GET", "/docs", |_| vec![get("/docs")]),
     row("GET", "/openapi.json", |_| vec![get("/openapi.json")]),
     row("GET", "/swagger-ui/{file}", |_| {
         let files = ["swagger-ui-bundle.js", &"x/".repeat(30_000)];

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::app::{SERVER, TestApp};
 use crate::http::{Request, Response};
+use crate::upstream::{Upstream, servers};
 
 const LASTING: &str = "public, max-age=31536000, immutable";
 
@@ -80,4 +81,102 @@ fn a_page_that_is_known_is_not_sent_again() {
         let again = request.header("if-none-match", tag).send(app.address);
         assert_eq!((again.status, again.body.len()), (304, 0), "{target}");
     }
+}
+
+// === the front page ===
+
+const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+
+#[test]
+fn the_front_page_is_a_page_for_browsers_and_links_for_programs() {
+    let app = app();
+    for accept in ["*/*", "application/json", "image/png"] {
+        let home = app.request(&Request::get("/").header("accept", accept));
+        let links = home.ok()["links"].as_object().unwrap().clone();
+        assert_eq!(home.header("vary"), Some("Accept"), "{accept}");
+        for (name, path) in links {
+            let target = path.as_str().unwrap();
+            let there = Request::get(target).send(app.address);
+            assert_eq!(there.status, 200, "{name}: {target}");
+        }
+    }
+    let page = app.request(&Request::get("/").header("accept", BROWSER));
+    assert_eq!(
+        (page.status, page.headers.media_type()),
+        (200, Some("text/html"))
+    );
+    assert_eq!(page.header("vary"), Some("Accept"));
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(
+        policy.starts_with("default-src 'none'; script-src 'self';"),
+        "{policy}"
+    );
+    assert!(!page.text().contains("://") && !page.text().contains('{'));
+    for reference in references(&page) {
+        let target = reference.strip_prefix('.').unwrap();
+        let there = Request::get(target).send(app.address);
+        assert_eq!(there.status, 200, "{reference}");
+    }
+}
+
+#[test]
+fn docs_leads_to_the_page_with_and_without_a_slash() {
+    let app = app();
+    for (target, location) in [("/docs", "swagger-ui/"), ("/docs/", "../swagger-ui/")] {
+        let there = app.get(target);
+        let found = (there.status, there.header("location"));
+        assert_eq!(found, (307, Some(location)), "{target}");
+    }
+}
+
+#[test]
+fn without_a_key_the_front_page_names_no_server() {
+    let gateway = json!({"auth": {"apiKeys": ["${KEY}"]}});
+    let server = json!({"SecretlyNamed": {"url": "http://127.0.0.1:9/mcp"}});
+    let config = json!({"mcpServers": server, "gateway": gateway});
+    let app = TestApp::spawn_with(&config, &[], &[("KEY", "k3y")]);
+    for accept in [BROWSER, "*/*"] {
+        let home = app.request(&Request::get("/").header("accept", accept));
+        assert_eq!(home.status, 200);
+        assert!(!home.text().contains("SecretlyNamed"), "{}", home.text());
+    }
+    app.get("/api/mcp/SecretlyNamed")
+        .is_refused(401, "unauthorized");
+    app.get("/api/mcp/Unknown").is_refused(401, "unauthorized");
+}
+
+// === GET /api/mcp/{server} ===
+
+#[test]
+fn a_server_is_described_whatever_its_era_and_its_session_is_ended() {
+    for (name, row) in servers::all() {
+        let upstream = Upstream::start(row);
+        let app = TestApp::over(&upstream);
+        let described = app.get(&format!("/api/mcp/{SERVER}"));
+        let said = described.ok();
+        assert_eq!(described.session(), None, "{name}");
+        assert_eq!(said["name"], SERVER, "{name}");
+        assert!(said["protocolVersion"].is_string(), "{name}: {said}");
+        assert!(said["capabilities"].is_object(), "{name}: {said}");
+        let is_modern = servers::MODERN.iter().any(|(modern, _)| *modern == name);
+        let era = if is_modern { "modern" } else { "legacy" };
+        assert_eq!(said["era"], era, "{name}");
+        assert!(said["serverInfo"]["name"].is_string(), "{name}: {said}");
+        for rest in ["tools", "openapi.json", "docs"] {
+            let link = format!("/api/mcp/{SERVER}/{rest}");
+            let mut links = said["links"].as_object().unwrap().values();
+            assert!(links.any(|it| *it == link), "{name}: {said}");
+        }
+        app.stop();
+        assert!(upstream.open().is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn a_server_that_is_down_or_unknown_is_a_problem() {
+    let app = app();
+    app.get("/api/mcp/s")
+        .is_refused(502, "upstream_unreachable");
+    app.get("/api/mcp/other")
+        .is_refused(404, "server_not_found");
 }

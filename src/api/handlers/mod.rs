@@ -9,5 +9,6 @@ pub(crate) mod pages;
 pub(crate) mod prompts;
 pub(crate) mod resources;
 pub(crate) mod rpc;
+pub(crate) mod server;
 pub(crate) mod session;
 pub(crate) mod tools;

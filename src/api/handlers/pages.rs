@@ -1,21 +1,28 @@
-//! Pages for people: Swagger UI over the documents. What they consist of is part of the binary: nothing is loaded from other origins.
+//! Pages for people: the front page, and Swagger UI over the documents. What they consist of is part of the binary: nothing is loaded from other origins.
 
 mod assets;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderValue, LOCATION,
-    TryIntoHeaderValue as _,
+    TryIntoHeaderValue as _, VARY,
 };
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::api::error::kinds::Error;
 use crate::api::handlers::pages::assets::{Asset, VERSION};
-use crate::api::openapi::problems::{AssetProblems, PageProblems};
+use crate::api::openapi::problems::{AssetProblems, PageProblems, ServiceProblems};
+use crate::api::request::accept::Accept;
 use crate::api::request::context::Context;
+use crate::api::request::forwarded::{self, Base};
 use crate::api::request::parameters::{InServer, OfAsset};
 use crate::api::response::conditional::{entity_tag, not_modified};
 use crate::api::response::json;
 
+const VERSION_OF_SERVICE: &str = env!("CARGO_PKG_VERSION");
+/// The front page; its placeholders are those of the other, and `{version}`.
+const HOME: &str = include_str!("pages/home.html");
 /// Swagger UI: `{root}` is the relative path of the root of this service, `{assets}` the beginning of those of the assets, `{document}` that of the
 /// first document.
 const DOCS: &str = include_str!("pages/docs.html");
@@ -24,6 +31,109 @@ const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' data: blob:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
+
+// === the front page ===
+
+/// This service, for programs: a browser gets a page instead.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Home {
+    /// Always `mcp-rest`.
+    #[schema(pattern = "^mcp-rest$")]
+    name: &'static str,
+    /// Its version.
+    version: &'static str,
+    /// Where to go on.
+    links: HomeLinks,
+}
+
+/// The entries of this service.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct HomeLinks {
+    /// The configured servers.
+    servers: String,
+    /// The tools of all servers.
+    tools: String,
+    /// The OpenAPI document of this service.
+    openapi: String,
+    /// The tools of all servers as an OpenAPI document.
+    openapi_of_servers: String,
+    /// The page for people.
+    docs: String,
+    /// Whether this service is up.
+    health: String,
+}
+
+/// The front page
+///
+/// A page for browsers (`Accept: text/html`), links for programs. Neither needs a key, and neither names a server.
+#[utoipa::path(
+    get,
+    path = "/",
+    operation_id = "home",
+    tag = "service",
+    responses(
+        (status = 200, description = "The page, or links", content((Home = "application/json"), (String = "text/html")),
+            headers(("ETag"), ("Cache-Control"))),
+        (status = 304, description = "Not modified", headers(("ETag"))),
+        ServiceProblems,
+    ),
+)]
+pub(crate) async fn home(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
+    let forms = ["application/json", "text/html"];
+    let accept = Accept::of(context.request.headers());
+    if accept.best(forms.into_iter()) == Some("text/html") {
+        let mut page = page(context, HOME, "./", &[("{version}", VERSION_OF_SERVICE)]);
+        page.headers_mut()
+            .insert(VARY, HeaderValue::from_static("Accept"));
+        return Ok(page);
+    }
+    let base = Base::of(context).url();
+    let path = |rest: &str| format!("{}/{rest}", base.trim_end_matches('/'));
+    let mut response = json::value(&Home {
+        name: env!("CARGO_PKG_NAME"),
+        version: VERSION_OF_SERVICE,
+        links: HomeLinks {
+            servers: path("api/list-servers"),
+            tools: path("api/tools"),
+            openapi: path("openapi.json"),
+            openapi_of_servers: path("api/openapi.json"),
+            docs: path("swagger-ui/"),
+            health: path("health"),
+        },
+    });
+    response
+        .headers_mut()
+        .insert(VARY, HeaderValue::from_static("Accept"));
+    Ok(forwarded::varying_by_proxy(context, response))
+}
+
+/// The way to the documentation
+///
+/// Where people look for it.
+#[utoipa::path(
+    get,
+    path = "/docs",
+    operation_id = "docs",
+    tag = "service",
+    responses(
+        (status = 307, description = "The page is at `/swagger-ui/`", headers(("Location"))),
+        ServiceProblems,
+    ),
+)]
+pub(crate) async fn docs(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
+    let deeper = context.request.uri().path().ends_with('/');
+    let place = if deeper {
+        "../swagger-ui/"
+    } else {
+        "swagger-ui/"
+    };
+    Ok(HttpResponse::TemporaryRedirect()
+        .insert_header((LOCATION, place))
+        .finish())
+}
+
+// === Swagger UI ===
 
 /// Swagger UI for the tools of a server
 ///

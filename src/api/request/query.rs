@@ -30,7 +30,7 @@ pub(crate) fn execute_path(server: &str, tool: &str) -> String {
 }
 
 /// A name as one path segment.
-fn path_segment(name: &str) -> String {
+pub(crate) fn path_segment(name: &str) -> String {
     const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
         .remove(b'-')
         .remove(b'.')

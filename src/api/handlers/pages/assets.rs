@@ -59,10 +59,13 @@ const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Every asset.
-static ASSETS: [Asset; 5] = [
+static ASSETS: [Asset; 8] = [
     Asset::new("docs.css", CSS, ours!("docs.css")),
     Asset::new("docs.js", SCRIPT, ours!("docs.js")),
     Asset::new("favicon.svg", "image/svg+xml", ours!("favicon.svg")),
+    Asset::new("home.css", CSS, ours!("home.css")),
+    Asset::new("home.js", SCRIPT, ours!("home.js")),
+    Asset::new("pages.css", CSS, ours!("pages.css")),
     Asset::new(
         "swagger-ui-bundle.js",
         SCRIPT,
