@@ -27,6 +27,23 @@ pub(crate) fn origin_only(written: &str) -> String {
     Shown::of(written).map_or_else(|| HIDDEN.to_owned(), |url| url.start + url.authority)
 }
 
+/// Host and port of a URL as they may be shown, with the `port` that is used where none is written.
+pub(crate) fn address_only(written: &str, port: u16) -> String {
+    let Some(url) = Shown::of(written) else {
+        return HIDDEN.to_owned();
+    };
+    if !url.start.ends_with("://") {
+        return url.start + url.authority;
+    }
+    // A variable may hold a port.
+    let has_port = url.authority.contains("${") || after_last(url.authority, ']').contains(':');
+    if has_port {
+        url.authority.to_owned()
+    } else {
+        format!("{}:{port}", url.authority)
+    }
+}
+
 /// `name=***`. A pair without `=` may be a bare key, and one with a variable before its `=` a default that holds one.
 fn hide_value(pair: &str) -> String {
     match pair.split_once('=') {
@@ -194,6 +211,22 @@ mod tests {
         ] {
             assert_eq!(redact_url(written), HIDDEN, "{written}");
             assert_eq!(origin_only(written), HIDDEN, "{written}");
+        }
+    }
+
+    #[test]
+    fn the_address_alone() {
+        for (written, expected) in [
+            ("https://u:SECRET@h:8443/a/b?k=v#f", "h:8443"),
+            ("https://h/mcp", "h:443"),
+            ("https://[::1]/mcp", "[::1]:443"),
+            ("https://[::1]:8080/mcp", "[::1]:8080"),
+            ("https://${HOST}/mcp", "${HOST}"),
+            ("${URL:-x}/secret/path", "${URL}"),
+            ("${BASE}:8080/mcp", "${BASE}:8080"),
+            ("SECRET", HIDDEN),
+        ] {
+            assert_eq!(address_only(written, 443), expected);
         }
     }
 

@@ -6,8 +6,8 @@ mod url;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use crate::config::redact::redact_url;
-use crate::config::servers::url::host_header;
+use crate::config::redact::{address_only, redact_url};
+use crate::config::servers::url::{host_header, is_loopback};
 use awc::http::{
     Uri,
     header::{HeaderName, HeaderValue},
@@ -100,6 +100,25 @@ impl Server {
             host: host_header(&url),
             url,
         }
+    }
+}
+
+impl Server {
+    /// Host and port as they may be shown.
+    pub fn shown_address(&self) -> String {
+        let default = if self.is_https() { 443 } else { 80 };
+        let port = self.url.port_u16().unwrap_or(default);
+        address_only(&self.shown_url, port)
+    }
+
+    /// Whether its URL is `https://`.
+    pub fn is_https(&self) -> bool {
+        self.url.scheme_str() == Some("https")
+    }
+
+    /// Whether its host is this machine.
+    pub fn is_loopback(&self) -> bool {
+        self.url.host().is_some_and(is_loopback)
     }
 }
 

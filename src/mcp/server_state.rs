@@ -91,6 +91,13 @@ impl Upstreams {
 
 // === impl Upstream ===
 
+impl Upstream {
+    /// Its configuration, to be kept.
+    pub fn config(&self) -> &Arc<Server> {
+        &self.config
+    }
+}
+
 impl Deref for Upstream {
     type Target = Server;
 

@@ -207,6 +207,7 @@ impl Error {
         let may_pass = match self.cause() {
             Some(Cause::Lost(_) | Cause::NoReply) => true,
             Some(Cause::Status(status)) => status.is_server_error(),
+            Some(Cause::Unreachable(cause)) => cause.may_pass(),
             _ => self.code().may_pass(),
         };
         let is_idempotent = matches!(self, Self::Upstream(_, failure) if failure.idempotent);
@@ -298,7 +299,7 @@ fn code_of(cause: &Cause) -> Code {
         Cause::Unreachable(_) => Code::UpstreamUnreachable,
         Cause::Deadline => Code::UpstreamTimeout,
         Cause::Lost(_)
-        | Cause::ContentType
+        | Cause::ContentType(_)
         | Cause::Unframed
         | Cause::TooLarge(_)
         | Cause::NoReply
@@ -317,7 +318,7 @@ fn code_of(cause: &Cause) -> Code {
             Meaning::InvalidParams => Code::InvalidArguments,
             _ => Code::UpstreamError,
         },
-        Cause::Status(_) | Cause::Redirect(_) => Code::UpstreamError,
+        Cause::Status(_) | Cause::Redirect { .. } => Code::UpstreamError,
         Cause::InputRequired(_) => Code::InputRequired,
         Cause::ToolNotFound { .. } => Code::ToolNotFound,
         Cause::PromptNotFound { .. } => Code::PromptNotFound,

@@ -3,4 +3,5 @@
 pub(crate) mod code;
 pub(crate) mod kinds;
 pub(crate) mod problem;
+pub(crate) mod upstream;
 pub(crate) mod wording;

@@ -10,6 +10,7 @@ use crate::api::request::parameters::{
 };
 use crate::config::servers::{Server, ToolErrors};
 use crate::mcp::client::options::{CallOptions, Init};
+use crate::mcp::protocol::error::{Allowed, SetBy};
 use crate::mcp::protocol::header::SessionId;
 
 /// Session, handshake and deadline. `timeout_ms` is the deadline in a body.
@@ -19,6 +20,7 @@ pub(crate) fn of(
     timeout_ms: Option<u64>,
 ) -> Result<CallOptions, Error> {
     let handshake = Handshake::of(&context.query)?;
+    let allowed = allowed(context, server.timeout, timeout_ms)?;
     Ok(CallOptions {
         session: session(context)?,
         init: match handshake.init {
@@ -27,7 +29,8 @@ pub(crate) fn of(
             Some(parameters::Init::False) => Init::Never,
         },
         close: handshake.close == Some(true),
-        deadline: context.started + timeout(context, server.timeout, timeout_ms)?,
+        deadline: context.started + allowed.time,
+        allowed: Some(allowed),
     })
 }
 
@@ -44,9 +47,7 @@ pub(crate) fn timeout(
     of_server: Option<Duration>,
     in_body: Option<u64>,
 ) -> Result<Duration, Error> {
-    let most = of_server.unwrap_or(context.state.settings.timeout);
-    let asked = asked_timeout(context, in_body)?;
-    Ok(asked.map_or(most, |asked| asked.min(most)))
+    Ok(allowed(context, of_server, in_body)?.time)
 }
 
 /// The deadline that the caller requests, if any.
@@ -54,14 +55,48 @@ pub(crate) fn asked_timeout(
     context: &Context<'_>,
     in_body: Option<u64>,
 ) -> Result<Option<Duration>, Error> {
+    Ok(asked(context, in_body)?.map(|asked| asked.time))
+}
+
+/// The time until the deadline, and what decides it.
+fn allowed(
+    context: &Context<'_>,
+    of_server: Option<Duration>,
+    in_body: Option<u64>,
+) -> Result<Allowed, Error> {
+    let configured = match of_server {
+        Some(time) => Allowed {
+            time,
+            by: SetBy::Server,
+        },
+        None => Allowed {
+            time: context.state.settings.timeout,
+            by: SetBy::Gateway,
+        },
+    };
+    let asked = asked(context, in_body)?;
+    Ok(asked
+        .filter(|asked| asked.time < configured.time)
+        .unwrap_or(configured))
+}
+
+fn asked(context: &Context<'_>, in_body: Option<u64>) -> Result<Option<Allowed>, Error> {
     let in_query = DeadlineInQuery::of(&context.query)?.timeout_ms;
     let asked = [in_query, in_body].into_iter().flatten().min();
     if asked == Some(0) {
         return Err(parameters::bad_timeout());
     }
+    let asked = asked.map(|milliseconds| Allowed {
+        time: Duration::from_millis(milliseconds),
+        by: SetBy::Caller,
+    });
     let preferred = DeadlineInHeader::of(context.request.headers())?.wait;
-    let asked = asked.map(Duration::from_millis);
-    Ok([asked, preferred].into_iter().flatten().min())
+    let preferred = preferred.map(|time| Allowed {
+        time,
+        by: SetBy::Prefer,
+    });
+    let both = [asked, preferred].into_iter().flatten();
+    Ok(both.min_by_key(|allowed| allowed.time))
 }
 
 /// Whether `isError` becomes a status: as the caller requests, else as the server is configured.

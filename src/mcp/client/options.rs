@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use crate::mcp::protocol::error::Allowed;
 use crate::mcp::protocol::header::SessionId;
 
 /// Whether a handshake is made before the operation.
@@ -27,6 +28,8 @@ pub struct CallOptions {
     pub close: bool,
     /// The deadline of the whole call.
     pub deadline: Instant,
+    /// How much time that is, and what decides it; for errors.
+    pub allowed: Option<Allowed>,
 }
 
 impl CallOptions {
@@ -37,6 +40,7 @@ impl CallOptions {
             init: Init::Auto,
             close: false,
             deadline,
+            allowed: None,
         }
     }
 }

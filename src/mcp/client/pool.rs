@@ -1,5 +1,6 @@
 //! The clients of one worker: what they share, and one client for each request.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use crate::mcp::client::options::{CallOptions, Init};
 use crate::mcp::client::session_guard::{Session, SessionGuard, Sessions};
 use crate::mcp::http::transport::Transport;
 use crate::mcp::limits::Budget;
-use crate::mcp::protocol::error::{Error, Executed, Failure, Stage};
+use crate::mcp::protocol::error::{Allowed, Error, Executed, Failure, Stage};
 use crate::mcp::protocol::header::SessionId;
 use crate::mcp::protocol::id::Id;
 use crate::mcp::protocol::request::{self, Params};
@@ -32,6 +33,8 @@ pub struct Client<'a> {
     pub(super) server: &'a Upstream,
     pub(super) init: Init,
     pub(super) deadline: Instant,
+    /// How much time the request has, and why; for errors.
+    allowed: Option<Allowed>,
     pub(super) session: Session<'a>,
     /// What `server/discover` answered within this request.
     pub(super) discovered: Option<Bytes>,
@@ -65,6 +68,7 @@ impl Pool {
             server,
             init: options.init,
             deadline: options.deadline,
+            allowed: options.allowed,
             session: Session::new(server, &self.transport, &self.sessions, options),
             discovered: None,
             detected: false,
@@ -118,7 +122,11 @@ impl Client<'_> {
             Stage::Operation => error.executed(),
             Stage::Preparing | Stage::Handshake => Executed::No,
         };
-        Failure::new(error, stage, executed)
+        Failure {
+            server: Some(Arc::clone(self.server.config())),
+            allowed: self.allowed,
+            ..Failure::new(error, stage, executed)
+        }
     }
 
     /// Where notifications before the reply to `operation` go, with its progress token.

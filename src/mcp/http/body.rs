@@ -14,7 +14,7 @@ use futures::{FutureExt, StreamExt};
 
 use crate::mcp::http::unpack::Unpacked;
 use crate::mcp::limits::{Reservation, SMALL};
-use crate::mcp::protocol::error::{Cap, Error};
+use crate::mcp::protocol::error::{Cap, Error, Lost};
 use crate::mcp::protocol::header;
 
 /// Bytes read of an event stream after its reply, so that the connection can be used again.
@@ -88,6 +88,20 @@ impl Kind {
     }
 }
 
+/// The media type of a response (`text/html`), for people; none where `Content-Type` holds anything else.
+pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
+    const LONGEST: usize = 80;
+    let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    let essence = value.split(';').next().unwrap_or_default().trim();
+    let is_token = |part: &str| {
+        let fits = |c: char| c.is_ascii_alphanumeric() || "!#$&-^_.+".contains(c);
+        !part.is_empty() && part.chars().all(fits)
+    };
+    let (kind, subtype) = essence.split_once('/')?;
+    (essence.len() <= LONGEST && is_token(kind) && is_token(subtype))
+        .then(|| essence.to_ascii_lowercase())
+}
+
 /// The whole body, without a copy where it came in one piece.
 pub(crate) async fn read_body(
     response: &mut Unpacked,
@@ -119,7 +133,9 @@ pub(crate) async fn read_body(
     }
     // awc takes a body that ends before its announced length for a whole one.
     if announced.length.is_some_and(|length| length != body.len()) {
-        return Err(Error::Lost("the body was cut short".into()));
+        return Err(Error::Lost(Lost::Incomplete(
+            "the body was cut short".into(),
+        )));
     }
     if body.len() > SMALL {
         body = reservation.keep(body)?;
@@ -155,6 +171,6 @@ pub(crate) fn drain_in_background(mut body: Unpacked) {
 pub(crate) fn broken(error: PayloadError) -> Error {
     match error {
         PayloadError::EncodingCorrupted => Error::Malformed("broken content encoding".into()),
-        error => Error::Lost(error.to_string()),
+        error => Error::Lost(Lost::Incomplete(error.to_string())),
     }
 }

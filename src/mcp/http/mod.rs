@@ -4,6 +4,7 @@ mod body;
 pub mod connections;
 mod counts;
 pub mod events;
+mod failed;
 pub mod pieces;
 pub(crate) mod redirect;
 mod socket;

@@ -35,6 +35,8 @@ use crate::mcp::http::counts::counts;
 
 /// How long a reset is waited for: a round trip to wherever servers are.
 const ROUND_TRIP: Duration = Duration::from_millis(500);
+/// The beginning of an alert, of any version of TLS (RFC 8446, section 5.1).
+const TLS_ALERT: &[u8] = &[21, 3];
 
 tokio::task_local! {
     static FLIGHT: Rc<Flight>;
@@ -51,6 +53,8 @@ pub(crate) struct Flight {
     written: Cell<bool>,
     /// And something was read after that which can be a response.
     responded: Cell<bool>,
+    /// It begins as a TLS alert does.
+    alerted: Cell<bool>,
     /// The first error on its connection.
     broken: Cell<Option<io::ErrorKind>>,
     /// Its connection.
@@ -100,6 +104,7 @@ impl Flight {
             found_closed: Cell::new(None),
             written: Cell::new(false),
             responded: Cell::new(false),
+            alerted: Cell::new(false),
             broken: Cell::new(None),
             connection: RefCell::default(),
             dropped: RefCell::new(None),
@@ -120,6 +125,17 @@ impl Flight {
     /// The connection it was sent over.
     pub(crate) fn connection(&self) -> Connection {
         self.connection.borrow().clone()
+    }
+
+    /// Whether a byte was read that can be of a response.
+    pub(crate) fn was_answered(&self) -> bool {
+        self.responded.get()
+    }
+
+    /// Whether the first bytes that were read are a TLS alert. Over a connection that is to speak plain HTTP, they show that the
+    /// port speaks TLS.
+    pub(crate) fn met_tls(&self) -> bool {
+        self.alerted.get()
     }
 
     /// Whether it is certain that nothing of a request without a response has reached the server.
@@ -232,8 +248,8 @@ impl Socket {
     }
 
     /// Notes that something was read; `false` if it cannot be the response, and must not be parsed.
-    fn note_read(&mut self, bytes: usize) -> bool {
-        self.read = self.read.saturating_add(as_count(bytes));
+    fn note_read(&mut self, bytes: &[u8]) -> bool {
+        self.read = self.read.saturating_add(as_count(bytes.len()));
         if !std::mem::take(&mut self.waiting) {
             return true;
         }
@@ -244,6 +260,7 @@ impl Socket {
         }
         if let Some(flight) = self.flight.upgrade() {
             flight.responded.set(true);
+            flight.alerted.set(bytes.starts_with(TLS_ALERT));
         }
         true
     }
@@ -294,7 +311,7 @@ impl AsyncRead for Socket {
             }
             Poll::Ready(Ok(())) if buffer.filled().len() == before => self.note_end(),
             Poll::Ready(Ok(())) => {
-                if !self.note_read(buffer.filled().len() - before) {
+                if !self.note_read(buffer.filled().get(before..).unwrap_or_default()) {
                     buffer.set_filled(before);
                 }
             }

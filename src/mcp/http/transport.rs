@@ -6,37 +6,37 @@
 mod tests;
 
 use std::borrow::Cow;
-use std::error::Error as StdError;
-use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_rt::time::sleep;
-use awc::error::{ConnectError, SendRequestError};
 use awc::http::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HOST, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT,
     WWW_AUTHENTICATE,
 };
+use awc::http::uri::Scheme;
 use awc::http::{Method, StatusCode, Uri};
 use bytes::Bytes;
 
 use crate::config::servers::Server;
 use crate::config::settings::Limits;
-use crate::mcp::http::body::{Announced, Kind, drain_in_background, read_body};
+use crate::mcp::http::body::{Announced, Kind, drain_in_background, media_type, read_body};
 use crate::mcp::http::connections::Connections;
 use crate::mcp::http::events::Events;
+use crate::mcp::http::failed::unanswered;
 use crate::mcp::http::pieces::Pieces;
-use crate::mcp::http::redirect::redirected;
+use crate::mcp::http::redirect::{elsewhere, redirected};
 use crate::mcp::http::socket::{Connection, Flight};
 use crate::mcp::http::unpack::{Unpacked, unpacked};
 use crate::mcp::limits::{Budget, SMALL};
-use crate::mcp::protocol::error::{Cap, Error};
+use crate::mcp::protocol::error::{Cap, Error, Lost};
 use crate::mcp::protocol::header::{self, ACCEPT_BOTH, SessionId};
 use crate::mcp::protocol::id::Id;
 use crate::mcp::protocol::message::{BodyReply, Reply, reply_in_body};
 use crate::mcp::protocol::outcome::Head;
+use crate::mcp::protocol::unreachable::{Tls, Unreachable};
 use crate::mcp::stream::notifications::Watch;
-use crate::{descriptors, json, offload};
+use crate::{json, offload};
 
 const OUR_USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("mcp-rest/", env!("CARGO_PKG_VERSION")));
@@ -204,10 +204,12 @@ impl Transport {
                 return Ok(arrived);
             }
             redirects += 1;
-            let elsewhere = redirected(&target, status, arrived.response.headers())
-                .filter(|_| redirects <= REDIRECTS)
-                .ok_or(Error::Redirect(status))?;
-            target = Cow::Owned(elsewhere);
+            let headers = arrived.response.headers();
+            let followed = redirected(&target, status, headers).filter(|_| redirects <= REDIRECTS);
+            target = Cow::Owned(followed.ok_or_else(|| Error::Redirect {
+                status,
+                to: elsewhere(&target, headers),
+            })?);
         }
     }
 
@@ -226,6 +228,7 @@ impl Transport {
             let sent = flight.carry(send(sending, request.body)).await;
             self.connections.learn_from(&flight, target, now);
             let error = match sent {
+                Err(error) => unanswered(error),
                 Ok(response) => {
                     return Ok(Arrived {
                         body: Announced::by(&response),
@@ -233,27 +236,24 @@ impl Transport {
                         connection: flight.connection(),
                     });
                 }
-                Err(error) => error,
             };
-            if let SendRequestError::Connect(ConnectError::Io(cause)) = &error
-                && !descriptors::are_exhausted(cause)
-                && refused < request.server.retries
-            {
-                log::debug!(server = request.server.name; "the connection was refused; trying again");
-                refused += 1;
-                sleep(pause_before(refused)).await;
-                continue;
-            }
-            let error = unanswered(error);
-            if matches!(error, Error::Lost(_)) && flight.never_arrived().await {
-                if stale == STALE {
-                    return Err(Error::Unreachable("it closes every connection".into()));
+            match error {
+                Error::Unreachable(cause)
+                    if cause.is_passing_at_once() && refused < request.server.retries =>
+                {
+                    log::debug!(server = request.server.name; "no connection ({cause}); trying again");
+                    refused += 1;
+                    sleep(pause_before(refused)).await;
                 }
-                self.connections.note_closing(target, now);
-                stale += 1;
-                continue;
+                Error::Lost(_) if flight.never_arrived().await => {
+                    if stale == STALE {
+                        return Err(Error::Unreachable(Unreachable::ClosesConnections));
+                    }
+                    self.connections.note_closing(target, now);
+                    stale += 1;
+                }
+                _ => return Err(without_response(&flight, target, error)),
             }
-            return Err(error);
         }
     }
 
@@ -326,7 +326,7 @@ impl Transport {
             return Ok(found.unwrap_or(BodyReply::Nothing));
         }
         if announced.kind == Kind::Other {
-            return Err(Error::ContentType);
+            return Err(Error::ContentType(media_type(response.headers())));
         }
         let body = read_body(response, announced, self.limits.response_bytes, reservation).await?;
         self.find_reply(body, id).await
@@ -405,26 +405,16 @@ fn head_of(response: &Unpacked) -> Head {
     head
 }
 
-fn unanswered(error: SendRequestError) -> Error {
+/// The error of a request without a response, by what was seen on its connection. A TLS alert in reply to plain HTTP is from the
+/// TLS of a server that has not read the request.
+fn without_response(flight: &Flight, target: &Uri, error: Error) -> Error {
     match error {
-        // By its name this comes before the request; awc reports so a server that hangs up instead of responding.
-        SendRequestError::Connect(ConnectError::Disconnected) => {
-            Error::Lost("the server hung up".into())
-        }
-        SendRequestError::Connect(ConnectError::Io(error))
-            if descriptors::are_exhausted(&error) =>
+        Error::Lost(_) | Error::Malformed(_)
+            if flight.met_tls() && target.scheme() == Some(&Scheme::HTTP) =>
         {
-            Error::NoDescriptors
+            Error::Unreachable(Unreachable::Tls(Tls::Spoken))
         }
-        SendRequestError::Connect(error) => Error::Unreachable(error.to_string()),
-        SendRequestError::Url(error) => Error::Unreachable(error.to_string()),
-        // Behind a head that cannot be parsed may be a connection that broke in it.
-        SendRequestError::Response(error)
-            if error.source().is_some_and(<dyn StdError>::is::<io::Error>) =>
-        {
-            Error::Lost(error.to_string())
-        }
-        SendRequestError::Response(error) => Error::Malformed(error.to_string()),
-        error => Error::Lost(error.to_string()),
+        Error::Lost(_) if !flight.was_answered() => Error::Lost(Lost::Unanswered),
+        error => error,
     }
 }

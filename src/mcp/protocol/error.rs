@@ -3,23 +3,28 @@
 //! Status, code and wording of the REST side are decided in `api::error`. `Display` is for the log; it holds no header value, no
 //! session id, no cursor and nothing of an upstream body.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use awc::http::StatusCode;
 use awc::http::header::HeaderValue;
 use bytes::Bytes;
 use serde::Serialize;
 
+use crate::config::servers::Server;
 use crate::mcp::limits::NoRoom;
 use crate::mcp::protocol::message::{NotAMessage, RpcError};
+use crate::mcp::protocol::unreachable::Unreachable;
 
 /// The cause of a missing result.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// DNS, connect or TLS failed: nothing was sent.
     #[error("cannot connect: {0}")]
-    Unreachable(String),
+    Unreachable(Unreachable),
     /// The connection broke after the request was on its way.
     #[error("the connection was lost: {0}")]
-    Lost(String),
+    Lost(Lost),
     /// The deadline of the whole call passed.
     #[error("the deadline passed")]
     Deadline,
@@ -74,11 +79,16 @@ pub enum Error {
     #[error("HTTP status {0}")]
     Status(StatusCode),
     /// A redirect that is not followed: to another origin, of another kind than 307 and 308, or one too many.
-    #[error("a redirect that is not followed ({0})")]
-    Redirect(StatusCode),
-    /// A success that is neither JSON nor an event stream.
+    #[error("a redirect that is not followed ({status})")]
+    Redirect {
+        /// The HTTP status.
+        status: StatusCode,
+        /// Where it leads.
+        to: Elsewhere,
+    },
+    /// A success that is neither JSON nor an event stream, with its media type (`text/html`) if that is one.
     #[error("the response is neither JSON nor an event stream")]
-    ContentType,
+    ContentType(Option<String>),
     /// A success that does not say where its body ends.
     #[error("the response has neither a length nor chunks")]
     Unframed,
@@ -119,6 +129,28 @@ pub enum Error {
     /// A fault of ours.
     #[error("internal error: {0}")]
     Internal(String),
+}
+
+/// How a connection was lost.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Lost {
+    /// The server closed it without a byte of a response.
+    #[error("closed without a response")]
+    Unanswered,
+    /// It broke before the end of the response. The text is for the log.
+    #[error("{0}")]
+    Incomplete(String),
+}
+
+/// Where a redirect leads that is not followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Elsewhere {
+    /// From `http://` to `https://`.
+    Https,
+    /// To another path of the same origin.
+    Path,
+    /// To another host or port, or nowhere that can be told.
+    Other,
 }
 
 /// How a server refused: for the log and for the caller's `upstream` member.
@@ -192,6 +224,32 @@ pub struct Failure {
     pub executed: Executed,
     /// The tool is known to be annotated `readOnlyHint` or `idempotentHint`: running it twice does no harm.
     pub idempotent: bool,
+    /// The server that was asked.
+    pub server: Option<Arc<Server>>,
+    /// How much time the call had, where that is known.
+    pub allowed: Option<Allowed>,
+}
+
+/// The time that a call has, and what decides it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowed {
+    /// From the arrival of the request to its deadline.
+    pub time: Duration,
+    /// What decides it.
+    pub by: SetBy,
+}
+
+/// What decides how much time a call has: the lowest of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SetBy {
+    /// `timeoutMs` of the request.
+    Caller,
+    /// `Prefer: wait` of the request.
+    Prefer,
+    /// `timeoutMs` of the server in the configuration.
+    Server,
+    /// `gateway.timeoutMs`.
+    Gateway,
 }
 
 // === impl Error ===
@@ -211,7 +269,7 @@ impl Error {
             | Self::ResourceNotFound { refusal } => Some((refusal.status, refusal.error.as_ref())),
             Self::Unauthorized { .. } => Some((StatusCode::UNAUTHORIZED, None)),
             Self::Forbidden { .. } => Some((StatusCode::FORBIDDEN, None)),
-            Self::Busy { status, .. } | Self::Status(status) | Self::Redirect(status) => {
+            Self::Busy { status, .. } | Self::Status(status) | Self::Redirect { status, .. } => {
                 Some((*status, None))
             }
             _ => None,
@@ -260,13 +318,15 @@ impl From<NotAMessage> for Error {
 // === impl Failure ===
 
 impl Failure {
-    /// The failure of an operation that is not known to be idempotent.
+    /// The failure of an operation that is not known to be idempotent, at no server in particular.
     pub fn new(error: Error, stage: Stage, executed: Executed) -> Self {
         Self {
             error,
             stage,
             executed,
             idempotent: false,
+            server: None,
+            allowed: None,
         }
     }
 

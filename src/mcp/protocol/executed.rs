@@ -25,11 +25,11 @@ impl Error {
             // 429 says so itself.
             Self::Busy { status, .. } if *status == StatusCode::TOO_MANY_REQUESTS => Executed::No,
             // These ask for the same request elsewhere; any other may be the response to one that was carried out.
-            Self::Redirect(status) if matches!(status.as_u16(), 307 | 308) => Executed::No,
+            Self::Redirect { status, .. } if matches!(status.as_u16(), 307 | 308) => Executed::No,
             Self::Rpc { status, error } => executed_before(*status, error),
             Self::Lost(_)
             | Self::Deadline
-            | Self::ContentType
+            | Self::ContentType(_)
             | Self::Unframed
             | Self::TooLarge(_)
             | Self::NoRoom { sent: true }
@@ -37,7 +37,7 @@ impl Error {
             | Self::Malformed(_)
             | Self::Busy { .. }
             | Self::Status(_)
-            | Self::Redirect(_)
+            | Self::Redirect { .. }
             | Self::Internal(_) => Executed::Unknown,
         }
     }
@@ -51,7 +51,7 @@ impl Error {
                 | Self::TooLarge(_)
                 | Self::NoRoom { sent: true }
                 | Self::Malformed(_)
-                | Self::ContentType
+                | Self::ContentType(_)
                 | Self::Unframed
                 | Self::Deadline
         )

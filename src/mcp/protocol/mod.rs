@@ -11,6 +11,8 @@ pub mod message;
 pub(crate) mod mirrors;
 pub mod outcome;
 pub mod refusal;
+pub mod remedy;
 pub mod request;
 pub mod tool;
+pub mod unreachable;
 pub(crate) mod versions;

@@ -92,7 +92,7 @@ pub fn of_discover(error: &Error) -> Option<Discovered> {
             Some(Discovered::Legacy)
         }
         // A 2xx that is no JSON-RPC at all comes from something that does not know the method.
-        Error::ContentType | Error::Unframed | Error::NoReply | Error::Malformed(_) => {
+        Error::ContentType(_) | Error::Unframed | Error::NoReply | Error::Malformed(_) => {
             Some(Discovered::Legacy)
         }
         _ => None,
