@@ -88,11 +88,10 @@ struct Links {
 pub(crate) async fn describe(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     let server = context.server()?;
     let options = CallOptions {
-        session: None,
         init: Init::Always,
         // The session is not the caller's: it ends with this request.
         close: true,
-        deadline: context.started + options::timeout(context, server.timeout, None)?,
+        ..options::within(context, server, None)?
     };
     let mut client = context.state.pool.client(server, options);
     let outcome = client.initialize().await;

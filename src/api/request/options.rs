@@ -20,7 +20,6 @@ pub(crate) fn of(
     timeout_ms: Option<u64>,
 ) -> Result<CallOptions, Error> {
     let handshake = Handshake::of(&context.query)?;
-    let allowed = allowed(context, server.timeout, timeout_ms)?;
     Ok(CallOptions {
         session: session(context)?,
         init: match handshake.init {
@@ -29,8 +28,20 @@ pub(crate) fn of(
             Some(parameters::Init::False) => Init::Never,
         },
         close: handshake.close == Some(true),
-        deadline: context.started + allowed.time,
+        ..within(context, server, timeout_ms)?
+    })
+}
+
+/// The deadline alone, for a request that is in no session of the caller's.
+pub(crate) fn within(
+    context: &Context<'_>,
+    server: &Server,
+    timeout_ms: Option<u64>,
+) -> Result<CallOptions, Error> {
+    let allowed = allowed(context, server.timeout, timeout_ms)?;
+    Ok(CallOptions {
         allowed: Some(allowed),
+        ..CallOptions::within(context.started + allowed.time)
     })
 }
 
