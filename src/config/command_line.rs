@@ -1,10 +1,13 @@
 //! The command line: what to do, which file to read, and the settings that are given as flags, each value still as text.
 
+pub(crate) mod given;
+
 use std::{ffi::OsString, path::PathBuf};
 
 use lexopt::Arg::{Long, Short};
 
 use crate::config::errors::ConfigErrors;
+use crate::config::nearest::nearest;
 use crate::config::settings;
 use crate::config::settings::form::{Form, Setting};
 
@@ -47,6 +50,15 @@ pub(crate) const OPTIONS: &[(&str, &str)] = &[
         "read this file instead of mcp.servers.json",
     ),
     ("--demo", "serve a small MCP server too, as `demo`"),
+    (
+        "--server NAME=URL",
+        "serve this MCP server too, or instead of the file's one of that name; may be repeated",
+    ),
+    (
+        "--header 'Name: value'",
+        "send this header to the servers given by --server, with 'NAME=Name: value' to one of them; \
+         '${TOKEN}' is expanded here, unseen by ps; may be repeated",
+    ),
 ];
 
 /// The command line, read.
@@ -55,6 +67,9 @@ pub(crate) struct CommandLine {
     pub(crate) command: Command,
     pub(crate) file: Option<PathBuf>,
     pub(crate) demo: bool,
+    /// The values of `--server` and of `--header`, as they are written.
+    pub(crate) servers: Vec<String>,
+    pub(crate) headers: Vec<String>,
     pub(crate) settings: Vec<(&'static Setting, String)>,
 }
 
@@ -66,6 +81,13 @@ impl CommandLine {
             match line.read_flag(&mut parser) {
                 Ok(true) => {}
                 Ok(false) => return line,
+                Err(lexopt::Error::UnexpectedOption(flag)) => {
+                    let fix = match nearest(&flag, flags()) {
+                        Some(meant) => format!("did you mean --{meant}?"),
+                        None => "see --help".to_owned(),
+                    };
+                    errors.add("command line", format!("unknown flag '{flag}'"), fix);
+                }
                 Err(error) => errors.add("command line", error.to_string(), "see --help"),
             }
         }
@@ -89,6 +111,10 @@ impl CommandLine {
             self.file = Some(parser.value()?.into());
         } else if flag == "--demo" {
             self.demo = true;
+        } else if flag == given::SERVER {
+            self.servers.push(parser.value()?.into_string()?);
+        } else if flag == given::HEADER {
+            self.headers.push(parser.value()?.into_string()?);
         } else if let Some(setting) = settings::all().find(|row| row.flag == Some(name)) {
             let text = match setting.form {
                 Form::Switch => "true".to_owned(),
@@ -100,4 +126,15 @@ impl CommandLine {
         }
         Ok(true)
     }
+}
+
+/// The names of all flags, without their dashes, for suggestions.
+fn flags() -> impl Iterator<Item = &'static str> {
+    let settings = settings::all().filter_map(|setting| setting.flag);
+    let commands = COMMANDS.iter().map(|(_, written, _)| *written);
+    let written = commands.chain(OPTIONS.iter().map(|(written, _)| *written));
+    let words = written.flat_map(|written| written.split([',', ' ']));
+    words
+        .filter_map(|word| word.strip_prefix("--"))
+        .chain(settings)
 }

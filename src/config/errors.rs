@@ -9,7 +9,7 @@ use serde_json::Value;
 /// One configuration error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
-    /// A JSON path (`mcpServers["My Server"].headers.Authorization`), a variable, a flag, or `file:line:column`.
+    /// A JSON path in a file (`mcp.servers.json: mcpServers["My Server"].headers.Authorization`), a variable, a flag, or `file:line:column`.
     pub path: String,
     /// What is wrong.
     pub what: String,
@@ -40,6 +40,15 @@ impl ConfigErrors {
 
     pub(crate) fn append(&mut self, mut later: ConfigErrors) {
         self.0.append(&mut later.0);
+    }
+
+    /// Names the file that all of them are in.
+    pub(crate) fn locate(&mut self, file: &str) {
+        for error in &mut self.0 {
+            if !error.path.starts_with(file) {
+                error.path = format!("{file}: {}", error.path);
+            }
+        }
     }
 
     /// Whether there is none.
@@ -96,6 +105,23 @@ pub(crate) fn kind(value: &Value) -> &'static str {
     }
 }
 
+/// Characters that are shown of a text.
+const SHOWN: usize = 40;
+
+/// A value as it was found. Only for places where it cannot be a secret.
+pub(crate) fn found(value: &Value) -> String {
+    match value {
+        Value::String(text) => {
+            let visible = |c: char| if c.is_control() { '?' } else { c };
+            let start: String = text.chars().take(SHOWN).map(visible).collect();
+            let cut = if start.len() < text.len() { "..." } else { "" };
+            format!("'{start}{cut}'")
+        }
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+        other => kind(other).to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,6 +136,22 @@ mod tests {
             ("mcpServers", "", r#"mcpServers[""]"#),
         ] {
             assert_eq!(member(path, key), expected);
+        }
+    }
+
+    #[test]
+    fn a_found_value_is_short_and_one_line() {
+        for (value, expected) in [
+            (Value::from("lo\nud"), "'lo?ud'"),
+            (
+                Value::from("ü".repeat(50)),
+                &format!("'{}...'", "ü".repeat(40)),
+            ),
+            (Value::from(1.5), "1.5"),
+            (Value::Null, "null"),
+            (Value::from(vec![1]), "an array"),
+        ] {
+            assert_eq!(found(&value), expected);
         }
     }
 

@@ -1,11 +1,11 @@
-//! `${NAME}` and `${NAME:-default}` in configured values.
+//! `${NAME}` and `${NAME:-default}` in configured values; `${env:NAME}`, as VS Code, Cursor and Windsurf write it, is the same.
 //!
 //! A default is literal text up to the first `}`; it does not nest. As in a shell, `:-` also replaces a variable that
 //! is set but empty, while `${NAME}` takes the empty value. `$NAME` without braces is literal.
 
 use std::collections::BTreeMap;
 
-use crate::config::errors::ConfigErrors;
+use crate::config::errors::{ConfigErrors, Fault};
 
 /// Environment variables. Passed in as a value, so that tests need not change the process.
 pub type Environment = BTreeMap<String, String>;
@@ -59,27 +59,27 @@ pub(crate) fn expand(
     for piece in pieces(written) {
         match piece {
             Piece::Text(text) => expanded.push_str(text),
-            Piece::Variable { name, .. } if !is_name(name) => {
-                errors.add(
-                    path,
-                    "holds a ${...} that is not a variable name",
-                    "write ${NAME} or ${NAME:-default}, NAME being letters, digits and _",
-                );
-                complete = false;
-            }
-            Piece::Variable { name, default } => match (environment.get(name), default) {
-                (Some(value), None) => expanded.push_str(value),
-                (Some(value), Some(_)) if !value.is_empty() => expanded.push_str(value),
-                (_, Some(default)) => expanded.push_str(default),
-                (None, None) => {
-                    errors.add(
-                        path,
-                        format!("the environment variable {name} is not set"),
-                        format!("set it, or write ${{{name}:-default}}"),
-                    );
-                    complete = false;
+            Piece::Variable { name, default } => {
+                let name = variable(name);
+                match (environment.get(name), default) {
+                    _ if !is_name(name) => {
+                        let (what, fix) = not_a_name(name);
+                        errors.add(path, what, fix);
+                        complete = false;
+                    }
+                    (Some(value), None) => expanded.push_str(value),
+                    (Some(value), Some(_)) if !value.is_empty() => expanded.push_str(value),
+                    (_, Some(default)) => expanded.push_str(default),
+                    (None, None) => {
+                        errors.add(
+                            path,
+                            format!("the environment variable {name} is not set"),
+                            format!("set it, or write ${{{name}:-default}}"),
+                        );
+                        complete = false;
+                    }
                 }
-            },
+            }
             Piece::Unclosed => {
                 errors.add(path, "holds a ${ without its }", "close it: ${NAME}");
                 complete = false;
@@ -87,6 +87,75 @@ pub(crate) fn expand(
         }
     }
     complete.then_some(expanded)
+}
+
+/// The variable that is meant by what stands in the braces.
+fn variable(inside: &str) -> &str {
+    inside.strip_prefix("env:").unwrap_or(inside)
+}
+
+/// What is wrong with a `${...}` that names no variable. What is in the braces may be a secret.
+fn not_a_name(inside: &str) -> Fault {
+    match inside.split_once(':') {
+        Some(("input", _)) => (
+            "holds a ${input:...}, for which VS Code asks its user",
+            "write ${NAME}, and set that environment variable",
+        ),
+        Some(("file" | "command" | "config", _)) => (
+            "holds a ${...} that only other products understand",
+            "write ${NAME}, and set that environment variable",
+        ),
+        _ => (
+            "holds a ${...} that is not a variable name",
+            "write ${NAME} or ${NAME:-default}, NAME being letters, digits and _",
+        ),
+    }
+}
+
+/// What is likely not meant in `written`: an empty variable, one without braces, a placeholder of another product. Literal text is never
+/// repeated, for it may be a secret; the names of variables that are set are.
+pub(crate) fn doubts(written: &str, environment: &Environment) -> Vec<String> {
+    let mut doubts = Vec::new();
+    for piece in pieces(written) {
+        match piece {
+            Piece::Variable {
+                name,
+                default: None,
+            } if environment
+                .get(variable(name))
+                .is_some_and(String::is_empty) =>
+            {
+                let name = variable(name);
+                doubts.push(format!("the environment variable {name} is empty"));
+            }
+            Piece::Text(text) => doubts.extend(without_braces(text, environment)),
+            _ => {}
+        }
+    }
+    if written.contains("{{") && written.contains("}}") {
+        let doubt = "{{...}} is sent as it is; for an environment variable write ${NAME}";
+        doubts.push(doubt.to_owned());
+    }
+    doubts
+}
+
+/// `$NAME`, which shells and the Gemini CLI would expand: where that variable is set, or the name is one by its capitals.
+fn without_braces(text: &str, environment: &Environment) -> Option<String> {
+    let in_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.split('$').skip(1).find_map(|after| {
+        let end = after.find(|c| !in_name(c)).unwrap_or(after.len());
+        let name = after.get(..end).unwrap_or_default();
+        if environment.contains_key(name) {
+            return Some(format!(
+                "${name} without braces is sent as it is; write ${{{name}}} for the variable"
+            ));
+        }
+        let is_capital = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+        let like_a_variable = name.len() > 2 && is_name(name) && name.chars().all(is_capital);
+        like_a_variable.then(|| {
+            "$NAME without braces is sent as it is; write ${NAME} for a variable".to_owned()
+        })
+    })
 }
 
 fn is_name(name: &str) -> bool {
@@ -126,8 +195,37 @@ mod tests {
             ("${EMPTY:-other}", "other"),
             ("${NEST}", "${A}"),
             ("ü${A}ü", "üoneü"),
+            ("${env:A}${env:NONE:-x}", "onex"),
         ] {
             assert_eq!(run(written).as_deref(), Ok(expected), "{written}");
+        }
+    }
+
+    #[test]
+    fn what_is_likely_not_meant_is_named_without_literal_text() {
+        let environment = [("TOKEN", "x"), ("lower", "x"), ("EMPTY", "")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
+        for (written, expected) in [
+            ("Bearer ${TOKEN}", ""),
+            ("${EMPTY:-}", ""),
+            ("${NONE}", ""),
+            ("https://h/?$filter=a&price=$5&x=$A", ""),
+            ("pa$sword {{", ""),
+            ("Bearer ${EMPTY}", "the environment variable EMPTY is empty"),
+            (
+                "Bearer ${env:EMPTY}",
+                "the environment variable EMPTY is empty",
+            ),
+            ("Bearer $TOKEN", "$TOKEN without braces"),
+            ("$lower", "$lower without braces"),
+            ("Bearer $SECRET", "$NAME without braces"),
+            ("{{LIBRECHAT_USER_ID}}", "{{...}} is sent as it is"),
+        ] {
+            let found = doubts(written, &environment).join("\n");
+            assert!(found.starts_with(expected), "{written}: {found}");
+            assert_eq!(found.is_empty(), expected.is_empty(), "{written}: {found}");
+            assert!(!found.contains("SECRET"), "{found}");
         }
     }
 

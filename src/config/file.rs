@@ -1,4 +1,4 @@
-//! `mcp.servers.json` as an ordered JSON tree. Duplicate keys, which `serde_json` accepts, are configuration errors.
+//! `mcp.servers.json` as an ordered JSON tree; comments and trailing commas are read. Duplicate keys, which `serde_json` accepts, are configuration errors.
 //!
 //! What the members mean is decided in `start`, `settings` and `servers`.
 
@@ -8,6 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use crate::config::errors::{ConfigErrors, kind, member};
+use crate::config::jsonc::{self, Unclosed};
 
 /// The variable that names the file where `--config` does not.
 pub(crate) const FILE_VARIABLE: &str = "MCP_SERVERS_FILE";
@@ -40,7 +41,15 @@ pub(crate) fn read(
 pub(crate) fn parse(bytes: &[u8], name: &str, errors: &mut ConfigErrors) -> Map<String, Value> {
     // Editors on Windows put a byte order mark first, which JSON does not have.
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let bytes = match jsonc::plain(bytes) {
+        Ok(bytes) => bytes,
+        Err(Unclosed { line, column }) => {
+            let place = format!("{name}:{line}:{column}");
+            errors.add(place, "this comment does not end", "close it with */");
+            return Map::new();
+        }
+    };
+    let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
     let tree = Tree {
         path: String::new(),
         errors,
@@ -57,11 +66,18 @@ pub(crate) fn parse(bytes: &[u8], name: &str, errors: &mut ConfigErrors) -> Map<
         ),
         Err(error) => errors.add(
             format!("{name}:{}:{}", error.line(), error.column()),
-            format!("not JSON: {error}"),
-            "correct it there or just before (no comments, no trailing commas)",
+            format!("not JSON: {}", without_place(&error)),
+            "correct it there or just before",
         ),
     }
     Map::new()
+}
+
+/// What an error says beside its place, which is said in front.
+fn without_place(error: &serde_json::Error) -> String {
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let text = error.to_string();
+    text.strip_suffix(&place).unwrap_or(&text).to_owned()
 }
 
 /// Reads any JSON value. Of members with the same name the first is kept and the others are reported.
@@ -171,9 +187,14 @@ mod tests {
     #[test]
     fn says_where_it_stops_being_json() {
         assert!(
-            run("{\n  \"a\": 1,\n}")
+            run("{ // one\n  \"a\": 1,\n /* x */ b}")
                 .unwrap_err()
-                .starts_with("f.json:3:1: not JSON")
+                .starts_with("f.json:3:10: not JSON: key must be a string; ")
+        );
+        assert!(
+            run("{\n  /* a\n}")
+                .unwrap_err()
+                .starts_with("f.json:2:3: this comment does not end")
         );
         assert!(run("{} x").unwrap_err().starts_with("f.json:1:4"));
         assert!(

@@ -1,6 +1,8 @@
 //! The configured MCP servers. `servers/read.rs` reads them from `mcp.servers.json`; what is known of a running server is in `mcp`.
 
+pub(crate) mod foreign;
 mod headers;
+mod notices;
 pub(crate) mod read;
 mod url;
 
@@ -36,6 +38,15 @@ impl Servers {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Adds servers at the end, in the same way.
+    pub(crate) fn append(&mut self, others: Servers) {
+        for server in others.0 {
+            if self.get(&server.name).is_none() {
+                self.0.push(server);
+            }
+        }
     }
 
     /// Adds a server at the end. One whose name is taken is left out, and `false` is returned.

@@ -5,21 +5,29 @@
 #[cfg(test)]
 mod tests;
 
-use std::{ffi::OsString, path::Path};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use crate::config::command_line::{Command, CommandLine};
+use crate::config::command_line::{Command, CommandLine, given};
 use crate::config::errors::{ConfigErrors, kind, member};
 use crate::config::expand::Environment;
 use crate::config::file::{self, FILE_VARIABLE};
-use crate::config::servers::read::Defaults;
+use crate::config::nearest;
+use crate::config::servers::foreign::Foreign;
+use crate::config::servers::read::{Defaults, Written};
 use crate::config::servers::{Servers, read as servers};
-use crate::config::settings::Settings;
 use crate::config::settings::layers::Layers;
+use crate::config::settings::{self, Settings};
 
 /// The name under which `--demo` serves the demo server.
 pub const DEMO: &str = "demo";
+
+/// The keys of the file below which servers stand: that of most products, and that of VS Code.
+const SERVERS: [&str; 2] = ["mcpServers", "servers"];
+/// The key of the settings.
+const GATEWAY: &str = "gateway";
 
 /// Everything a process needs to start.
 #[derive(Debug)]
@@ -49,9 +57,12 @@ pub fn read(
     let mut warnings = Vec::new();
 
     let line = CommandLine::read(args, &mut errors);
+    let named = line.named_file(environment);
+    let is_optional = named.is_none() && (line.demo || !line.servers.is_empty());
+    let path = named.unwrap_or_else(|| file::DEFAULT_NAME.into());
     let file = match line.command {
         Command::Help | Command::Version => Map::new(),
-        _ => read_file(&line, environment, &mut in_file),
+        _ => read_file(&path, is_optional, &mut in_file, &mut warnings),
     };
     let mut layers = Layers::new(environment);
     layers.add_file(file.get("gateway"), &mut in_file);
@@ -73,10 +84,16 @@ pub fn read(
             check_healthcheck(&start.settings, &mut errors);
         }
         Command::Check | Command::Run => {
-            start.add_servers(&file, environment, &mut in_file);
+            let given = given::entries(&line.servers, &line.headers, &mut errors);
+            start.add_file_servers(&file, &given, environment, &mut in_file);
+            start.add_given_servers(&given, environment, &mut errors);
+            if start.servers.is_empty() && !start.demo && in_file.is_empty() {
+                start.warnings.push("no server is configured".to_owned());
+            }
             check_exposure(&start.settings, &mut errors);
         }
     }
+    in_file.locate(&path.display().to_string());
     in_file.append(errors);
     if in_file.is_empty() {
         Ok(start)
@@ -92,68 +109,117 @@ pub fn process_environment() -> Environment {
         .collect()
 }
 
+impl CommandLine {
+    /// The file that is to be read, if one is named.
+    fn named_file(&self, environment: &Environment) -> Option<PathBuf> {
+        let variable = environment
+            .get(FILE_VARIABLE)
+            .filter(|path| !path.is_empty());
+        self.file.clone().or(variable.map(PathBuf::from))
+    }
+}
+
+/// The members of the file, and what is unknown beside its servers.
 fn read_file(
-    line: &CommandLine,
-    environment: &Environment,
+    path: &Path,
+    may_be_missing: bool,
     errors: &mut ConfigErrors,
+    warnings: &mut Vec<String>,
 ) -> Map<String, Value> {
-    let variable = environment
-        .get(FILE_VARIABLE)
-        .filter(|path| !path.is_empty());
-    let file = match line.file.as_deref().or(variable.map(Path::new)) {
-        Some(named) => file::read(named, false, errors),
-        None => file::read(Path::new(file::DEFAULT_NAME), line.demo, errors),
-    };
-    for key in file.keys() {
-        if !matches!(key.as_str(), "mcpServers" | "gateway") {
-            errors.add(
-                key,
-                "unknown key",
-                "remove it; expected mcpServers or gateway",
-            );
+    let file = file::read(path, may_be_missing, errors);
+    for (key, value) in &file {
+        if SERVERS.contains(&key.as_str()) || key == GATEWAY {
+            continue;
         }
+        if let Some(foreign) = Foreign::of_file(key) {
+            warnings.extend(foreign.matters(value).then(|| foreign.warning("the file")));
+            continue;
+        }
+        let mut settings = settings::all().map(|setting| setting.path.split('.').next());
+        let fix = if settings.any(|first| first == Some(key)) {
+            format!("did you mean `{GATEWAY}.{key}`?")
+        } else {
+            nearest::fix(key, SERVERS.into_iter().chain([GATEWAY]))
+        };
+        errors.add(key, format!("unknown key `{key}`"), fix);
     }
     file
 }
 
 impl Start {
-    /// Adds the servers of the file. Where the demo server is served, there may be none.
-    fn add_servers(
+    /// Adds the servers of the file but those that are given on the command line too.
+    fn add_file_servers(
         &mut self,
         file: &Map<String, Value>,
+        given: &Map<String, Value>,
         environment: &Environment,
         errors: &mut ConfigErrors,
     ) {
-        let path = "mcpServers";
-        let entries = match file.get(path) {
-            Some(Value::Object(entries)) => entries,
-            Some(other) => {
-                let what = format!("expected an object, found {}", kind(other));
-                let fix = r#"write {"My server": {"url": "https://host/mcp"}}"#;
-                return errors.add(path, what, fix);
+        let mut written: Vec<Written<'_>> = Vec::new();
+        for key in SERVERS {
+            let entries = match file.get(key) {
+                None => continue,
+                Some(Value::Object(entries)) => entries,
+                Some(other) => {
+                    let what = format!("expected an object, found {}", kind(other));
+                    let fix = r#"write {"My server": {"url": "https://host/mcp"}}"#;
+                    errors.add(key, what, fix);
+                    continue;
+                }
+            };
+            for (name, value) in entries {
+                let path = member(key, name);
+                if written.iter().any(|other| other.name == name) {
+                    errors.add(path, "is in mcpServers too", "remove or rename one of them");
+                } else if !given.contains_key(name) {
+                    written.push(Written { path, name, value });
+                }
             }
-            // An unreadable file is one error, not two.
-            None if self.demo || !errors.is_empty() => return,
-            None => {
-                let fix = r#"add it: {"mcpServers": {"My server": {"url": "https://host/mcp"}}}"#;
-                return errors.add(path, "is missing", fix);
-            }
-        };
-        if self.demo && entries.contains_key(DEMO) {
+        }
+        let has_none = !SERVERS.iter().any(|key| file.contains_key(*key));
+        // An unreadable file is one error, not two.
+        if has_none && !self.demo && given.is_empty() && errors.is_empty() {
+            let fix = r#"add it: {"mcpServers": {"My server": {"url": "https://host/mcp"}}}"#;
+            errors.add("mcpServers", "is missing", fix);
+        }
+        self.add_servers(written, environment, errors);
+    }
+
+    /// Adds the servers of the command line.
+    fn add_given_servers(
+        &mut self,
+        given: &Map<String, Value>,
+        environment: &Environment,
+        errors: &mut ConfigErrors,
+    ) {
+        let written = given.iter().map(|(name, value)| Written {
+            path: format!("{} {name}", given::SERVER),
+            name,
+            value,
+        });
+        self.add_servers(written.collect(), environment, errors);
+    }
+
+    fn add_servers(
+        &mut self,
+        written: Vec<Written<'_>>,
+        environment: &Environment,
+        errors: &mut ConfigErrors,
+    ) {
+        if self.demo
+            && let Some(demo) = written.iter().find(|server| server.name == DEMO)
+        {
             let what = "--demo serves a server of this name";
             let fix = "rename yours, or leave --demo out";
-            errors.add(member(path, DEMO), what, fix);
-        }
-        if !self.demo && entries.is_empty() {
-            let warning = format!("{path}: no server is configured");
-            self.warnings.push(warning);
+            errors.add(&demo.path, what, fix);
         }
         let defaults = Defaults {
             show_urls: self.settings.show_urls,
             in_flight: self.settings.limits.in_flight,
             retries: self.settings.retries,
         };
-        self.servers = servers::read(entries, &defaults, environment, errors, &mut self.warnings);
+        let servers = servers::read(written, &defaults, environment, errors, &mut self.warnings);
+        self.servers.append(servers);
     }
 }
 

@@ -50,7 +50,7 @@ impl TestApp {
     }
 
     /// The same with more arguments and environment variables.
-    pub fn spawn_with(config: &Value, args: &[&str], env: &[(&str, &str)]) -> Self {
+    pub fn spawn_with(config: &impl Display, args: &[&str], env: &[(&str, &str)]) -> Self {
         let file = ConfigFile::write(config);
         let command = command(&file, args, env);
         Self::start(command, file)

@@ -20,6 +20,7 @@ mod arrival;
 mod bad_input;
 mod by_query;
 mod checks;
+mod configurations;
 mod conversation;
 mod cost;
 mod cross_site;

@@ -11,10 +11,13 @@ use awc::http::{
 };
 use serde_json::{Map, Value};
 
-use crate::config::errors::{ConfigErrors, Fault, kind, member};
-use crate::config::expand::{Environment, expand};
+use crate::config::errors::{ConfigErrors, Fault, found, kind, member};
+use crate::config::expand::{Environment, doubts, expand};
+use crate::config::nearest::{self, nearest};
 use crate::config::redact::{origin_only, redact_url};
+use crate::config::servers::foreign::Foreign;
 use crate::config::servers::headers::{check_name, check_value};
+use crate::config::servers::notices::Notices;
 use crate::config::servers::url::{check_url, host_header, is_loopback, split_userinfo};
 use crate::config::servers::{
     ArgumentChecks, Listen, Protocol, Server, Servers, ToolErrors, Transport,
@@ -36,18 +39,26 @@ pub(crate) struct Defaults {
     pub(crate) retries: u32,
 }
 
-/// Reads `mcpServers`. A server with an error in its URL is left out.
-pub(crate) fn read(
-    written: &Map<String, Value>,
+/// A server as it is written.
+pub(crate) struct Written<'a> {
+    /// Where it stands: a JSON path, or a flag.
+    pub(crate) path: String,
+    pub(crate) name: &'a str,
+    pub(crate) value: &'a Value,
+}
+
+/// Reads the servers. One with an error in its URL, one that is switched off and one that is started as a command are left out.
+pub(crate) fn read<'a>(
+    written: impl IntoIterator<Item = Written<'a>>,
     defaults: &Defaults,
     environment: &Environment,
     errors: &mut ConfigErrors,
     warnings: &mut Vec<String>,
 ) -> Servers {
     let mut servers = Servers::default();
-    for (name, value) in written {
-        let path = member("mcpServers", name);
-        if matches!(name.as_str(), "" | "." | "..") {
+    let mut notices = Notices::default();
+    for Written { path, name, value } in written {
+        if matches!(name, "" | "." | "..") {
             errors.add(
                 &path,
                 "this name cannot be a path segment",
@@ -59,17 +70,25 @@ pub(crate) fn read(
             errors.add(path, what, r#"write {"url": "https://host/mcp"}"#);
             continue;
         };
+        if notices.leaves_out(name, members) {
+            continue;
+        }
         let mut entry = Entry {
             path,
             members,
             known: Vec::new(),
             environment,
             errors,
+            warnings,
         };
-        if let Some(server) = entry.server(name, defaults, warnings) {
+        if let Some(server) = entry.server(name, defaults) {
             servers.push(server);
         }
+        for key in entry.refuse_unknown_keys() {
+            notices.ignores(key, name);
+        }
     }
+    warnings.extend(notices.into_warnings());
     servers
 }
 
@@ -105,17 +124,23 @@ const LISTEN: &[(&str, Listen)] = &[("auto", Listen::Auto), ("never", Listen::Ne
 const MOST_IN_FLIGHT: u64 = 1_000_000;
 
 /// The object of one server while it is read.
-struct Entry<'a> {
+struct Entry<'a, 'b> {
     path: String,
     members: &'a Map<String, Value>,
     /// The keys that were asked for: all that a server has.
     known: Vec<&'static str>,
-    environment: &'a Environment,
-    errors: &'a mut ConfigErrors,
+    environment: &'b Environment,
+    errors: &'b mut ConfigErrors,
+    warnings: &'b mut Vec<String>,
 }
+
+/// The keys of the URL: ours, that of Gemini CLI, that of Windsurf.
+const URL_KEYS: [&str; 3] = ["url", "httpUrl", "serverUrl"];
 
 /// The URL of a server.
 struct Address<'a> {
+    /// The path of its key.
+    path: String,
     /// As it is written in the file.
     written: &'a str,
     url: Uri,
@@ -123,14 +148,9 @@ struct Address<'a> {
     basic: Option<HeaderValue>,
 }
 
-impl<'a> Entry<'a> {
-    fn server(
-        &mut self,
-        name: &str,
-        defaults: &Defaults,
-        warnings: &mut Vec<String>,
-    ) -> Option<Server> {
-        let transport = self.word("type", TRANSPORTS, Transport::Http);
+impl<'a> Entry<'a, '_> {
+    fn server(&mut self, name: &str, defaults: &Defaults) -> Option<Server> {
+        let transport = self.transport();
         let address = self.url();
         let headers = self.headers();
         let protocol = self.word("protocol", PROTOCOLS, Protocol::Auto);
@@ -142,14 +162,16 @@ impl<'a> Entry<'a> {
         let retries = self.number("retries", 0..=MOST_RETRIES);
         let retry_idempotent = self.switch("retryIdempotent");
         let listen = self.word("listen", LISTEN, Listen::Auto);
-        self.refuse_unknown_keys();
+        // A server that these switch off is not read.
+        self.switch("disabled");
+        self.switch("enabled");
 
         let address = address?;
-        let headers = self.with_basic(headers, address.basic)?;
+        let headers = self.with_basic(headers, &address)?;
         let url = address.url;
         let loopback = url.host().is_some_and(is_loopback);
         if url.scheme_str() == Some("http") && !loopback && !headers.is_empty() {
-            warnings.push(format!(
+            self.warnings.push(format!(
                 "{}: its headers are sent unencrypted; use https where they hold a credential",
                 self.path
             ));
@@ -184,25 +206,39 @@ impl<'a> Entry<'a> {
         self.members.get(key)
     }
 
-    fn refuse_unknown_keys(&mut self) {
-        for key in self.members.keys() {
-            match key.as_str() {
-                key if self.known.contains(&key) => {}
-                "command" | "args" | "env" | "cwd" => self.add_error(
-                    key,
-                    "servers started as a command are not supported",
-                    "run it behind an HTTP transport and give its url",
-                ),
-                _ => {
-                    let fix = format!("remove it; expected one of {}", self.known.join(", "));
-                    self.add_error(key, "unknown key", fix);
-                }
+    /// Reports the keys that nobody knows, and gives those of other products.
+    fn refuse_unknown_keys(&mut self) -> Vec<Foreign> {
+        let mut ignored = Vec::new();
+        for (key, value) in self.members {
+            if self.known.contains(&key.as_str()) {
+                continue;
+            }
+            if let Some(foreign) = Foreign::of_server(key, value) {
+                ignored.extend(foreign.matters(value).then_some(foreign));
+            } else if key == "command" {
+                let what = "a server is either started as a command or has a url";
+                self.add_error(key, what, "remove one of them");
+            } else {
+                let fix = nearest::fix(key, self.known.iter().copied());
+                self.add_error(key, format!("unknown key `{key}`"), fix);
             }
         }
+        ignored
     }
 
     fn add_error(&mut self, key: &str, what: impl Into<String>, fix: impl Into<String>) {
         self.errors.add(member(&self.path, key), what, fix);
+    }
+
+    /// `type`, which some products call `transport`.
+    fn transport(&mut self) -> Transport {
+        let (ours, theirs) = (self.members.get("type"), self.members.get("transport"));
+        if ours.is_some() && theirs.is_some() && ours != theirs {
+            let what = "does not say the same as `type`";
+            self.add_error("transport", what, "remove one of them");
+        }
+        let default = self.word("transport", TRANSPORTS, Transport::Http);
+        self.word("type", TRANSPORTS, default)
     }
 
     /// What the word at `key` means.
@@ -212,9 +248,11 @@ impl<'a> Entry<'a> {
         };
         let known = words.iter().find(|(word, _)| value.as_str() == Some(word));
         if known.is_none() {
-            let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-            let fix = format!("expected one of {}", words.join(", "));
-            self.add_error(key, format!("unknown {key}"), fix);
+            let fix = nearest::fix(
+                value.as_str().unwrap_or_default(),
+                words.iter().map(|(word, _)| *word),
+            );
+            self.add_error(key, format!("unknown {key} {}", found(value)), fix);
         }
         known.map_or(default, |(_, meaning)| *meaning)
     }
@@ -223,8 +261,10 @@ impl<'a> Entry<'a> {
         let value = self.get(key)?;
         let number = value.as_u64().filter(|number| range.contains(number));
         if number.is_none() {
-            let fix = format!("write one from {} to {}", range.start(), range.end());
-            self.add_error(key, "not a whole number in range", fix);
+            let (first, last) = (range.start(), range.end());
+            let found = found(value);
+            let what = format!("expected a whole number from {first} to {last}, found {found}");
+            self.add_error(key, what, "correct it");
         }
         number
     }
@@ -234,35 +274,56 @@ impl<'a> Entry<'a> {
             None => false,
             Some(Value::Bool(on)) => *on,
             Some(other) => {
-                let what = format!("expected a boolean, found {}", kind(other));
-                self.add_error(key, what, "write true or false");
+                let what = format!("expected true or false, found {}", found(other));
+                self.add_error(key, what, "write it without quotes");
                 false
             }
         }
     }
 
     fn url(&mut self) -> Option<Address<'a>> {
-        let written = match self.get("url") {
-            Some(Value::String(written)) => written,
-            Some(other) => {
-                let what = format!("expected a string, found {}", kind(other));
-                self.add_error("url", what, "write \"https://host/mcp\"");
-                return None;
-            }
-            None => {
+        let written = URL_KEYS.map(|key| (key, self.get(key)));
+        let mut written = written
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?)));
+        let Some((key, value)) = written.next() else {
+            // A near miss is reported as such.
+            let is_meant = |key: &String| nearest(key, URL_KEYS).is_some();
+            if !self.members.keys().any(is_meant) {
                 self.add_error("url", "is missing", "add \"url\": \"https://host/mcp\"");
-                return None;
             }
+            return None;
         };
-        let path = member(&self.path, "url");
-        let expanded = expand(written, &path, self.environment, self.errors)?;
+        if let Some((second, _)) = written.next() {
+            self.add_error(
+                second,
+                format!("`{key}` is given too"),
+                "remove one of them",
+            );
+        }
+        let Value::String(written) = value else {
+            let what = format!("expected a string, found {}", kind(value));
+            self.add_error(key, what, "write \"https://host/mcp\"");
+            return None;
+        };
+        let path = member(&self.path, key);
+        let expanded = self.expanded(written, &path)?;
         let (bare, basic) = split_userinfo(&expanded);
         let url = self.checked(&path, check_url(&bare))?;
         Some(Address {
+            path,
             written,
             url,
             basic,
         })
+    }
+
+    /// A text with its variables, after warnings of what is likely not meant.
+    fn expanded(&mut self, written: &str, path: &str) -> Option<String> {
+        let doubts = doubts(written, self.environment);
+        let warnings = doubts.into_iter().map(|doubt| format!("{path}: {doubt}"));
+        self.warnings.extend(warnings);
+        expand(written, path, self.environment, self.errors)
     }
 
     fn headers(&mut self) -> Vec<(HeaderName, HeaderValue)> {
@@ -300,7 +361,7 @@ impl<'a> Entry<'a> {
             self.errors.add(path, what, "put the value in quotes");
             return None;
         };
-        let expanded = expand(written, path, self.environment, self.errors)?;
+        let expanded = self.expanded(written, path)?;
         self.checked(path, check_value(&expanded))
     }
 
@@ -308,15 +369,15 @@ impl<'a> Entry<'a> {
     fn with_basic(
         &mut self,
         mut headers: Vec<(HeaderName, HeaderValue)>,
-        basic: Option<HeaderValue>,
+        address: &Address<'_>,
     ) -> Option<Vec<(HeaderName, HeaderValue)>> {
-        if let Some(basic) = basic {
+        if let Some(basic) = &address.basic {
             if headers.iter().any(|(name, _)| name == AUTHORIZATION) {
                 let what = "holds a user name, and headers hold \"Authorization\"";
-                self.add_error("url", what, "remove one of them");
+                self.errors.add(&address.path, what, "remove one of them");
                 return None;
             }
-            headers.push((AUTHORIZATION, basic));
+            headers.push((AUTHORIZATION, basic.clone()));
         }
         Some(headers)
     }

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use log::LevelFilter;
 use serde_json::Value;
 
-use crate::config::errors::{ConfigErrors, kind};
+use crate::config::errors::{ConfigErrors, found, kind};
 use crate::config::expand::Environment;
 use crate::config::keys::key_digest;
 
@@ -59,6 +59,19 @@ impl Form {
             }
             _ => text.into(),
         }
+    }
+
+    /// Whether a wrong value may be shown: only where nobody would put a secret.
+    fn shows_value(&self) -> bool {
+        matches!(
+            self,
+            Self::Address
+                | Self::Number(_)
+                | Self::Milliseconds(_)
+                | Self::Switch
+                | Self::Level
+                | Self::PathPrefix
+        )
     }
 
     fn expected(&self) -> String {
@@ -119,12 +132,17 @@ impl Setting {
             _ => None,
         };
         if checked.is_none() {
-            let found = match value {
-                Value::Number(number) => number.to_string(),
-                other => kind(other).to_owned(),
+            let found = if self.form.shows_value() {
+                found(value)
+            } else {
+                kind(value).to_owned()
             };
             let what = format!("expected {}, found {found}", self.form.expected());
+            let is_number = value
+                .as_str()
+                .is_some_and(|text| text.parse::<u64>().is_ok());
             let fix = match self.default {
+                _ if is_number => "write it without quotes".to_owned(),
                 "" => "correct it".to_owned(),
                 default => format!("correct it, for example to {default}"),
             };

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::config::errors::{ConfigErrors, kind, member};
 use crate::config::expand::Environment;
+use crate::config::nearest::{self, nearest};
 use crate::config::settings::form::{Form, Setting};
 use crate::config::settings::{self, Settings};
 
@@ -78,11 +79,8 @@ impl<'a> Layers<'a> {
             if let Some(setting) = settings::all().find(is_setting) {
                 self.add(setting, value, &path, errors);
             } else if !settings::all().any(|setting| setting.path.starts_with(&group)) {
-                let fix = format!(
-                    "remove it; expected one of {}",
-                    keys_below(prefix).join(", ")
-                );
-                errors.add(path, "unknown setting", fix);
+                let fix = nearest::fix(key, keys_below(prefix));
+                errors.add(path, format!("unknown setting `{key}`"), fix);
             } else if let Value::Object(members) = value {
                 self.add_group(&group, members, errors);
             } else {
@@ -113,11 +111,11 @@ impl<'a> Layers<'a> {
         for (name, value) in environment {
             let is_known = settings::all().any(|row| row.variables.contains(&name.as_str()));
             if name.starts_with("MCP_REST_") && !is_known && !is_service_link(name, value) {
-                errors.add(
-                    name,
-                    "unknown variable",
-                    "unset it; --help lists the variables",
-                );
+                let fix = match nearest(name, variables()) {
+                    Some(meant) => format!("did you mean {meant}?"),
+                    None => "unset it; --help lists the variables".to_owned(),
+                };
+                errors.add(name, "unknown variable", fix);
             }
         }
     }
@@ -129,6 +127,11 @@ impl<'a> Layers<'a> {
             self.add(setting, &setting.form.parse(text), &flag, errors);
         }
     }
+}
+
+/// The environment variables of all settings.
+fn variables() -> impl Iterator<Item = &'static str> {
+    settings::all().flat_map(|setting| setting.variables.iter().copied())
 }
 
 /// The keys of the object at `prefix`.

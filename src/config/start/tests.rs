@@ -166,7 +166,7 @@ fn nothing_in_the_file_is_coerced() {
         ("[]", "gateway: expected an object, found an array"),
         (
             r#"{"port": "8080"}"#,
-            "gateway.port: expected a whole number from 0 to 65535, found a string",
+            "gateway.port: expected a whole number from 0 to 65535, found '8080'; write it without quotes",
         ),
         (
             r#"{"port": 65536}"#,
@@ -180,7 +180,7 @@ fn nothing_in_the_file_is_coerced() {
         ),
         (
             r#"{"showUrls": "true"}"#,
-            "gateway.showUrls: expected true or false, found a string",
+            "gateway.showUrls: expected true or false, found 'true'",
         ),
         (
             r#"{"showUrls": 1}"#,
@@ -192,7 +192,7 @@ fn nothing_in_the_file_is_coerced() {
         ),
         (
             r#"{"logLevel": "loud"}"#,
-            "gateway.logLevel: expected off, error",
+            "gateway.logLevel: expected off, error, warn, info, debug or trace, found 'loud'",
         ),
         (
             r#"{"timeoutMs": 0}"#,
@@ -203,13 +203,16 @@ fn nothing_in_the_file_is_coerced() {
         (r#"{"limits": 1}"#, "gateway.limits: expected an object"),
         (
             r#"{"limits": {"x y": 1}}"#,
-            r#"gateway.limits["x y"]: unknown setting; remove it; expected one of requestBytes, "#,
+            r#"gateway.limits["x y"]: unknown setting `x y`; expected one of requestBytes, "#,
         ),
         (
             r#"{"limits.events": 1}"#,
             r#"gateway["limits.events"]: unknown setting"#,
         ),
-        (r#"{"Port": 1}"#, "gateway.Port: unknown setting"),
+        (
+            r#"{"Port": 1}"#,
+            "gateway.Port: unknown setting `Port`; did you mean `port`?",
+        ),
         (
             r#"{"auth": {"apiKeys": "x"}}"#,
             "gateway.auth.apiKeys: expected an array of strings",
@@ -261,7 +264,7 @@ fn errors_in_environment_and_flags_are_named_by_them() {
         (
             &[("MCP_REST_PROT", "1")],
             &[],
-            "MCP_REST_PROT: unknown variable",
+            "MCP_REST_PROT: unknown variable; did you mean MCP_REST_PORT?",
         ),
         (&[("MCP_REST_LOG", "a=b")], &[], "MCP_REST_LOG: "),
         (&[], &["--port", "x"], "--port: expected a whole number"),
@@ -272,8 +275,17 @@ fn errors_in_environment_and_flags_are_named_by_them() {
             &["--check=1"],
             "unexpected argument for option '--check'",
         ),
-        (&[], &["--nonsense"], "invalid option '--nonsense'"),
-        (&[], &["-x"], "invalid option '-x'"),
+        (
+            &[],
+            &["--nonsense"],
+            "unknown flag '--nonsense'; see --help",
+        ),
+        (
+            &[],
+            &["--prot"],
+            "unknown flag '--prot'; did you mean --port?",
+        ),
+        (&[], &["-x"], "unknown flag '-x'"),
         (&[], &["stray"], "unexpected argument \"stray\""),
     ] {
         let errors = run(FILE, variables, args).unwrap_err();
@@ -354,18 +366,18 @@ fn the_demo_server_keeps_its_name_to_itself() {
     assert!(
         run(file, &[], &["--demo"])
             .unwrap_err()
-            .starts_with("mcpServers.demo: ")
+            .contains(".json: mcpServers.demo: ")
     );
     assert!(run("{}", &[], &["--demo"]).unwrap().servers.is_empty());
     assert!(
         run("{}", &[], &[])
             .unwrap_err()
-            .starts_with("mcpServers: is missing")
+            .contains(".json: mcpServers: is missing")
     );
     assert!(
         run(r#"{"mcpServers": []}"#, &[], &[])
             .unwrap_err()
-            .starts_with("mcpServers: expected")
+            .contains(".json: mcpServers: expected")
     );
     assert_eq!(
         run(r#"{"mcpServers": {}}"#, &[], &[])
@@ -442,5 +454,70 @@ fn the_example_is_valid() {
     assert_eq!(
         run(example, &[], &["--check"]).unwrap_err().lines().count(),
         3
+    );
+}
+
+#[test]
+fn both_keys_of_servers_are_read() {
+    let file = r#"{"mcpServers": {"a": {"url": "https://h/a"}}, "servers": {"b": {"url": "https://h/b"}},
+        "inputs": [{"id": "x"}], "$schema": "x"}"#;
+    let start = run(file, &[], &[]).unwrap();
+    assert_eq!(start.servers.len(), 2);
+    assert_eq!(start.warnings.len(), 1, "{:?}", start.warnings);
+    let twice = r#"{"mcpServers": {"a": {"url": "https://h/a"}}, "servers": {"a": {"url": "https://h/b"}}}"#;
+    let errors = run(twice, &[], &[]).unwrap_err();
+    assert!(
+        errors.contains("servers.a: is in mcpServers too"),
+        "{errors}"
+    );
+    for (file, expected) in [
+        (
+            r#"{"mcpServer": {}}"#,
+            "mcpServer: unknown key `mcpServer`; did you mean `mcpServers`?",
+        ),
+        (
+            r#"{"mcpServers": {}, "port": 1}"#,
+            "port: unknown key `port`; did you mean `gateway.port`?",
+        ),
+        (
+            r#"{"mcpServers": {}, "x": 1}"#,
+            "x: unknown key `x`; expected one of mcpServers, servers, gateway",
+        ),
+    ] {
+        let errors = run(file, &[], &[]).unwrap_err();
+        assert!(errors.ends_with(expected), "{errors}");
+        assert_eq!(errors.lines().count(), 1, "{errors}");
+    }
+}
+
+#[test]
+fn servers_of_the_command_line_are_added_or_replace() {
+    let file =
+        r#"{"mcpServers": {"a": {"url": "https://${NONE}/a"}, "b": {"url": "https://h/b"}}}"#;
+    let args = ["--server", "a=https://h/new", "--header", "X: ${TOKEN}"];
+    let start = run(file, &[("TOKEN", "t")], &args).unwrap();
+    let names: Vec<_> = start.servers.iter().map(|server| &server.name).collect();
+    assert_eq!(names, ["b", "a"]);
+    let given = start.servers.get("a").unwrap();
+    assert_eq!((given.url.path(), given.headers.len()), ("/new", 1));
+    assert!(start.servers.get("b").unwrap().headers.is_empty());
+
+    let args = ["--server", "a=h", "--header", "X: ${TOKEN}"];
+    let errors = run(FILE, &[], &args).unwrap_err();
+    let expected = "--server a.url: not a complete http or https URL; write it like https://host/mcp\n\
+                    --server a.headers.X: the environment variable TOKEN is not set; set it, or write ${TOKEN:-default}";
+    assert_eq!(errors, expected);
+    let args = ["--demo", "--server", "demo=https://h/"];
+    assert!(
+        run("{}", &[], &args)
+            .unwrap_err()
+            .starts_with("--server demo: --demo serves")
+    );
+    assert_eq!(
+        run("{}", &[], &["--server", "https://h/"])
+            .unwrap()
+            .servers
+            .len(),
+        1
     );
 }

@@ -25,15 +25,23 @@ const DEFAULTS: Defaults = Defaults {
 fn run(written: &Value) -> (Servers, String, Vec<String>) {
     let mut errors = ConfigErrors::default();
     let mut warnings = Vec::new();
-    let members = written.as_object().unwrap();
     let servers = read(
-        members,
+        entries(written),
         &DEFAULTS,
         &environment(),
         &mut errors,
         &mut warnings,
     );
     (servers, errors.to_string(), warnings)
+}
+
+fn entries(written: &Value) -> impl Iterator<Item = Written<'_>> {
+    let members = written.as_object().unwrap();
+    members.iter().map(|(name, value)| Written {
+        path: member("mcpServers", name),
+        name,
+        value,
+    })
 }
 
 fn one(entry: &Value) -> Arc<Server> {
@@ -127,9 +135,8 @@ fn the_path_of_a_url_can_be_hidden() {
     assert_eq!(one(&entry).shown_url, "https://h");
     let written = json!({"s": {"url": "https://h/path"}});
     let (mut errors, mut warnings) = (ConfigErrors::default(), Vec::new());
-    let members = written.as_object().unwrap();
     let servers = read(
-        members,
+        entries(&written),
         &Defaults {
             show_urls: false,
             ..DEFAULTS
@@ -158,40 +165,70 @@ fn each_error_is_named_with_its_path() {
             with("url", json!("https://${NONE}/")),
             "s.url: the environment variable NONE",
         ),
-        (with("URL", json!("")), "s.URL: unknown key"),
+        (
+            with("ur1", json!("")),
+            "s.ur1: unknown key `ur1`; did you mean `url`?",
+        ),
+        (
+            json!({"URL": "https://h/"}),
+            "s.URL: unknown key `URL`; did you mean `url`?",
+        ),
+        (
+            with("colour", json!("")),
+            "s.colour: unknown key `colour`; expected one of transport, type, url, httpUrl",
+        ),
+        (
+            with("serverUrl", json!("https://h/")),
+            "s.serverUrl: `url` is given too; remove one of them",
+        ),
+        (
+            with("tools", json!({"deny": ["x"]})),
+            "s.tools: unknown key",
+        ),
         (
             with("command", json!("npx")),
-            "not supported; run it behind",
+            "s.command: a server is either started as a command or has a url",
         ),
-        (with("type", json!("stdio")), "s.type: unknown type"),
-        (with("type", json!(null)), "s.type: unknown type"),
+        (
+            with("type", json!("htp")),
+            "s.type: unknown type 'htp'; did you mean `http`?",
+        ),
+        (
+            with("type", json!("ws")),
+            "s.type: unknown type 'ws'; expected one of http",
+        ),
+        (with("type", json!(null)), "s.type: unknown type null"),
+        (
+            json!({"url": "https://h", "type": "http", "transport": "sse"}),
+            "s.transport: does not say the same",
+        ),
         (
             with("protocol", json!("2024-11-05")),
-            "s.protocol: unknown protocol",
+            "s.protocol: unknown protocol '2024-11-05'",
         ),
         (
             with("toolErrors", json!(true)),
-            "s.toolErrors: unknown toolErrors",
+            "s.toolErrors: unknown toolErrors true; expected one of result",
         ),
         (
             with("timeoutMs", json!(0)),
-            "s.timeoutMs: not a whole number",
+            "s.timeoutMs: expected a whole number",
         ),
         (
             with("timeoutMs", json!(3_600_001)),
-            "s.timeoutMs: not a whole number",
+            "s.timeoutMs: expected a whole number",
         ),
         (
             with("timeoutMs", json!(1.5)),
-            "s.timeoutMs: not a whole number",
+            "s.timeoutMs: expected a whole number",
         ),
         (
             with("timeoutMs", json!("1")),
-            "s.timeoutMs: not a whole number",
+            "s.timeoutMs: expected a whole number",
         ),
         (
             with("hideUrl", json!("true")),
-            "s.hideUrl: expected a boolean",
+            "s.hideUrl: expected true or false, found 'true'",
         ),
         (with("headers", json!([])), "s.headers: expected an object"),
         (
@@ -309,4 +346,51 @@ fn a_user_in_the_url_becomes_basic_authentication() {
     assert_eq!((url.as_ref(), basic), ("https://h/mcp?to=me@h", None));
     let both = json!({"url": "https://u:p@h/", "headers": {"authorization": "x"}});
     assert!(errors_of(&both).contains("remove one of them"));
+}
+
+#[test]
+fn keys_of_other_products_are_read_or_ignored() {
+    let (servers, errors, warnings) = run(&json!({
+        "gemini": {"httpUrl": "https://h/1", "trust": true, "timeout": 5000},
+        "windsurf": {"serverUrl": "https://h/2", "disabledTools": ["x"], "alwaysAllow": [], "headers": {"A": "${env:TOKEN}"}},
+        "fastmcp": {"transport": "streamable-http", "url": "https://h/3", "trust": true},
+        "off": {"url": "${NONE}", "disabled": true},
+        "off too": {"url": 1, "enabled": false},
+        "on": {"url": "https://h/4", "disabled": false, "enabled": true},
+        "local": {"command": "npx", "args": ["sEcReT"], "env": {"KEY": "sEcReT"}},
+        "typed": {"type": "stdio", "command": "npx"},
+    }));
+    assert_eq!(errors, "");
+    let names: Vec<_> = servers.iter().map(|server| &server.name).collect();
+    assert_eq!(names, ["gemini", "windsurf", "fastmcp", "on"]);
+    let expected = [
+        "switched off in the file, and left out: off, off too",
+        "left out, since servers that are started as a command (stdio) are not supported: local, typed; put a bridge",
+        "gemini, fastmcp: `trust` (Gemini CLI) is ignored: ",
+        "gemini: `timeout` (",
+        "windsurf: `disabledTools` (",
+    ];
+    assert_eq!(warnings.len(), expected.len(), "{warnings:?}");
+    for (warning, expected) in warnings.iter().zip(expected) {
+        assert!(warning.starts_with(expected), "{warning}");
+        assert!(!warning.contains("sEcReT"), "{warning}");
+    }
+}
+
+#[test]
+fn variables_that_are_likely_not_meant_are_a_warning() {
+    let entry = json!({"url": "https://h/$TOKEN", "headers": {"A": "$TOKEN"}});
+    let (_, errors, warnings) = run(&json!({"s": entry}));
+    assert_eq!(errors, "");
+    assert!(
+        warnings
+            .iter()
+            .any(|it| it.starts_with("mcpServers.s.url: $TOKEN")),
+        "{warnings:?}"
+    );
+    assert!(
+        warnings
+            .iter()
+            .any(|it| it.starts_with("mcpServers.s.headers.A: $TOKEN"))
+    );
 }
