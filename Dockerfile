@@ -4,6 +4,7 @@ RUN apk add --no-cache musl-dev
 WORKDIR /src
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY src ./src
+COPY openapi ./openapi
 RUN cargo build --release --locked --bin mcp-rest
 
 FROM scratch

@@ -1,6 +1,6 @@
 # The commands of this repository. `make test` is all that CI needs of it.
 
-.PHONY: test servers check cost load chaos fuzz
+.PHONY: test servers check dist cost load chaos fuzz
 
 # Every test, also those that `cargo test` ignores because they need extra software: real MCP servers and tools of others
 # (Node 20 or later, npm, and Python 3.11 or later with venv), nginx, and Chromium (CHROMIUM names it, or /usr/bin/chromium).
@@ -17,6 +17,10 @@ check:
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+
+# An archive with the binary for this platform, and its checksum, into dist/.
+dist:
+	deploy/dist
 
 # Instructions per call (needs valgrind), and a minute at 256 connections (needs wrk).
 cost:

@@ -16,8 +16,8 @@ use actix_service::{
 };
 use actix_web::dev::{AppConfig, Extensions, Server};
 use actix_web::{App, Error, web};
+use bytes::Bytes;
 
-use crate::api::document::document;
 use crate::api::openapi::common::Common;
 use crate::api::serve;
 use crate::api::state::State;
@@ -39,6 +39,10 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Longer than load balancers keep idle connections (60 s, mostly): the side that sends requests must be the one that closes.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
+/// The OpenAPI document of this service. A test makes it anew from the routes (`api::document`) and compares; to do so in every process
+/// would take two megabytes of code.
+const OPENAPI: &[u8] = include_bytes!("../openapi/openapi.json");
+
 /// The service, ready to run.
 pub struct Application {
     server: Server,
@@ -59,7 +63,7 @@ impl Application {
         let port = Port::of(&listener)?;
 
         let tls = tls().map_err(std::io::Error::other)?;
-        let openapi = document().map_err(std::io::Error::other)?;
+        let openapi = Bytes::from_static(OPENAPI);
         let common = Arc::new(Common::of(&serde_json::from_slice(&openapi)?));
         let limits = settings.limits;
         let budget = Budget::new(limits.buffered_bytes);

@@ -7,11 +7,13 @@
 //! - `walk`: how schemas and values are walked, and the budget of a walk
 //! - `cost`: the memory that a schema takes once it is compiled; `pattern_cost`: the size of a regular expression
 //! - `work`: the time that validating one value takes
+//! - `engine`: the library that validates, which a build may leave out
 //! - `validate`: the cache of compiled schemas, and validation
 //! - `example`: arguments that a schema allows
 //! - `from_query`: arguments from texts, as a schema types them
 
 pub(crate) mod cost;
+pub(crate) mod engine;
 pub(crate) mod example;
 pub(crate) mod from_query;
 pub(crate) mod keywords;

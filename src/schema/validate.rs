@@ -7,13 +7,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jsonschema::{Draft, PatternOptions, Validator};
 use ring::digest::{SHA256, digest};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::schema::cost::{self, Examined};
+use crate::schema::engine::Engine;
 use crate::schema::{walk, work};
 
 /// Bytes of a schema that is used, be it for validation, examples or queries.
@@ -22,8 +22,6 @@ pub(crate) const MAX_SCHEMA_BYTES: usize = 256 << 10;
 pub(crate) const MAX_CACHE_WEIGHT: usize = 64 << 20;
 /// What a schema that cannot be used weighs: its digest, and its entry in the cache.
 const ENTRY_WEIGHT: usize = 128;
-/// Bytes of the engine's own cache, for a pattern and a thread.
-const PATTERN_CACHE: usize = 16 << 10;
 
 /// Errors that are reported together.
 const MAX_ERRORS: usize = 32;
@@ -70,7 +68,7 @@ struct Cache {
 struct Compiled {
     schema: Value,
     examined: Examined,
-    validator: Validator,
+    engine: Engine,
 }
 
 impl Validators {
@@ -108,7 +106,7 @@ impl Validators {
             let most = MAX_WORK.min(*left);
             let work = compiled.work(value, most);
             *left -= work.unwrap_or(most);
-            work.is_some() && compiled.validator.is_valid(value)
+            work.is_some() && compiled.engine.is_valid(value)
         })
     }
 
@@ -190,26 +188,11 @@ impl Compiled {
             // Nothing refers to it, and every keyword would be given a name that begins with it.
             keywords.shift_remove("$id");
         }
-        let patterns = PatternOptions::regex()
-            .size_limit(cost::MAX_PATTERN_BYTES)
-            .dfa_size_limit(PATTERN_CACHE);
-        let options = jsonschema::options().with_pattern_options(patterns);
-        let options = match schema.get("$schema") {
-            Some(_) => options,
-            None => options.with_draft(Draft::Draft202012),
-        };
-        match options.build(&schema) {
-            Ok(validator) => Some(Self {
-                schema,
-                examined,
-                validator,
-            }),
-            Err(error) => {
-                let keyword = error.kind().keyword();
-                log::debug!("a schema cannot be used for validation: {keyword}");
-                None
-            }
-        }
+        Some(Self {
+            engine: Engine::of(&schema)?,
+            schema,
+            examined,
+        })
     }
 
     /// The work of validating this value; `None` if it is more than `most`.
@@ -233,17 +216,17 @@ impl Compiled {
     /// The errors in arguments; `None` if it takes more work than that to find them.
     fn errors(&self, arguments: &Value, most: usize) -> Option<Vec<ValidationError>> {
         let work = self.work(arguments, most)?;
-        if self.validator.is_valid(arguments) {
+        if self.engine.is_valid(arguments) {
             return Some(Vec::new());
         }
         if work > MAX_WORK_ON_ERRORS || longest_pointer(arguments) > MAX_POINTER {
             return Some(not_validated(TOO_LARGE));
         }
-        let errors = self.validator.iter_errors(arguments).take(MAX_ERRORS);
-        let errors = errors.map(|error| ValidationError {
-            pointer: error.instance_path().as_str().to_owned(),
-            keyword: error.kind().keyword().to_owned(),
-            message: shortened(error.masked().to_string()),
+        let errors = self.engine.errors(arguments).take(MAX_ERRORS);
+        let errors = errors.map(|found| ValidationError {
+            pointer: found.pointer,
+            keyword: found.keyword,
+            message: shortened(found.message),
         });
         Some(errors.collect())
     }
