@@ -64,7 +64,7 @@ async fn run(mut start: Start, log: &Log) -> io::Result<()> {
         log::warn!("{warning}");
     }
     if start.demo {
-        start.servers.push(start_demo()?);
+        start.servers.push(start_demo(&start.settings)?);
     }
     let listener = listen(&start.settings)?;
     let address = listener.local_addr()?;
@@ -99,12 +99,17 @@ fn listen(settings: &Settings) -> io::Result<TcpListener> {
 }
 
 /// Starts the demo server on a free loopback port.
-fn start_demo() -> io::Result<Server> {
+fn start_demo(settings: &Settings) -> io::Result<Server> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let url = format!("http://{}{}", listener.local_addr()?, demo::PATH);
     let url: Uri = url.parse().map_err(io::Error::other)?;
     actix_rt::spawn(demo::serve(listener)?);
-    Ok(Server::http(DEMO, url))
+    Ok(Server {
+        result: settings.result,
+        tool_errors: settings.tool_errors,
+        argument_checks: settings.argument_checks,
+        ..Server::http(DEMO, url)
+    })
 }
 
 fn check(start: &Start) -> io::Result<()> {

@@ -220,7 +220,9 @@ fn add_body_examples(operation: &mut Operation, requests: Option<&Named>, result
         for (media_type, content) in &mut response.content {
             let examples = match media_type.as_str() {
                 "application/json" => results,
-                "application/vnd.mcp.structured+json" => structured.as_ref(),
+                "application/vnd.mcp.structured+json" | "application/vnd.mcp.value+json" => {
+                    structured.as_ref()
+                }
                 _ => None,
             };
             if let Some(content) = owned(content) {

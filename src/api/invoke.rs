@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::api::argument_check;
 use crate::api::error::kinds::{Error, Task};
+use crate::api::response::content;
 use crate::api::state::State;
 use crate::config::servers::{ArgumentChecks, ToolErrors};
 use crate::json::{Members, empty_object};
@@ -59,10 +60,9 @@ pub(crate) async fn invoke(invocation: Invocation<'_>, tool_call: &ToolCall<'_>)
         }
     }
     let outcome = match client.call_tool(tool_call).await {
-        Ok(result) if result.is_error && tool_errors == ToolErrors::Status => Err(Error::Tool {
-            result: result.bytes,
-            session: None,
-        }),
+        Ok(result) if result.is_error && tool_errors == ToolErrors::Status => {
+            Err(Box::pin(content::tool_error(&result, None)).await)
+        }
         Ok(result) => Ok(result),
         Err(failure) => Err(Error::upstream(Task::CallTool, failure)),
     };
@@ -101,7 +101,11 @@ impl Invoked {
         let session = self.session.map(SessionGuard::release);
         match self.outcome {
             Ok(result) => Ok((result, session)),
-            Err(Error::Tool { result, .. }) => Err(Error::Tool { result, session }),
+            Err(Error::Tool { result, said, .. }) => Err(Error::Tool {
+                result,
+                said,
+                session,
+            }),
             Err(error) => Err(error),
         }
     }

@@ -10,6 +10,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use crate::config::redact::{address_only, redact_url};
 use crate::config::servers::url::{host_header, is_loopback};
+use serde::Deserialize;
+
 use awc::http::{
     Uri,
     header::{HeaderName, HeaderValue},
@@ -77,6 +79,8 @@ pub struct Server {
     pub protocol: Protocol,
     /// The deadline of one call, if this server has its own.
     pub timeout: Option<Duration>,
+    /// The form of a result, where a caller asks for none.
+    pub result: ResultForm,
     /// What a result with `isError` becomes.
     pub tool_errors: ToolErrors,
     /// Whether arguments are validated by the tool's schema before they are sent.
@@ -102,6 +106,7 @@ impl Server {
             headers: Vec::new(),
             protocol: Protocol::Auto,
             timeout: None,
+            result: ResultForm::Mcp,
             tool_errors: ToolErrors::Result,
             argument_checks: ArgumentChecks::Off,
             in_flight: usize::MAX,
@@ -143,6 +148,7 @@ impl fmt::Debug for Server {
             .field("header_names", &header_names)
             .field("protocol", &self.protocol)
             .field("timeout", &self.timeout)
+            .field("result", &self.result)
             .field("tool_errors", &self.tool_errors)
             .field("argument_checks", &self.argument_checks)
             .field("in_flight", &self.in_flight)
@@ -183,22 +189,59 @@ pub enum Protocol {
     Legacy(&'static str),
 }
 
-/// What a tool result with `isError: true` becomes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ToolErrors {
-    /// A result: 200.
-    Result,
-    /// An error: 422.
-    Status,
+/// Declares choices that have the same words for all servers (`gateway`), for one of them and in a query.
+macro_rules! choices {
+    ($(
+        $(#[$about:meta])*
+        $choice:ident { $($(#[$meta:meta])* $variant:ident = $word:literal,)+ }
+    )+) => {$(
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+        pub enum $choice {
+            $($(#[$meta])* #[serde(rename = $word)] $variant,)+
+        }
+
+        impl $choice {
+            /// The words of a configuration.
+            pub(crate) const WORDS: &[&str] = &[$($word),+];
+            /// The words and what they mean.
+            pub(crate) const MEANINGS: &[(&str, Self)] = &[$(($word, Self::$variant)),+];
+        }
+    )+};
 }
 
-/// Whether arguments are validated by the schema that the server lists for the tool, before they are sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ArgumentChecks {
-    /// No: the server decides.
-    Off,
-    /// Yes: invalid arguments are not sent.
-    On,
+choices! {
+    /// The form in which a tool's result is sent.
+    ResultForm {
+        /// The whole `result`.
+        Mcp = "mcp",
+        /// `structuredContent` only.
+        Structured = "structured",
+        /// The texts only.
+        Text = "text",
+        /// The value: structured content, or what the content blocks hold.
+        Value = "value",
+        /// The first image, decoded.
+        Image = "image",
+        /// The first audio, decoded.
+        Audio = "audio",
+    }
+
+    /// What a tool result with `isError: true` becomes.
+    ToolErrors {
+        /// A result: 200.
+        Result = "result",
+        /// An error: 422.
+        Status = "status",
+    }
+
+    /// Whether arguments are validated by the schema that the server lists for the tool, before they are sent.
+    ArgumentChecks {
+        /// No: the server decides.
+        Off = "off",
+        /// Yes: invalid arguments are not sent.
+        On = "on",
+    }
 }
 
 /// Whether the stream of a session that belongs to no request (GET) is opened during a call, for what the server asks on it.

@@ -16,6 +16,7 @@ use serde::Deserialize;
 
 use crate::config::keys::ApiKeys;
 use crate::config::servers::read::{LONGEST_TIMEOUT_MS, MOST_RETRIES};
+use crate::config::servers::{ArgumentChecks, ResultForm, ToolErrors};
 use crate::config::settings::form::{Form, Setting};
 
 /// Declares a struct of settings. A row is `/// help`, then the field with its type, the path below `gateway` in the file, the form,
@@ -89,6 +90,12 @@ settings! {
         drain: Duration = "drainMs", TIME, "30000", ["MCP_REST_DRAIN_MS"];
         /// time between SIGTERM and the end of listening, while /readyz answers 503
         drain_delay: Duration = "drainDelayMs", TIME_OR_NONE, "1000", ["MCP_REST_DRAIN_DELAY_MS"];
+        /// form of a tool's result, for calls and servers that name none: mcp, structured, text, value, image or audio
+        result: ResultForm = "result", Form::Choice(ResultForm::WORDS), "mcp", ["MCP_REST_RESULT"], "result";
+        /// what an error of a tool itself becomes, for servers that do not say: result (200) or status (422)
+        tool_errors: ToolErrors = "toolErrors", Form::Choice(ToolErrors::WORDS), "result", ["MCP_REST_TOOL_ERRORS"], "tool-errors";
+        /// whether arguments are checked by the tool's schema before they are sent, for servers that do not say: off or on
+        argument_checks: ArgumentChecks = "argumentChecks", Form::Choice(ArgumentChecks::WORDS), "off", ["MCP_REST_ARGUMENT_CHECKS"], "argument-checks";
         /// retries of a call that certainly has not run, for servers without their own number
         retries: u32 = "retries", Form::Number(0..=MOST_RETRIES), "2", ["MCP_REST_RETRIES"];
         /// time a call may wait at the concurrency limit of its server

@@ -217,6 +217,9 @@ impl Start {
             show_urls: self.settings.show_urls,
             in_flight: self.settings.limits.in_flight,
             retries: self.settings.retries,
+            result: self.settings.result,
+            tool_errors: self.settings.tool_errors,
+            argument_checks: self.settings.argument_checks,
         };
         let servers = servers::read(written, &defaults, environment, errors, &mut self.warnings);
         self.servers.append(servers);

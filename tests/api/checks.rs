@@ -87,6 +87,20 @@ fn every_way_to_call_a_tool_is_checked() {
 }
 
 #[test]
+fn checks_can_be_configured_for_all_servers() {
+    let upstream = Upstream::start(servers::ts_v1_stateless);
+    let url = upstream.url();
+    let app = TestApp::spawn(&json!({
+        "mcpServers": {SERVER: {"url": url}, "unchecked": {"url": url, "argumentChecks": "off"}},
+        "gateway": {"argumentChecks": "on"},
+    }));
+    app.execute(SERVER, "add", &json!({"a": "x"}))
+        .is_refused(422, "invalid_arguments");
+    app.execute("unchecked", "add", &json!({"a": "x"})).ok();
+    assert_eq!(upstream.count("tools/call"), 1);
+}
+
+#[test]
 fn nothing_is_checked_unless_the_entry_says_so() {
     for members in [json!({}), json!({"argumentChecks": "off"})] {
         let upstream = Upstream::start(servers::ts_v1_stateless);

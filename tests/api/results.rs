@@ -157,8 +157,23 @@ fn a_tool_error_becomes_a_status_for_those_who_ask() {
         "fail",
         &json!({}),
     );
-    for response in [asked, configured] {
+    let servers = json!({
+        SERVER: {"url": upstream.url()},
+        "other": {"url": upstream.url(), "toolErrors": "result"},
+    });
+    let gateway =
+        TestApp::spawn(&json!({"mcpServers": servers, "gateway": {"toolErrors": "status"}}));
+    gateway.execute("other", "fail", &json!({})).ok();
+    gateway
+        .execute_with(SERVER, "fail", "?toolErrors=result", &json!({}))
+        .ok();
+    let of_all = gateway.execute(SERVER, "fail", &json!({}));
+    for response in [asked, configured, of_all] {
         let problem = response.problem();
+        assert_eq!(
+            problem.text("detail"),
+            "no (an error reported by tool 'fail' on server 's')"
+        );
         assert_eq!(
             problem.facts(),
             (422, "tool_error", "upstream", "yes", false)

@@ -60,7 +60,7 @@ codes! {
         "the route does not support the method; `Allow` lists those it does";
     NotAcceptable = "not_acceptable", NOT_ACCEPTABLE, "Not acceptable",
         "no representation matches `Accept`; `available` lists the supported media types. If that is known only after a call, \
-         `executed` is `yes` and `result` holds what the tool returned";
+         `executed` is `yes` and `result` holds what the tool returned; `result=value` fits every result";
     InputRequired = "input_required", CONFLICT, "Input required",
         "the server requires input first: repeat the call through `/call`, with `inputResponses` and the same `requestState`";
     SessionExpired = "session_expired", GONE, "Session expired",
@@ -76,7 +76,8 @@ codes! {
         "the server rejects the arguments or parameters, a cursor for example; with `argumentChecks`, this service rejects \
          the arguments of a call, and `errors` lists the violations";
     ToolError = "tool_error", UNPROCESSABLE_ENTITY, "Tool execution failed",
-        "the tool reported an error, and `toolErrors=status` asks for a status; `result` is what it returned";
+        "the tool reported an error, and `toolErrors=status` asks for a status; `detail` begins with the tool's own first text, \
+         `result` is what it returned";
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Rate limited",
         "the server received too many requests";
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Overloaded",

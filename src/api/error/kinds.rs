@@ -52,6 +52,8 @@ pub(crate) enum Error {
     Tool {
         /// The result, byte for byte.
         result: Bytes,
+        /// The tool's own first text, on one line.
+        said: Option<String>,
         /// The session in use.
         session: Option<SessionId>,
     },

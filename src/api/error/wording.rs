@@ -71,8 +71,19 @@ impl Error {
             Self::UnsupportedMediaType => {
                 "The request body must be JSON: send it with 'Content-Type: application/json'"
             }
-            Self::Tool { .. } => {
+            Self::Tool {
+                said: Some(said), ..
+            } => {
+                return format!("{said} (an error reported by tool '{tool}' on server '{server}')");
+            }
+            Self::Tool { said: None, .. } => {
                 return format!("Tool '{tool}' on server '{server}' reported an error");
+            }
+            Self::NotAcceptable {
+                result: Some(_), ..
+            } => {
+                "The tool has run, and its result does not have the requested form: 'result' holds all of it, 'available' lists the media \
+                 types it can have. 'result=value' fits every result"
             }
             Self::NotAcceptable { .. } => {
                 "No representation matches 'Accept'; 'available' lists the supported media types"

@@ -25,8 +25,9 @@ use crate::api::openapi::problems::{BodyProblems, GatewayProblems};
 use crate::api::request::context::Context;
 use crate::api::request::parameters::{self, Deadline, OnToolError};
 use crate::api::request::{body, options};
+use crate::api::response::negotiate::embedded;
 use crate::api::state::State;
-use crate::config::servers::ToolErrors;
+use crate::config::servers::{ResultForm, ToolErrors};
 use crate::json::{empty_object, first_elements};
 use crate::mcp::client::operation::{ToolCall, ToolResult};
 use crate::mcp::client::options::CallOptions;
@@ -92,8 +93,9 @@ pub(crate) struct BatchResult<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     tool_error: bool,
-    /// The tool's result, or a problem.
-    #[schema(value_type = Object)]
+    /// The tool's result in the form that `result` asks for or that is configured (a text is a string, an image or audio
+    /// `{"mimeType","data"}`), or a problem.
+    #[schema(value_type = Value)]
     body: &'a RawValue,
 }
 
@@ -105,7 +107,7 @@ pub(crate) struct BatchResult<'a> {
     path = "/api/batch",
     operation_id = "batch",
     tag = "tools",
-    params(OnToolError, Deadline),
+    params(parameters::ResultForm, OnToolError, Deadline),
     request_body(content = Batch<'_>, description = "The calls"),
     responses(
         (status = 200, description = "The results, in the order of the calls", body = BatchResults<'_>),
@@ -134,6 +136,7 @@ pub(crate) async fn batch(context: &mut Context<'_>) -> Result<HttpResponse, Err
         route: context.route,
         started: context.started,
         deadline: context.started + asked.map_or(configured, |asked| asked.min(configured)),
+        form: options::result_form(context)?,
         tool_errors,
         bytes_left: Cell::new(limits.response_bytes),
     });
@@ -160,6 +163,7 @@ struct Shared {
     route: &'static str,
     started: Instant,
     deadline: Instant,
+    form: Option<ResultForm>,
     tool_errors: Option<ToolErrors>,
     /// Bytes that the results still to come may have together.
     bytes_left: Cell<usize>,
@@ -224,7 +228,11 @@ impl Shared {
         };
         let made = AssertUnwindSafe(self.call(&item)).catch_unwind().await;
         let made = made.unwrap_or(Err(Error::Internal));
-        match made.and_then(|result| self.written(&result)) {
+        let written = match made {
+            Ok(result) => self.written(&item, &result).await,
+            Err(error) => Err(error),
+        };
+        match written {
             Ok(written) => written,
             Err(error) => self.problem(&error, Some(&item)),
         }
@@ -255,10 +263,13 @@ impl Shared {
         Ok(result)
     }
 
-    fn written(&self, result: &ToolResult) -> Result<Pieces, Error> {
+    async fn written(&self, item: &BatchCall<'_>, result: &ToolResult) -> Result<Pieces, Error> {
         self.take(result.bytes.len(), Executed::Yes)?;
-        let result_bytes = Pieces::of(result.bytes.clone());
-        self.item(200, result.is_error, result_bytes)
+        let server = self.state.servers.get(&item.server);
+        let configured = server.map_or(ResultForm::Mcp, |server| server.result);
+        let form = self.form.unwrap_or(configured);
+        let body = embedded(form, &self.state, result).await?;
+        self.item(200, result.is_error, body)
             .map_err(|NoRoom| Error::NoRoom(Executed::Yes))
     }
 

@@ -16,16 +16,18 @@ use crate::api::request::context::Context;
 use crate::api::request::forwarded::{self, Base};
 use crate::api::request::owned::OwnedMembers;
 use crate::api::request::parameters::{
-    ArgumentsInQuery, Deadline, DeadlineInQuery, Handshake, InServer, OfTool, OnToolError, Page,
-    ResultForm, Session, SessionInQuery,
+    self, ArgumentsInQuery, Deadline, DeadlineInQuery, Handshake, InServer, OfTool, OnToolError,
+    Page, Session, SessionInQuery,
 };
 use crate::api::request::query::execute_path;
 use crate::api::request::{body, options};
 use crate::api::response::conditional::conditional;
-use crate::api::response::json;
-use crate::api::response::negotiate::Representation;
+use crate::api::response::negotiate::{Representation, embedded};
 use crate::api::response::stream::{self, Ending, Frame};
+use crate::api::response::{content, json};
+use crate::api::state::State;
 use crate::api::tool_docs::call_example::CallExample;
+use crate::config::servers::ResultForm;
 use crate::mcp::client::operation::{ToolCall, ToolResult};
 use crate::mcp::client::options::{CallOptions, Init};
 use crate::mcp::client::pool::Client;
@@ -138,7 +140,7 @@ pub(crate) async fn find(context: &mut Context<'_>) -> Result<HttpResponse, Erro
     path = "/api/mcp/{server}/tools/{tool}/execute",
     operation_id = "executeTool",
     tag = "tools",
-    params(InServer, OfTool, ResultForm, OnToolError, Session, Handshake, Deadline),
+    params(InServer, OfTool, parameters::ResultForm, OnToolError, Session, Handshake, Deadline),
     request_body(content = Option<Arguments>, description = "The arguments; no body means `{}`"),
     responses(
         ToolAnswer,
@@ -149,17 +151,18 @@ pub(crate) async fn find(context: &mut Context<'_>) -> Result<HttpResponse, Erro
 pub(crate) async fn execute(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     // A request that cannot be served is refused before its body is read.
     let server = context.server()?;
-    let representation = Representation::of(context)?;
+    let representation = Representation::of(context, server)?;
     let body = body::read(context).await?;
     let arguments = body::object(&body)?;
     let tool_call = ToolCall::of(context.tool(), arguments);
     let invocation = invocation(context, server, None)?;
-    if let Representation::Stream(frame) = representation {
-        return streamed(context, frame, invocation, &tool_call);
+    if let Representation::Stream(frame, form) = representation {
+        return streamed(context, (frame, form), invocation, &tool_call);
     }
     let invoked = invoke(invocation, &tool_call).await;
     let (result, session) = released(context, invoked)?;
-    representation.response(&result, session.as_ref()).await
+    let session = session.as_ref();
+    representation.response(context, &result, session).await
 }
 
 /// Call a tool that changes nothing: its arguments are in the query
@@ -176,7 +179,7 @@ pub(crate) async fn execute(context: &mut Context<'_>) -> Result<HttpResponse, E
         InServer,
         OfTool,
         ArgumentsInQuery,
-        ResultForm,
+        parameters::ResultForm,
         OnToolError,
         Session,
         Handshake,
@@ -186,24 +189,24 @@ pub(crate) async fn execute(context: &mut Context<'_>) -> Result<HttpResponse, E
 )]
 pub(crate) async fn execute_by_query(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     let server = context.server()?;
-    let representation = Representation::of(context)?;
+    let representation = Representation::of(context, server)?;
     let arguments = arguments_in_query(context, server).await?;
     let tool_call = ToolCall::of(context.tool(), &arguments);
     let invocation = invocation(context, server, None)?;
-    if let Representation::Stream(frame) = representation {
-        return streamed(context, frame, invocation, &tool_call).map(json::not_stored);
+    if let Representation::Stream(frame, form) = representation {
+        return streamed(context, (frame, form), invocation, &tool_call).map(json::not_stored);
     }
     let invoked = invoke(invocation, &tool_call).await;
     let (result, session) = released(context, invoked)?;
     representation
-        .response(&result, session.as_ref())
+        .response(context, &result, session.as_ref())
         .await
         .map(json::not_stored)
 }
 
 /// Query parameters that are not arguments.
 const CALL_PARAMETERS: &[&[&str]] = &[
-    ResultForm::NAMES,
+    parameters::ResultForm::NAMES,
     OnToolError::NAMES,
     SessionInQuery::NAMES,
     Handshake::NAMES,
@@ -262,7 +265,7 @@ async fn arguments_in_query(
     path = "/api/mcp/{server}/call",
     operation_id = "callTool",
     tag = "tools",
-    params(InServer, ResultForm, OnToolError, Session, Handshake, Deadline),
+    params(InServer, parameters::ResultForm, OnToolError, Session, Handshake, Deadline),
     request_body(content = body::Envelope<'_>, description = "The call"),
     responses(
         ToolAnswer,
@@ -272,18 +275,19 @@ async fn arguments_in_query(
 )]
 pub(crate) async fn call(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     let server = context.server()?;
-    let representation = Representation::of(context)?;
+    let representation = Representation::of(context, server)?;
     let body = body::read(context).await?;
     let envelope = body::envelope(&body)?;
     context.tool = Some(envelope.name.clone().into());
     let tool_call = envelope.tool_call();
     let invocation = invocation(context, server, envelope.timeout_ms)?;
-    if let Representation::Stream(frame) = representation {
-        return streamed(context, frame, invocation, &tool_call);
+    if let Representation::Stream(frame, form) = representation {
+        return streamed(context, (frame, form), invocation, &tool_call);
     }
     let invoked = invoke(invocation, &tool_call).await;
     let (result, session) = released(context, invoked)?;
-    representation.response(&result, session.as_ref()).await
+    let session = session.as_ref();
+    representation.response(context, &result, session).await
 }
 
 /// Where a tool call goes, and how the caller wants it made; `timeout_ms` is from the body.
@@ -310,10 +314,18 @@ fn released(
     invoked.release()
 }
 
+/// The result as the last event. In a form that does not say so, an error of the tool itself is an error: a stream has no header for it.
+async fn in_stream(form: ResultForm, state: &State, result: &ToolResult) -> Result<Pieces, Error> {
+    if result.is_error && form != ResultForm::Mcp {
+        return Err(content::tool_error(result, None).await);
+    }
+    embedded(form, state, result).await
+}
+
 /// A streaming response to a tool call.
 fn streamed(
     context: &Context<'_>,
-    frame: Frame,
+    (frame, form): (Frame, ResultForm),
     invocation: Invocation<'_>,
     tool_call: &ToolCall<'_>,
 ) -> Result<HttpResponse, Error> {
@@ -332,7 +344,10 @@ fn streamed(
         };
         let params = params.borrowed();
         let invoked = invoke(invocation, &invoke::tool_call(&name, &params)).await;
-        let outcome = invoked.outcome.map(|result| Pieces::of(result.bytes));
+        let outcome = match invoked.outcome {
+            Ok(result) => in_stream(form, &state, &result).await,
+            Err(error) => Err(error),
+        };
         Ending {
             session: invoked.session,
             outcome: outcome.map_err(|error| error.problem(about, state.pool.budget())),

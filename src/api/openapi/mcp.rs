@@ -59,8 +59,9 @@ pub(crate) struct ToolAnswer;
 
 impl IntoResponses for ToolAnswer {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        const FORMS: [(&str, Form); 7] = [
+        const FORMS: [(&str, Form); 8] = [
             ("application/json", Form::Whole),
+            ("application/vnd.mcp.value+json", Form::Any),
             ("application/vnd.mcp.structured+json", Form::Any),
             ("text/plain", Form::Text),
             ("image/*", Form::Any),
@@ -70,8 +71,10 @@ impl IntoResponses for ToolAnswer {
         ];
         let response = ResponseBuilder::new()
             .description(
-                "The server's `result`; or, by `Accept` or `result`, a part of it. As events or lines: upstream notifications as they \
-                 arrive (`progress`, `log`), then `result` or `error`",
+                "The server's `result`; or a part of it, by `Accept`, `result` or configuration (where another form is configured, it is \
+                 `application/json` too). A value is `structuredContent` if there is; else a text that is JSON, as JSON; else the text as a string; an image or audio as `{\"mimeType\",\"data\"}`; any other block \
+                 as it is; several blocks as an array; nothing as `null`. As events or lines: upstream notifications as they arrive \
+                 (`progress`, `log`), then `result` in the same form, as JSON, or `error`",
             )
             .header("Mcp-Session-Id", Header::default())
             .header("Mcp-Tool-Error", Header::default());

@@ -6,9 +6,9 @@ use crate::api::error::kinds::Error;
 use crate::api::request::context::Context;
 use crate::api::request::parameters::{
     self, Appearance, DeadlineInHeader, DeadlineInQuery, Handshake, OnToolError, SessionInHeader,
-    SessionInQuery,
+    SessionInQuery, ToolForm,
 };
-use crate::config::servers::{Server, ToolErrors};
+use crate::config::servers::{ResultForm, Server, ToolErrors};
 use crate::mcp::client::options::{CallOptions, Init};
 use crate::mcp::protocol::error::{Allowed, SetBy};
 use crate::mcp::protocol::header::SessionId;
@@ -108,6 +108,19 @@ fn asked(context: &Context<'_>, in_body: Option<u64>) -> Result<Option<Allowed>,
     });
     let both = [asked, preferred].into_iter().flatten();
     Ok(both.min_by_key(|allowed| allowed.time))
+}
+
+/// The form of a tool's result, if the caller requests one.
+pub(crate) fn result_form(context: &Context<'_>) -> Result<Option<ResultForm>, Error> {
+    let asked = parameters::ResultForm::of(&context.query)?.form;
+    Ok(asked.map(|asked| match asked {
+        ToolForm::Mcp => ResultForm::Mcp,
+        ToolForm::Structured => ResultForm::Structured,
+        ToolForm::Text => ResultForm::Text,
+        ToolForm::Value => ResultForm::Value,
+        ToolForm::Image => ResultForm::Image,
+        ToolForm::Audio => ResultForm::Audio,
+    }))
 }
 
 /// Whether `isError` becomes a status: as the caller requests, else as the server is configured.

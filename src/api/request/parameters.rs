@@ -108,8 +108,9 @@ parameters! {
 
     /// The representation of a tool's result.
     ResultForm in Query(Query) {
-        /// `mcp` answers with the server's `result`, `structured` with its `structuredContent` only, `text` with its texts only. By
-        /// `Accept` if absent.
+        /// `mcp` answers with the server's `result`; `value` with its value: `structuredContent` if there is, else the JSON or the text
+        /// of the content (see `application/vnd.mcp.value+json`); `structured` with `structuredContent` only, `text` with the texts
+        /// only, `image` or `audio` with the first one. If absent: by `Accept`, else as configured, else `mcp`.
         #[param(nullable = false)]
         form "result": Option<ToolForm> = ToolForm::of,
     }
@@ -188,7 +189,7 @@ choices! {
 
     /// The representation of a result.
     #[schema(as = ResultForm)]
-    ToolForm { Mcp = "mcp", Structured = "structured", Text = "text" }
+    ToolForm { Mcp = "mcp", Value = "value", Structured = "structured", Text = "text", Image = "image", Audio = "audio" }
 
     /// Whether a session is opened first.
     #[schema(default = "auto")]

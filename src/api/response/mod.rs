@@ -1,6 +1,7 @@
 //! From an MCP result to an HTTP response.
 
 pub(crate) mod conditional;
+pub(crate) mod content;
 pub(crate) mod finish;
 pub(crate) mod json;
 pub(crate) mod negotiate;

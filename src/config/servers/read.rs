@@ -20,7 +20,7 @@ use crate::config::servers::headers::{check_name, check_value};
 use crate::config::servers::notices::Notices;
 use crate::config::servers::url::{check_url, host_header, is_loopback, split_userinfo};
 use crate::config::servers::{
-    ArgumentChecks, Listen, Protocol, Server, Servers, ToolErrors, Transport,
+    ArgumentChecks, Listen, Protocol, ResultForm, Server, Servers, ToolErrors, Transport,
 };
 
 /// The longest deadline that can be configured, in milliseconds.
@@ -37,6 +37,12 @@ pub(crate) struct Defaults {
     pub(crate) in_flight: usize,
     /// Retries of a call that certainly has not run.
     pub(crate) retries: u32,
+    /// The form of a result.
+    pub(crate) result: ResultForm,
+    /// What a result with `isError` becomes.
+    pub(crate) tool_errors: ToolErrors,
+    /// Whether arguments are validated.
+    pub(crate) argument_checks: ArgumentChecks,
 }
 
 /// A server as it is written.
@@ -110,14 +116,6 @@ const PROTOCOLS: &[(&str, Protocol)] = &[
     ("2025-03-26", Protocol::Legacy("2025-03-26")),
 ];
 
-const TOOL_ERRORS: &[(&str, ToolErrors)] = &[
-    ("result", ToolErrors::Result),
-    ("status", ToolErrors::Status),
-];
-
-const ARGUMENT_CHECKS: &[(&str, ArgumentChecks)] =
-    &[("off", ArgumentChecks::Off), ("on", ArgumentChecks::On)];
-
 const LISTEN: &[(&str, Listen)] = &[("auto", Listen::Auto), ("never", Listen::Never)];
 
 /// The most calls in flight that can be configured.
@@ -155,8 +153,10 @@ impl<'a> Entry<'a, '_> {
         let headers = self.headers();
         let protocol = self.word("protocol", PROTOCOLS, Protocol::Auto);
         let timeout = self.number("timeoutMs", 1..=LONGEST_TIMEOUT_MS);
-        let tool_errors = self.word("toolErrors", TOOL_ERRORS, ToolErrors::Result);
-        let argument_checks = self.word("argumentChecks", ARGUMENT_CHECKS, ArgumentChecks::Off);
+        let result = self.word("result", ResultForm::MEANINGS, defaults.result);
+        let tool_errors = self.word("toolErrors", ToolErrors::MEANINGS, defaults.tool_errors);
+        let checks = defaults.argument_checks;
+        let argument_checks = self.word("argumentChecks", ArgumentChecks::MEANINGS, checks);
         let hide_url = self.switch("hideUrl");
         let in_flight = self.number("inFlight", 1..=MOST_IN_FLIGHT);
         let retries = self.number("retries", 0..=MOST_RETRIES);
@@ -192,6 +192,7 @@ impl<'a> Entry<'a, '_> {
             headers,
             protocol,
             timeout: timeout.map(Duration::from_millis),
+            result,
             tool_errors,
             argument_checks,
             in_flight: in_flight.unwrap_or(defaults.in_flight),

@@ -20,6 +20,9 @@ const DEFAULTS: Defaults = Defaults {
     show_urls: true,
     in_flight: 8,
     retries: 2,
+    result: ResultForm::Mcp,
+    tool_errors: ToolErrors::Result,
+    argument_checks: ArgumentChecks::Off,
 };
 
 fn run(written: &Value) -> (Servers, String, Vec<String>) {
@@ -90,6 +93,7 @@ fn what_is_left_out_has_a_default() {
     let server = one(&json!({"url": "https://h/mcp"}));
     assert_eq!(server.transport, Transport::Http);
     assert_eq!(server.protocol, Protocol::Auto);
+    assert_eq!(server.result, ResultForm::Mcp);
     assert_eq!(server.tool_errors, ToolErrors::Result);
     assert_eq!(server.timeout, None);
     assert!(server.headers.is_empty());
