@@ -3,6 +3,7 @@
 use crate::api::error::code::Code;
 use crate::api::error::kinds::{ACCEPTED_ENCODING, About, Error};
 use crate::api::error::upstream::{self, INTERNAL, no_room};
+use crate::schema::validate::ValidationError;
 
 /// An error in short.
 pub(crate) struct Summary {
@@ -71,29 +72,9 @@ impl Error {
             Self::UnsupportedMediaType => {
                 "The request body must be JSON: send it with 'Content-Type: application/json'"
             }
-            Self::Tool {
-                said: Some(said), ..
-            } => {
-                return format!("{said} (an error reported by tool '{tool}' on server '{server}')");
-            }
-            Self::Tool { said: None, .. } => {
-                return format!("Tool '{tool}' on server '{server}' reported an error");
-            }
-            Self::NotAcceptable {
-                result: Some(_), ..
-            } => {
-                "The tool has run, and its result does not have the requested form: 'result' holds all of it, 'available' lists the media \
-                 types it can have. 'result=value' fits every result"
-            }
-            Self::NotAcceptable { .. } => {
-                "No representation matches 'Accept'; 'available' lists the supported media types"
-            }
-            Self::InvalidArguments(_) => {
-                return format!(
-                    "The arguments do not match the schema of tool '{tool}' on server '{server}'; \
-                     'errors' lists the violations"
-                );
-            }
+            Self::Tool { said, .. } => return tool_error(said.as_deref(), server, tool),
+            Self::NotAcceptable { result, .. } => not_acceptable(result.is_some()),
+            Self::InvalidArguments(errors) => return invalid_arguments(errors, server, tool),
             Self::DeadlinePassed => "The deadline passed before anything was sent to the server",
             Self::ShuttingDown => {
                 "This service is shutting down; send requests to another instance"
@@ -106,5 +87,41 @@ impl Error {
             Self::Upstream(task, failure) => return upstream::detail(failure, *task, about),
         };
         detail.to_owned()
+    }
+}
+
+/// A tool's own words come first: they say what is wrong.
+fn tool_error(said: Option<&str>, server: &str, tool: &str) -> String {
+    match said {
+        Some(said) => format!("{said} (an error reported by tool '{tool}' on server '{server}')"),
+        None => format!("Tool '{tool}' on server '{server}' reported an error"),
+    }
+}
+
+/// The first violation comes first. Values of arguments are not in it.
+fn invalid_arguments(errors: &[ValidationError], server: &str, tool: &str) -> String {
+    let schema = format!("the schema of tool '{tool}' on server '{server}'");
+    match errors.first() {
+        None => format!("The arguments do not match {schema}"),
+        Some(ValidationError {
+            pointer, message, ..
+        }) => {
+            let place = match pointer.as_str() {
+                "" => String::new(),
+                pointer => format!("'{pointer}': "),
+            };
+            format!(
+                "{place}{message}. The arguments do not match {schema}; 'errors' lists the violations"
+            )
+        }
+    }
+}
+
+fn not_acceptable(has_run: bool) -> &'static str {
+    if has_run {
+        "The tool has run, and its result does not have the requested form: 'result' holds all of it, 'available' lists the media \
+         types it can have. 'result=value' fits every result"
+    } else {
+        "No representation matches 'Accept'; 'available' lists the supported media types"
     }
 }
