@@ -22,6 +22,7 @@ use crate::api::openapi::common::Common;
 use crate::api::serve;
 use crate::api::state::State;
 use crate::caller_connection::{CallerConnection, HEAD_TIMEOUT};
+use crate::config::outbound::Outbound;
 use crate::config::servers::Servers;
 use crate::config::settings::Settings;
 use crate::mcp::client::pool::Pool;
@@ -57,12 +58,13 @@ impl Application {
         listener: TcpListener,
         settings: Settings,
         servers: &Servers,
+        outbound: &Outbound,
     ) -> std::io::Result<Self> {
         // From here on, not only once the server runs: a process that has printed its address may be stopped.
         let signals = Signals::listen()?;
         let port = Port::of(&listener)?;
 
-        let tls = tls().map_err(std::io::Error::other)?;
+        let tls = tls(&outbound.roots).map_err(std::io::Error::other)?;
         let openapi = Bytes::from_static(OPENAPI);
         let common = Arc::new(Common::of(&serde_json::from_slice(&openapi)?));
         let limits = settings.limits;

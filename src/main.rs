@@ -79,7 +79,8 @@ async fn run(mut start: Start, log: &Log) -> io::Result<()> {
     };
     log.show(&banner);
     let address = address.to_string();
-    let application = Application::build(listener, start.settings, &start.servers)?;
+    let application =
+        Application::build(listener, start.settings, &start.servers, &start.outbound)?;
     log::info!(address = address.as_str(); "listening on http://{address}");
     application.run().await?;
     log::info!("stopped");

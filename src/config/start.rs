@@ -15,6 +15,7 @@ use crate::config::errors::{ConfigErrors, kind, member};
 use crate::config::expand::Environment;
 use crate::config::file::{self, FILE_VARIABLE};
 use crate::config::nearest;
+use crate::config::outbound::Outbound;
 use crate::config::servers::foreign::Foreign;
 use crate::config::servers::read::{Defaults, Written};
 use crate::config::servers::{Servers, read as servers};
@@ -40,6 +41,8 @@ pub struct Start {
     pub servers: Servers,
     /// Whether to serve the demo server too.
     pub demo: bool,
+    /// How to connect to servers.
+    pub outbound: Outbound,
     /// What is allowed but likely not meant; to be logged.
     pub warnings: Vec<String>,
 }
@@ -73,6 +76,7 @@ pub fn read(
         settings: layers.merge()?,
         servers: Servers::default(),
         demo: line.demo,
+        outbound: Outbound::default(),
         warnings,
     };
     match start.command {
@@ -91,6 +95,8 @@ pub fn read(
                 start.warnings.push("no server is configured".to_owned());
             }
             check_exposure(&start.settings, &mut errors);
+            let ca_file = &start.settings.ca_file;
+            start.outbound = Outbound::read(ca_file, environment, &mut errors, &mut start.warnings);
         }
     }
     in_file.locate(&path.display().to_string());

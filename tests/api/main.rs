@@ -49,6 +49,7 @@ mod other_sites;
 mod outside;
 mod pages;
 mod ping_health;
+mod private_ca;
 mod problem;
 mod process;
 mod prompts;

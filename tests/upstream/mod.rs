@@ -129,6 +129,11 @@ impl Upstream {
         Self { address, state }
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Where the endpoint is.
     pub fn url(&self) -> String {
         format!("http://{}/mcp", self.address)

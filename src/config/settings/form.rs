@@ -42,6 +42,8 @@ pub(crate) enum Form {
     PathPrefix,
     /// Addresses and networks.
     Networks,
+    /// The path of a file; empty for none.
+    File,
 }
 
 impl Form {
@@ -85,6 +87,7 @@ impl Form {
             Form::Choice(words) => return format!("one of {}", words.join(", ")),
             Form::Keys => "an array of strings",
             Form::PathPrefix => "a path like /mcp, without a slash at its end",
+            Form::File => "the path of a file",
             Form::Networks => "an array of addresses or networks like 10.0.0.0/8",
         };
         text.to_owned()
@@ -125,6 +128,7 @@ impl Setting {
             (Form::PathPrefix, Value::String(text)) => {
                 is_path_prefix(text).then(|| text.as_str().into())
             }
+            (Form::File, Value::String(text)) => Some(text.as_str().into()),
             (Form::Networks, Value::Array(entries)) => {
                 let networks = entries.iter().map(|entry| network(entry.as_str()?));
                 networks.collect::<Option<Vec<_>>>().map(Into::into)

@@ -14,6 +14,7 @@ use actix_service::ServiceExt as _;
 use actix_tls::connect as tcp;
 use awc::http::uri::Authority;
 use awc::http::{Method, Uri};
+use rustls::pki_types::CertificateDer;
 
 use crate::descriptors;
 use crate::mcp::http::socket::{Flight, Socket};
@@ -171,12 +172,15 @@ async fn give_up_idle(pool: Weak<RefCell<Pool>>, tls: Arc<rustls::ClientConfig>)
     }
 }
 
-/// The TLS configuration of this process: the ring provider, Mozilla's roots, HTTP/1.1 alone (awc does not multiplex
+/// The TLS configuration of this process: the ring provider, Mozilla's roots and `more` of them, HTTP/1.1 alone (awc does not multiplex
 /// HTTP/2, and one connection is slower than several here).
-pub fn tls() -> Result<Arc<rustls::ClientConfig>, rustls::Error> {
-    let roots = rustls::RootCertStore {
+pub fn tls(more: &[CertificateDer<'static>]) -> Result<Arc<rustls::ClientConfig>, rustls::Error> {
+    let mut roots = rustls::RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };
+    for root in more {
+        roots.add(root.clone())?;
+    }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
