@@ -10,6 +10,7 @@ mod fan_out;
 pub mod fuzz;
 mod handlers;
 mod invoke;
+mod near_routes;
 pub(crate) mod offloaded;
 pub(crate) mod openapi;
 mod request;

@@ -12,6 +12,7 @@ use crate::api::handlers::{
     batch, docs, find_tools, health, list_servers, pages, prompts, resources, rpc, server, session,
     tools,
 };
+use crate::api::near_routes::near;
 use crate::api::request::context::{Captures, Context};
 use crate::api::request::{auth, cross_site};
 
@@ -165,7 +166,8 @@ fn find<'p>(method: &Method, path: &'p str) -> Result<(&'static Route, Captures<
         }
     }
     if allowed.is_empty() {
-        return Err(Error::RouteNotFound);
+        let rows = ROUTES.iter().map(|route| (&route.method, route.path));
+        return Err(Error::RouteNotFound(near(rows, wanted, path)));
     }
     if allowed.contains(&Method::GET) {
         allowed.push(Method::HEAD);

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::api::error::kinds::Error;
 use crate::api::openapi::common::Common;
 use crate::config::settings::Settings;
 use crate::mcp::client::pool::Pool;
-use crate::mcp::server_state::Upstreams;
+use crate::mcp::server_state::{Upstream, Upstreams};
+use crate::mcp::similar::similar;
 use crate::schema::validate::Validators;
 use crate::shutdown::Shutdown;
 
@@ -27,4 +29,16 @@ pub(crate) struct State {
     pub validators: Arc<Validators>,
     /// Whether this process is shutting down.
     pub shutdown: Arc<Shutdown>,
+}
+
+// === impl State ===
+
+impl State {
+    /// The configured server of that name.
+    pub(crate) fn server(&self, name: &str) -> Result<&Upstream, Error> {
+        self.servers.get(name).ok_or_else(|| {
+            let names = self.servers.iter().map(|server| server.name.as_str());
+            Error::ServerNotFound(similar(names, name))
+        })
+    }
 }

@@ -20,7 +20,7 @@ pub mod limits;
 pub mod protocol;
 pub mod server_state;
 pub mod sessions;
-mod similar;
+pub(crate) mod similar;
 pub mod stream;
 pub mod tools;
 mod tools_cache;

@@ -110,6 +110,7 @@ fn server_not_found() {
         json!({
             "status": 404, "code": "server_not_found", "title": "Server not found",
             "origin": "gateway", "executed": "no", "retryable": false, "server": "S", "tool": "echo",
+            "didYouMean": ["s"],
         }),
     );
 }

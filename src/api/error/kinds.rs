@@ -30,12 +30,14 @@ pub(crate) enum Error {
     InvalidRequest(Cow<'static, str>),
     /// No API key, or a wrong one.
     Unauthorized,
-    /// No route has this path.
-    RouteNotFound,
+    /// No route has this path; those it was probably meant for.
+    RouteNotFound(Vec<(Method, &'static str)>),
     /// The route has these methods only.
     MethodNotAllowed(Vec<Method>),
-    /// No such server is configured.
-    ServerNotFound,
+    /// The tool is not read-only, and a GET may run no other.
+    NotReadOnly,
+    /// No such server is configured; names that are close.
+    ServerNotFound(Vec<String>),
     /// The body is longer than this many bytes.
     PayloadTooLarge(usize),
     /// `Sec-Fetch-Site` names another site.
@@ -142,9 +144,9 @@ impl Error {
         match self {
             Self::InvalidRequest(_) => Code::InvalidRequest,
             Self::Unauthorized => Code::Unauthorized,
-            Self::RouteNotFound => Code::NotFound,
-            Self::MethodNotAllowed(_) => Code::MethodNotAllowed,
-            Self::ServerNotFound => Code::ServerNotFound,
+            Self::RouteNotFound(_) => Code::NotFound,
+            Self::MethodNotAllowed(_) | Self::NotReadOnly => Code::MethodNotAllowed,
+            Self::ServerNotFound(_) => Code::ServerNotFound,
             Self::PayloadTooLarge(_) => Code::PayloadTooLarge,
             Self::CrossSite | Self::CrossOrigin => Code::Forbidden,
             Self::RequestTimeout => Code::RequestTimeout,
@@ -224,6 +226,21 @@ impl Error {
         }
     }
 
+    /// Names close to the one that is not there, where that is the reason.
+    pub(crate) fn did_you_mean(&self) -> Option<&[String]> {
+        match (self, self.cause()) {
+            (Self::ServerNotFound(near), _) => Some(near),
+            (
+                _,
+                Some(
+                    Cause::ToolNotFound { did_you_mean, .. }
+                    | Cause::PromptNotFound { did_you_mean, .. },
+                ),
+            ) => Some(did_you_mean),
+            _ => None,
+        }
+    }
+
     /// The JSON-RPC error of the server, if it gave one.
     pub(crate) fn rpc(&self) -> Option<&RpcError> {
         self.cause()?.reply()?.1
@@ -285,6 +302,7 @@ impl Error {
             }
             (Self::Unauthorized, _) => vec![(WWW_AUTHENTICATE, CHALLENGE)],
             (Self::UnsupportedEncoding, _) => vec![(ACCEPT_ENCODING, GZIP)],
+            (Self::NotReadOnly, _) => vec![(ALLOW, HeaderValue::from_static("POST"))],
             (Self::MethodNotAllowed(methods), _) => {
                 let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
                 let value = HeaderValue::from_str(&names.join(", "));

@@ -50,7 +50,7 @@ pub(crate) struct Problem<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     prompt: Option<&'a str>,
-    /// Names of tools or prompts close to the one that is not there.
+    /// Names of servers, tools or prompts close to the one that is not there.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     did_you_mean: Option<&'a [String]>,
@@ -147,13 +147,7 @@ impl Error {
             server: about.server,
             tool: about.tool,
             prompt: about.prompt,
-            did_you_mean: match self.cause() {
-                Some(
-                    Cause::ToolNotFound { did_you_mean, .. }
-                    | Cause::PromptNotFound { did_you_mean, .. },
-                ) => Some(did_you_mean),
-                _ => None,
-            },
+            did_you_mean: self.did_you_mean(),
             upstream: self.cause().and_then(Upstream::of),
             errors: match self {
                 Self::InvalidArguments(errors) => Some(errors),

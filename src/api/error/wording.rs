@@ -1,5 +1,7 @@
 //! The wording of errors: what happened and how to go on. What happens at a server is worded in `upstream`.
 
+use actix_web::http::Method;
+
 use crate::api::error::code::Code;
 use crate::api::error::kinds::{ACCEPTED_ENCODING, About, Error};
 use crate::api::error::upstream::{self, INTERNAL, no_room};
@@ -45,11 +47,21 @@ impl Error {
             Self::Unauthorized => {
                 "API key missing or invalid: send it in 'X-API-Key' or as 'Authorization: Bearer'"
             }
-            Self::RouteNotFound => "No route matches this path",
-            Self::MethodNotAllowed(_) => {
-                "Method not allowed here; 'Allow' lists the methods that are"
+            Self::RouteNotFound(near) => return no_route(near),
+            Self::MethodNotAllowed(methods) => {
+                let methods: Vec<_> = methods.iter().map(Method::as_str).collect();
+                return format!(
+                    "This path does not take that method. Use {}",
+                    methods.join(" or ")
+                );
             }
-            Self::ServerNotFound => return format!("Server '{server}' is not configured"),
+            Self::NotReadOnly => {
+                return format!(
+                    "GET runs only tools that declare 'readOnlyHint: true', and tool '{tool}' does not. \
+                     POST to the same path, with the arguments as a JSON body"
+                );
+            }
+            Self::ServerNotFound(near) => return no_server(server, near),
             Self::RequestTimeout => "The request body did not arrive before the deadline",
             Self::PayloadTooLarge(cap) => {
                 return format!("The request body exceeds the limit of {cap} bytes");
@@ -123,5 +135,27 @@ fn not_acceptable(has_run: bool) -> &'static str {
          types it can have. 'result=value' fits every result"
     } else {
         "No representation matches 'Accept'; 'available' lists the supported media types"
+    }
+}
+
+fn no_route(near: &[(Method, &str)]) -> String {
+    let documents = "/openapi.json lists the routes, /swagger-ui/ shows them";
+    let routes: Vec<_> = near
+        .iter()
+        .map(|(method, path)| format!("{method} {path}"))
+        .collect();
+    if routes.is_empty() {
+        format!("No route matches this path. {documents}")
+    } else {
+        let routes = routes.join(" or ");
+        format!("No route matches this path. Did you mean {routes}? {documents}")
+    }
+}
+
+fn no_server(name: &str, near: &[String]) -> String {
+    let said = format!("Server '{name}' is not configured");
+    match near {
+        [] => format!("{said}. GET /api/list-servers lists those that are"),
+        near => format!("{said}. Did you mean '{}'?", near.join("', '")),
     }
 }

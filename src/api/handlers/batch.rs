@@ -35,7 +35,6 @@ use crate::mcp::http::pieces::{Builder, Pieces};
 use crate::mcp::limits::{NoRoom, SMALL};
 use crate::mcp::protocol::error::{Cap, Error as Cause, Executed, Failure, Stage};
 use crate::mcp::protocol::header::SessionId;
-use crate::mcp::server_state::Upstream;
 
 /// Calls to be made in parallel.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -240,10 +239,7 @@ impl Shared {
 
     async fn call(&self, item: &BatchCall<'_>) -> Result<ToolResult, Error> {
         let state = &self.state;
-        let server: &Upstream = state
-            .servers
-            .get(&item.server)
-            .ok_or(Error::ServerNotFound)?;
+        let server = state.server(&item.server)?;
         let own = server.timeout.map(|timeout| self.started + timeout);
         let mut options =
             CallOptions::within(own.map_or(self.deadline, |own| own.min(self.deadline)));

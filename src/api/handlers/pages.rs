@@ -210,7 +210,7 @@ pub(crate) async fn swagger_ui(context: &mut Context<'_>) -> Result<HttpResponse
         Some((version, name)) if Asset::named(context.file).is_none() => (version, name),
         _ => ("", context.file),
     };
-    let asset = Asset::named(name).ok_or(Error::RouteNotFound)?;
+    let asset = Asset::named(name).ok_or(Error::RouteNotFound(Vec::new()))?;
     asset.response(context, version == *VERSION).await
 }
 

@@ -4,7 +4,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
-use actix_web::http::Method;
 use serde_json::value::RawValue;
 
 use crate::api::error::kinds::{Error, Task};
@@ -253,7 +252,7 @@ async fn arguments_in_query(
             Task::CallTool,
             Client::no_such_tool(tools, context.tool()).await,
         )),
-        _ => Err(Error::MethodNotAllowed(vec![Method::POST])),
+        _ => Err(Error::NotReadOnly),
     }
 }
 

@@ -101,7 +101,7 @@ impl<'a> Context<'a> {
     /// The configured server the path names.
     pub(crate) fn server(&self) -> Result<&'a Upstream, Error> {
         let name = self.server_name.as_deref().unwrap_or_default();
-        self.state.servers.get(name).ok_or(Error::ServerNotFound)
+        self.state.server(name)
     }
 
     /// The tool the request is about.
