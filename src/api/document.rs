@@ -20,7 +20,7 @@ use utoipa::{IntoParams as _, OpenApi as _};
 
 use crate::api::openapi::mcp::{CallToolResult, RpcErrorResponse};
 use crate::api::openapi::problems;
-use crate::api::request::parameters::{Appearance, Init, RequestId, ResourceForm, ToolForm};
+use crate::api::request::parameters::{Appearance, Init, RequestId, ResourceForm, ToolForm, View};
 
 use crate::api::error::problem;
 use crate::api::routes::{Access, Operations, ROUTES};
@@ -33,7 +33,7 @@ problem (RFC 9457), whose `code` names the cause.
 
 A GET route answers HEAD as well. A path segment is percent-encoded once: the tool `a/b` is `a%2Fb`. A slash at the end \
 of a path is accepted. Where API keys are configured, every route under `/api/` requires one."),
-    servers((url = "/", description = "This service")),
+    servers((url = "http://127.0.0.1:8080", description = "This service")),
     tags(
         (name = "tools", description = "List, describe and call the tools of a server"),
         (name = "resources", description = "List and read the resources of a server"),
@@ -42,7 +42,7 @@ of a path is accepted. Where API keys are configured, every route under `/api/` 
         (name = "servers", description = "The configured servers"),
         (name = "service", description = "This service itself"),
     ),
-    components(schemas(problem::Problem<'_>, CallToolResult, RpcErrorResponse, ResourceForm, ToolForm, Init, Appearance)),
+    components(schemas(problem::Problem<'_>, CallToolResult, RpcErrorResponse, ResourceForm, ToolForm, Init, Appearance, View)),
 )]
 struct Document;
 

@@ -11,7 +11,6 @@ use utoipa::ToSchema;
 use crate::api::error::code::Code;
 use crate::api::error::kinds::{About, Error, Task};
 use crate::api::request::context::Context;
-use crate::config::servers::Server;
 use crate::mcp::client::options::CallOptions;
 use crate::mcp::protocol::error::{Cap, Error as Cause, Failure};
 use crate::mcp::server_state::Upstream;
@@ -23,7 +22,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// The tool lists of servers, in the order of the configuration.
 pub(crate) struct FanOut<'a> {
     /// Servers that listed their tools.
-    pub(crate) listed: Vec<(&'a Server, Arc<Tools>)>,
+    pub(crate) listed: Vec<(&'a Upstream, Arc<Tools>)>,
     /// Servers that did not.
     pub(crate) failed: Vec<FailedServer>,
 }
@@ -79,7 +78,7 @@ impl<'a> FanOut<'a> {
         fan_out
     }
 
-    fn fail(&mut self, context: &Context<'_>, server: &'a Server, failure: Failure) {
+    fn fail(&mut self, context: &Context<'_>, server: &'a Upstream, failure: Failure) {
         let error = Error::upstream(Task::ListTools, failure);
         let about = About {
             server: Some(&server.name),
@@ -112,7 +111,7 @@ pub(crate) async fn tools<'a>(
         } else {
             client.tools().await
         };
-        (&**server, listed)
+        (server, listed)
     });
     let mut fan_out = FanOut {
         listed: Vec::new(),

@@ -80,7 +80,9 @@ settings! {
         log_format: LogFormat = "logFormat", Form::Choice(&["auto", "text", "json"]), "auto", ["MCP_REST_LOG_FORMAT"], "log-format";
         /// show server URLs with their paths
         show_urls: bool = "showUrls", Form::Switch, "true", ["MCP_REST_SHOW_URLS"];
-        /// path under which a proxy publishes this service; for the addresses in OpenAPI documents
+        /// URL at which callers reach this service; for the addresses in OpenAPI documents. Else the host of the request
+        public_url: String = "publicUrl", Form::PublicUrl, "", ["MCP_REST_PUBLIC_URL"];
+        /// path under which a proxy publishes this service, where publicUrl is not set
         base_path: String = "basePath", Form::PathPrefix, "", ["MCP_REST_BASE_PATH"];
         /// proxies whose X-Forwarded-Proto, -Host and -Prefix are trusted; in a variable, separated by commas
         trusted_proxies: Vec<IpNet> = "trustedProxies", Form::Networks, "", ["MCP_REST_TRUSTED_PROXIES"];

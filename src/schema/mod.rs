@@ -6,6 +6,7 @@
 //! - `keywords`: the one table of keywords that hold or refer to schemas
 //! - `walk`: how schemas and values are walked, and the budget of a walk
 //! - `cost`: the memory that a schema takes once it is compiled; `pattern_cost`: the size of a regular expression
+//! - `dialect`: whether `$schema` changes what a schema means
 //! - `work`: the time that validating one value takes
 //! - `engine`: the library that validates, which a build may leave out
 //! - `validate`: the cache of compiled schemas, and validation
@@ -13,6 +14,7 @@
 //! - `from_query`: arguments from texts, as a schema types them
 
 pub(crate) mod cost;
+pub(crate) mod dialect;
 pub(crate) mod engine;
 pub(crate) mod example;
 pub(crate) mod from_query;

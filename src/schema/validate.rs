@@ -42,6 +42,7 @@ const QUICK_WORK: usize = 2_000;
 
 /// One way in which arguments do not match a schema.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ArgumentError)]
 pub(crate) struct ValidationError {
     /// Where in the arguments: a JSON pointer.
     pub(crate) pointer: String,

@@ -63,19 +63,27 @@ fn upstream(behaviour: Behaviour) -> Upstream {
     })
 }
 
+/// The lean view.
 fn document(app: &TestApp) -> Value {
     app.get(&path(SERVER, "openapi.json")).ok()
 }
 
-/// The operations by the tool they run.
-fn operations(document: &Value) -> Map<String, Value> {
+/// With everything.
+fn full(app: &TestApp) -> Value {
+    app.get(&path(SERVER, "openapi.json?view=full")).ok()
+}
+
+/// The operations by the server and the tool they run, each at the path that calls it.
+fn operations(app: &TestApp, document: &Value) -> Map<String, Value> {
+    let base = document["servers"][0]["url"].as_str().unwrap();
+    let root = format!("http://{}", app.address);
     let paths = document["paths"].as_object().unwrap().iter();
     let by_tool = paths.map(|(path, item)| {
         let operation = &item["post"];
         let tool = operation["x-mcp-tool"].as_str().unwrap();
-        let server = operation["x-mcp-server"].as_str().unwrap();
+        let server = operation["tags"][0].as_str().unwrap();
         let expected = crate::app::path(server, &format!("tools/{}/execute", encode(tool)));
-        assert_eq!(*path, expected);
+        assert_eq!(format!("{base}{path}"), format!("{root}{expected}"));
         (format!("{server} {tool}"), operation.clone())
     });
     by_tool.collect()
@@ -148,7 +156,8 @@ fn restore(value: &mut Value, moves: &[(String, String)]) {
                     Value::String(text) if name == "$ref" || text.starts_with("#/components/") => {
                         let found = moves.iter().find_map(|(from, to)| {
                             let rest = text.strip_prefix(from.as_str())?;
-                            Some(format!("{to}{rest}"))
+                            let is_it = rest.is_empty() || rest.starts_with('/');
+                            is_it.then(|| format!("{to}{rest}"))
                         });
                         *text = found.unwrap_or_else(|| text.clone());
                     }
@@ -172,8 +181,8 @@ fn spelled(schema: Value) -> Value {
 pub fn holds_all_schemas(app: &TestApp, server: &str) {
     let listed = app.get(&path(server, "tools?all=true")).ok();
     for target in [path(server, "openapi.json"), "/api/openapi.json".to_owned()] {
-        let document = app.get(&target).ok();
-        let operations = operations(&document);
+        let document = app.get(&format!("{target}?view=full")).ok();
+        let operations = operations(app, &document);
         for tool in listed["tools"].as_array().unwrap() {
             let name = tool["name"].as_str().unwrap();
             let operation = &operations[&format!("{server} {name}")];
@@ -210,113 +219,208 @@ fn schemas_come_out_as_they_went_in() {
 fn every_reference_leads_somewhere_in_the_document() {
     let upstream = upstream(servers::ts_v2);
     let app = TestApp::over(&upstream);
-    let document = document(&app);
-    let mut to_see = vec![&document];
-    let mut seen = 0;
-    while let Some(value) = to_see.pop() {
-        match value {
-            Value::Object(members) => to_see.extend(members.values()),
-            Value::Array(items) => to_see.extend(items),
-            _ => {}
+    for document in [document(&app), full(&app)] {
+        let mut to_see = vec![&document];
+        let mut seen = 0;
+        while let Some(value) = to_see.pop() {
+            match value {
+                Value::Object(members) => to_see.extend(members.values()),
+                Value::Array(items) => to_see.extend(items),
+                _ => {}
+            }
+            if let Some(reference) = value.get("$ref").filter(|reference| reference.is_string())
+                && reference.as_str().unwrap().starts_with("#/components/")
+            {
+                at(&document, reference);
+                seen += 1;
+            }
         }
-        if let Some(reference) = value.get("$ref").filter(|reference| reference.is_string())
-            && reference.as_str().unwrap().starts_with("#/components/")
-        {
-            at(&document, reference);
-            seen += 1;
-        }
+        assert!(seen > 50, "{seen}");
+        let tree = &document["components"]["schemas"]["TreeArguments"]["properties"];
+        assert_eq!(tree["any"]["$ref"], "#/components/schemas/TreeArguments");
+        let node = "#/components/schemas/TreeArgumentsNode";
+        assert_eq!(tree["root"]["$ref"], node);
     }
-    assert!(seen > 50, "{seen}");
-    let tree = &document["components"]["schemas"]["tree_input"]["properties"];
-    assert_eq!(tree["any"]["$ref"], "#/components/schemas/tree_input");
-    assert_eq!(tree["root"]["$ref"], "#/components/schemas/tree_input.Node");
 }
 
 #[test]
 fn operations_say_what_the_definitions_say() {
     let upstream = upstream(servers::ts_v2);
     let app = TestApp::over(&upstream);
-    let document = document(&app);
-    assert_eq!(document["openapi"], "3.1.0");
-    let operations = operations(&document);
-    let of = |tool: &str| &operations[&format!("{SERVER} {tool}")];
-    assert_eq!(
-        (&of("plain")["summary"], &of("plain")["description"]),
-        (&json!("plain"), &json!("d"))
-    );
-    assert_eq!(of("get_sum")["summary"], "Sum");
-    let odd = of("a/b c");
-    assert_eq!(
-        (&odd["summary"], &odd["deprecated"]),
-        (&json!("Odd"), &json!(true))
-    );
-    assert_eq!(odd["x-mcp-annotations"]["readOnlyHint"], true);
-    assert_eq!(of("plain")["requestBody"]["required"], true);
-    assert_eq!(of("get_sum")["requestBody"]["required"], false);
-    let example = &of("plain")["requestBody"]["content"]["application/json"]["example"];
-    assert_eq!(*example, json!({"a": 1}));
-    for status in ["400", "401", "404", "422", "502", "504"] {
-        let response = at(&document, &of("plain")["responses"][status]["$ref"]);
-        let problem = &response["content"]["application/problem+json"]["schema"]["$ref"];
-        assert_eq!(*problem, "#/components/schemas/Problem", "{status}");
+    for document in [document(&app), full(&app)] {
+        assert_eq!(document["openapi"], "3.1.0");
+        let operations = operations(&app, &document);
+        let of = |tool: &str| &operations[&format!("{SERVER} {tool}")];
+        assert_eq!(
+            (&of("plain")["summary"], &of("plain")["description"]),
+            (&json!("plain"), &json!("d"))
+        );
+        assert_eq!(of("get_sum")["summary"], "Sum");
+        let odd = of("a/b c");
+        assert_eq!(
+            (&odd["summary"], &odd["deprecated"]),
+            (&json!("Odd"), &json!(true))
+        );
+        assert_eq!(odd["x-openai-isConsequential"], false);
+        assert_eq!(of("plain")["x-openai-isConsequential"], true);
+        assert_eq!(of("plain")["requestBody"]["required"], true);
+        assert_eq!(of("get_sum")["requestBody"]["required"], false);
+        let example = &of("plain")["requestBody"]["content"]["application/json"]["example"];
+        assert_eq!(*example, json!({"a": 1}));
     }
-    let schemes = document["components"]["securitySchemes"]
-        .as_object()
-        .unwrap();
-    assert_eq!(schemes.keys().collect::<Vec<_>>(), ["apiKey", "bearer"]);
+}
+
+/// What reaches a model is the tool's own: body, result, and one problem for all.
+#[test]
+fn the_lean_view_has_what_a_caller_needs() {
+    let upstream = upstream(servers::ts_v2);
+    let app = TestApp::over(&upstream);
+    let document = document(&app);
+    let statuses = |operation: &Value| {
+        let responses = operation["responses"].as_object().unwrap().keys();
+        responses.cloned().collect::<Vec<_>>()
+    };
+    for (tool, operation) in &operations(&app, &document) {
+        assert_eq!(operation["parameters"], Value::Null, "{tool}");
+        assert_eq!(statuses(operation), ["200", "default"], "{tool}");
+        let problem = at(&document, &operation["responses"]["default"]["$ref"]);
+        let problem = &problem["content"]["application/problem+json"]["schema"]["$ref"];
+        assert_eq!(*problem, "#/components/schemas/Problem", "{tool}");
+        let answer = operation["responses"]["200"]["content"]
+            .as_object()
+            .unwrap();
+        assert_eq!(answer.keys().collect::<Vec<_>>(), ["application/json"]);
+    }
+    let operations = operations(&app, &document);
+    let answer = |tool: &str| {
+        let operation = &operations[&format!("{SERVER} {tool}")];
+        let content = &operation["responses"]["200"]["content"];
+        content["application/json"]["schema"]["$ref"].clone()
+    };
+    assert_eq!(answer("plain"), "#/components/schemas/CallToolResult");
+    let typed = at(&document, &answer("call_tool"));
+    let output = at(&document, &typed["properties"]["structuredContent"]["$ref"]);
+    assert_eq!(output["type"], "object");
+    for absent in [
+        "jsonSchemaDialect",
+        "x-mcp-defs",
+        "$schema",
+        "auto",
+        "timeoutMs",
+    ] {
+        assert!(!document.to_string().contains(absent), "{absent}");
+    }
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    assert!(schemas.values().all(|schema| schema.get("title").is_none()));
+    // Where arguments are checked, or a tool's error is a status, there is 422.
+    for server in [
+        json!({"argumentChecks": "on"}),
+        json!({"toolErrors": "status"}),
+    ] {
+        let mut server = server;
+        server["url"] = upstream.url().into();
+        let app = TestApp::spawn(&json!({"mcpServers": {SERVER: server}}));
+        let document = self::document(&app);
+        for operation in self::operations(&app, &document).values() {
+            assert_eq!(statuses(operation), ["200", "422", "default"]);
+        }
+    }
+}
+
+#[test]
+fn the_full_view_has_everything() {
+    for (era, behaviour) in BOTH_ERAS {
+        let upstream = upstream(behaviour);
+        let app = TestApp::over(&upstream);
+        let document = full(&app);
+        let operations = operations(&app, &document);
+        let plain = &operations[&format!("{SERVER} plain")];
+        for status in ["400", "401", "404", "422", "502", "504"] {
+            let response = at(&document, &plain["responses"][status]["$ref"]);
+            let problem = &response["content"]["application/problem+json"]["schema"]["$ref"];
+            assert_eq!(*problem, "#/components/schemas/Problem", "{status}");
+        }
+        let odd = &operations[&format!("{SERVER} a/b c")];
+        assert_eq!(odd["x-mcp-annotations"]["readOnlyHint"], true);
+        let parameters = plain["parameters"].as_array().unwrap().iter();
+        let parameters = parameters.map(|it| at(&document, &it["$ref"])["name"].as_str().unwrap());
+        let parameters: BTreeSet<&str> = parameters.collect();
+        assert!(parameters.contains("timeoutMs") && parameters.contains("result"));
+        for of_sessions in ["init", "close", "sessionId", "Mcp-Session-Id"] {
+            assert_eq!(
+                parameters.contains(of_sessions),
+                era == "legacy",
+                "{of_sessions}"
+            );
+        }
+        let schemes = document["components"]["securitySchemes"].as_object();
+        assert_eq!(
+            schemes.unwrap().keys().collect::<Vec<_>>(),
+            ["apiKey", "bearer"]
+        );
+    }
+    let upstream = upstream(servers::ts_v2);
+    let app = TestApp::over(&upstream);
+    app.get(&path(SERVER, "openapi.json?view=most"))
+        .is_refused(400, "invalid_request");
 }
 
 #[test]
 fn operation_ids_are_unique_legal_and_do_not_depend_on_others() {
     let whole = upstream(servers::ts_v2);
     let app = TestApp::over(&whole);
-    let operations = operations(&document(&app));
-    let ids: BTreeSet<String> = operations
-        .values()
-        .map(|operation| operation["operationId"].as_str().unwrap().to_owned())
-        .collect();
-    assert_eq!(ids.len(), operations.len());
-    let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-    assert!(
-        ids.iter()
-            .all(|id| id.bytes().all(legal) && !id.as_bytes()[0].is_ascii_digit())
-    );
-    assert!(ids.contains("plain") && ids.contains("a_b_c"));
+    let ids = || -> BTreeSet<String> {
+        let operations = operations(&app, &document(&app));
+        let ids = operations.values().map(|it| it["operationId"].as_str());
+        ids.map(|id| id.unwrap().to_owned()).collect()
+    };
+    let first = ids();
+    assert_eq!(first.len(), 17);
+    let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    for id in &first {
+        assert!(id.len() <= 64 && id.bytes().all(legal), "{id}");
+        assert!(!id.as_bytes()[0].is_ascii_digit(), "{id}");
+    }
+    for own in ["plain", "a_b_c", "call_tool", "odd_keywords"] {
+        assert!(first.contains(own), "{own}");
+    }
     // These two would be one to a generator that writes them in its own way.
-    assert!(!ids.contains("get_sum") && !ids.contains("getSum"));
-    let again: BTreeSet<String> = self::operations(&document(&app))
-        .values()
-        .map(|operation| operation["operationId"].as_str().unwrap().to_owned())
-        .collect();
-    assert_eq!(ids, again);
+    assert!(!first.contains("get_sum") && !first.contains("getSum"));
+    assert_eq!(first, ids());
 }
 
-/// Generators call a schema by its title where it has one, else by its key; two must not have one name.
+/// Generators call a schema by its title where it has one, else by its key, in notations of their own; two must not have one name.
 #[test]
 fn no_two_schemas_have_one_name() {
     let upstream = upstream(servers::ts_v2);
     let app = TestApp::over(&upstream);
-    let document = document(&app);
-    let schemas = document["components"]["schemas"].as_object().unwrap();
-    let bare = |name: &str| {
-        let kept = name.chars().filter(char::is_ascii_alphanumeric);
-        kept.collect::<String>().to_lowercase()
-    };
-    let mut seen = BTreeSet::new();
-    for (key, schema) in schemas {
-        let name = schema["title"].as_str().unwrap_or(key);
-        assert!(seen.insert(bare(name)), "{key}: {name}");
+    for document in [document(&app), full(&app)] {
+        let schemas = document["components"]["schemas"].as_object().unwrap();
+        let mut seen = BTreeSet::new();
+        for (key, schema) in schemas {
+            assert!(key.bytes().all(|b| b.is_ascii_alphanumeric()), "{key}");
+            assert!(seen.insert(key.to_lowercase()), "{key}");
+            assert_eq!(schema["title"], Value::Null, "{key}");
+        }
+        assert!(schemas.contains_key("CallToolResult"));
+        assert!(
+            schemas.contains_key("CallToolArguments") && schemas.contains_key("CallToolOutput")
+        );
     }
-    assert_eq!(schemas["titled_input"]["x-mcp-title"], "Args");
-    assert_eq!(schemas["titled_input.P"]["x-mcp-title"], "Problem");
-    assert!(schemas.contains_key("CallToolResult") && !schemas.contains_key("call_tool_result"));
+    let schemas = &full(&app)["components"]["schemas"];
+    assert_eq!(schemas["TitledArguments"]["x-mcp-title"], "Args");
+    assert_eq!(schemas["TitledArgumentsP"]["x-mcp-title"], "Problem");
 }
 
 #[test]
 fn documents_are_kept_as_the_server_says() {
+    let public = |upstream: &Upstream| {
+        TestApp::spawn(&json!({"mcpServers": {SERVER: {"url": upstream.url()}},
+            "gateway": {"publicUrl": "https://api.example.com"}}))
+    };
     for (era, behaviour) in BOTH_ERAS {
         let upstream = upstream(behaviour);
-        let app = TestApp::over(&upstream);
+        let app = public(&upstream);
         let first = app.get(&path(SERVER, "openapi.json"));
         // The page that lives shortest counts.
         assert_eq!(
@@ -335,9 +439,15 @@ fn documents_are_kept_as_the_server_says() {
             "{era}"
         );
     }
-    // A cache that serves others must not hand a session out to them.
+    // A cache that serves others must not hand a session out to them, nor addresses that a request has claimed.
     let stateful = upstream(servers::ts_v1_stateful);
-    let app = TestApp::over(&stateful);
+    let response = TestApp::over(&stateful).get(&path(SERVER, "openapi.json"));
+    assert_eq!(
+        response.header("cache-control"),
+        Some("private, max-age=60")
+    );
+    assert_eq!(response.header("vary"), Some("Accept, Host"));
+    let app = public(&stateful);
     let own = app.get(&path(SERVER, "openapi.json?init=true"));
     assert!(own.session().is_some());
     assert_eq!(own.header("cache-control"), Some("private, max-age=60"));
@@ -361,11 +471,12 @@ fn keys_are_asked_for_and_documents_are_nobody_else_s() {
     );
     let document = response.ok();
     let required = json!([{"apiKey": []}, {"bearer": []}]);
-    assert!(
-        operations(&document)
-            .values()
-            .all(|it| it["security"] == required)
-    );
+    assert_eq!(document["security"], required);
+    let full =
+        Request::get(&path(SERVER, "openapi.json?view=full")).header("x-api-key", "s3cret-key");
+    let full = app.request(&full).ok();
+    let operations = operations(&app, &full);
+    assert!(operations.values().all(|it| it["security"] == required));
     // The page is for whoever opens it; a browser cannot send a key along.
     for page in [path(SERVER, "docs"), path("nope", "docs")] {
         let page = app.get(&page);
@@ -399,7 +510,7 @@ fn servers_that_are_down_are_named_and_names_do_not_collide() {
             .unwrap()
             .contains("`down`")
     );
-    let operations = operations(&document);
+    let operations = operations(&app, &document);
     assert_eq!(operations.len(), 34);
     let ids: BTreeSet<&str> = operations
         .values()
@@ -452,42 +563,58 @@ fn proxies_that_are_trusted_say_where_the_service_is() {
             .header("x-forwarded-host", "api.example.com")
             .header("x-forwarded-prefix", "/mcp")
     };
+    let at = path(SERVER, "");
     let targets = [
-        path(SERVER, "openapi.json"),
-        "/api/openapi.json".to_owned(),
-        "/openapi.json".to_owned(),
+        (path(SERVER, "openapi.json"), at.trim_end_matches('/')),
+        ("/api/openapi.json".to_owned(), "/api"),
+        ("/openapi.json".to_owned(), ""),
     ];
 
     let nowhere = with(json!({}));
     let behind = with(json!({"basePath": "/base"}));
     let trusting = with(json!({"basePath": "/base", "trustedProxies": ["127.0.0.0/8"]}));
     let trusting_others = with(json!({"trustedProxies": ["10.1.2.3"]}));
-    for target in &targets {
-        assert_eq!(url(&nowhere.request(&forwarded(target))), "/", "{target}");
-        assert_eq!(
-            url(&trusting_others.request(&forwarded(target))),
-            "/",
-            "{target}"
-        );
-        assert_eq!(
-            url(&behind.request(&forwarded(target))),
-            "/base",
-            "{target}"
-        );
-        let told = trusting.request(&forwarded(target));
-        assert_eq!(url(&told), "https://api.example.com/mcp", "{target}");
-        assert!(
-            told.header("vary").unwrap().contains("X-Forwarded-Host"),
-            "{target}"
-        );
-        assert_eq!(url(&trusting.get(target)), "/base", "{target}");
-    }
-    let described = trusting.request(&forwarded(&path(SERVER, "tools/plain")));
-    let expected = format!(
-        "https://api.example.com/mcp{}",
-        path(SERVER, "tools/plain/execute")
+    let public = with(
+        json!({"publicUrl": "https://public.example.com/p/", "basePath": "/base",
+        "trustedProxies": ["127.0.0.0/8"]}),
     );
-    assert_eq!(described.ok()["example"]["url"], expected);
+    for (target, at) in &targets {
+        let asked = |app: &TestApp, base: &str, vary: Option<&str>| {
+            let response = app.request(&forwarded(target));
+            assert_eq!(url(&response), format!("{base}{at}"), "{target}");
+            let varies = response
+                .header("vary")
+                .is_some_and(|it| it.contains("Host"));
+            assert_eq!(varies, vary.is_some(), "{target}");
+            if let Some(vary) = vary {
+                assert_eq!(response.header("vary"), Some(vary), "{target}");
+                let kept = response.header("cache-control").unwrap();
+                assert!(kept.starts_with("private"), "{target}: {kept}");
+            }
+        };
+        let own = |app: &TestApp| format!("http://{}", app.address);
+        asked(&nowhere, &own(&nowhere), Some("Accept, Host"));
+        let proxied = "Accept, Host, X-Forwarded-Proto, X-Forwarded-Host, X-Forwarded-Prefix";
+        asked(&trusting_others, &own(&trusting_others), Some(proxied));
+        asked(
+            &behind,
+            &format!("{}/base", own(&behind)),
+            Some("Accept, Host"),
+        );
+        asked(&trusting, "https://api.example.com/mcp", Some(proxied));
+        asked(&public, "https://public.example.com/p", None);
+        let direct = url(&trusting.get(target));
+        assert_eq!(direct, format!("{}/base{at}", own(&trusting)), "{target}");
+    }
+    let tool = path(SERVER, "tools/plain");
+    for (app, base) in [
+        (&trusting, "https://api.example.com/mcp"),
+        (&public, "https://public.example.com/p"),
+    ] {
+        let described = app.request(&forwarded(&tool)).ok();
+        let expected = format!("{base}{}", path(SERVER, "tools/plain/execute"));
+        assert_eq!(described["example"]["url"], expected);
+    }
 }
 
 // === Pages ===

@@ -105,12 +105,7 @@ struct JsonRpc<'a> {
 
 /// By name, so that errors need not know the schemas of MCP.
 fn call_tool_result() -> Ref {
-    Ref::builder()
-        .ref_location_from_schema_name("CallToolResult")
-        .description(Some(
-            "What the tool returned (`tool_error`, `not_acceptable`).",
-        ))
-        .build()
+    Ref::from_schema_name("CallToolResult")
 }
 
 // === impl Error ===

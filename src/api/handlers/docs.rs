@@ -5,22 +5,27 @@ use std::time::Instant;
 
 use actix_web::HttpResponse;
 use bytes::Bytes;
-use serde_json::{Value, json};
 
 use crate::api::error::kinds::{Error, Task};
 use crate::api::fan_out::{self, FanOut};
 use crate::api::offloaded;
 use crate::api::openapi::problems::{FanOutProblems, ListProblems, ServiceProblems};
 use crate::api::request::context::Context;
-use crate::api::request::forwarded::{self, Base};
+use crate::api::request::forwarded::Base;
 use crate::api::request::options;
-use crate::api::request::parameters::{Deadline, Handshake, InServer, Session};
+use crate::api::request::parameters::{Deadline, Handshake, InDocument, InServer, Session, View};
+use crate::api::request::query::server_path;
 use crate::api::response::conditional::conditional;
 use crate::api::response::json;
-use crate::api::tool_docs::document::Source;
-use crate::config::servers::Server;
+use crate::api::tool_docs::document::{self as tool_docs, About, Source};
+use crate::config::servers::{ArgumentChecks, ToolErrors};
+use crate::mcp::protocol::era::Era;
 use crate::mcp::protocol::lists::Freshness;
+use crate::mcp::server_state::Upstream;
 use crate::mcp::tools::Tools;
+
+/// The URL of this service in its committed document, as JSON.
+const EXAMPLE_URL: &str = "\"http://127.0.0.1:8080\"";
 
 /// The OpenAPI document of this service
 #[utoipa::path(
@@ -34,30 +39,28 @@ use crate::mcp::tools::Tools;
     ),
 )]
 pub(crate) async fn openapi(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
-    let url = Base::of(context).url();
-    let committed = Bytes::clone(&context.state.openapi);
-    if url == "/" {
-        return Ok(json::verbatim(committed));
-    }
-    let mut document: Value = serde_json::from_slice(&committed).map_err(|error| {
-        log::error!("the OpenAPI document of this service cannot be read: {error}");
-        Error::Internal
-    })?;
-    if let Some(servers) = document.get_mut("servers") {
-        *servers = json!([{"url": url, "description": "This service"}]);
-    }
-    Ok(forwarded::varying_by_proxy(context, json::value(&document)))
+    let base = Base::of(context);
+    let committed = &context.state.openapi;
+    let document = match std::str::from_utf8(committed).map(|it| it.split_once(EXAMPLE_URL)) {
+        Ok(Some((before, after))) => {
+            let url = format!("\"{}\"", base.url());
+            [before, &url, after].concat().into()
+        }
+        _ => Bytes::clone(committed),
+    };
+    Ok(base.shown_in(json::verbatim(document)))
 }
 
 /// The tools of a server as an OpenAPI document
 ///
-/// One operation per tool, with its own schemas, made from the server's current list. For client generators and for people.
+/// One operation per tool, with its own schemas, made from the server's current list. Paths are relative to where the document is.
+/// For client generators, programs that offer tools to models, and people.
 #[utoipa::path(
     get,
     path = "/api/mcp/{server}/openapi.json",
     operation_id = "openapiOfServer",
     tag = "servers",
-    params(InServer, Session, Handshake, Deadline),
+    params(InServer, InDocument, Session, Handshake, Deadline),
     responses(
         (status = 200, description = "The document (OpenAPI 3.1)", body = Object,
             headers(("Mcp-Session-Id"), ("ETag"), ("Cache-Control"))),
@@ -67,6 +70,7 @@ pub(crate) async fn openapi(context: &mut Context<'_>) -> Result<HttpResponse, E
 )]
 pub(crate) async fn openapi_of_server(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     let server = context.server()?;
+    let view = InDocument::of(&context.query)?.view;
     let options = options::of(context, server, None)?;
     let mut client = context.state.pool.client(server, options);
     let listed = client.list_tools().await;
@@ -75,15 +79,9 @@ pub(crate) async fn openapi_of_server(context: &mut Context<'_>) -> Result<HttpR
     let deadline = client.deadline();
     let session = client.release_session();
     let freshness = tools.freshness();
-    let source = Source {
-        common: Arc::clone(&context.state.common),
-        about: Some(server.name.clone()),
-        servers: vec![(server.name.clone(), tools)],
-        failed: Vec::new(),
-        url: Base::of(context).url(),
-        key_wanted: !context.state.settings.keys.is_empty(),
-        validators: Arc::clone(&context.state.validators),
-    };
+    let path = server_path(&server.name);
+    let servers = vec![described(server, tools)];
+    let source = source(context, view, About::Server, servers, &path);
     let response = document(context, source, freshness, deadline).await?;
     Ok(json::with_session(response, session.as_ref()))
 }
@@ -96,7 +94,7 @@ pub(crate) async fn openapi_of_server(context: &mut Context<'_>) -> Result<HttpR
     path = "/api/openapi.json",
     operation_id = "openapiOfAll",
     tag = "servers",
-    params(Deadline),
+    params(InDocument, Deadline),
     responses(
         (status = 200, description = "The document (OpenAPI 3.1)", body = Object, headers(("ETag"), ("Cache-Control"))),
         (status = 304, description = "Not modified", headers(("ETag"))),
@@ -104,6 +102,7 @@ pub(crate) async fn openapi_of_server(context: &mut Context<'_>) -> Result<HttpR
     ),
 )]
 pub(crate) async fn openapi_of_all(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
+    let view = InDocument::of(&context.query)?.view;
     let timeout = options::asked_timeout(context, None)?;
     let deadline = context.started + timeout.unwrap_or(context.state.settings.timeout);
     let fan_out = fan_out::tools(context, context.state.servers.iter(), timeout, true).await;
@@ -117,16 +116,9 @@ pub(crate) async fn openapi_of_all(context: &mut Context<'_>) -> Result<HttpResp
     } else {
         Freshness::default()
     };
-    let named = |(server, tools): (&Server, Arc<Tools>)| (server.name.clone(), tools);
-    let source = Source {
-        common: Arc::clone(&context.state.common),
-        about: None,
-        servers: listed.into_iter().map(named).collect(),
-        failed,
-        url: Base::of(context).url(),
-        key_wanted: !context.state.settings.keys.is_empty(),
-        validators: Arc::clone(&context.state.validators),
-    };
+    let servers = listed.into_iter();
+    let servers = servers.map(|(server, tools)| described(server, tools));
+    let source = source(context, view, About::All(failed), servers.collect(), "/api");
     document(context, source, freshness, deadline).await
 }
 
@@ -142,6 +134,37 @@ async fn document(
         log::error!("a document could not be written: {error}");
         Error::Internal
     })?;
-    let response = forwarded::varying_by_proxy(context, json::body(document));
-    Ok(conditional(context, response, freshness, deadline).await)
+    let base = Base::of(context);
+    let response = base.shown_in(json::body(document));
+    Ok(conditional(context, response, base.freshness(freshness), deadline).await)
+}
+
+/// What a document is made from. `path` is where it is, below the base of this service.
+fn source(
+    context: &Context<'_>,
+    view: Option<View>,
+    about: About,
+    servers: Vec<tool_docs::Server>,
+    path: &str,
+) -> Source {
+    Source {
+        common: Arc::clone(&context.state.common),
+        about,
+        servers,
+        url: format!("{}{path}", Base::of(context).url()),
+        key_wanted: !context.state.settings.keys.is_empty(),
+        validators: Arc::clone(&context.state.validators),
+        view: view.unwrap_or(View::Lean),
+    }
+}
+
+/// A server for a document of its tools.
+fn described(server: &Upstream, tools: Arc<Tools>) -> tool_docs::Server {
+    tool_docs::Server {
+        name: server.name.clone(),
+        tools,
+        has_sessions: matches!(server.state.era(), None | Some(Era::Legacy { .. })),
+        has_tool_errors: server.tool_errors == ToolErrors::Status
+            || server.argument_checks == ArgumentChecks::On,
+    }
 }

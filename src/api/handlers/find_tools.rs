@@ -20,7 +20,6 @@ use crate::api::request::options;
 use crate::api::request::parameters::{Deadline, Search};
 use crate::api::request::query::execute_path;
 use crate::api::response::json;
-use crate::config::servers::Server;
 use crate::mcp::server_state::Upstream;
 use crate::mcp::tools::{ToolWords, Tools};
 use crate::mcp::words::{self, Words};
@@ -90,7 +89,7 @@ pub(crate) async fn find(context: &mut Context<'_>) -> Result<HttpResponse, Erro
     };
     let fan_out = fan_out::tools(context, chosen.into_iter(), timeout, false).await;
     let bytes = fan_out.bytes();
-    let named = |(server, tools): (&Server, Arc<Tools>)| (server.name.clone(), tools);
+    let named = |(server, tools): (&Upstream, Arc<Tools>)| (server.name.clone(), tools);
     let lists: Vec<_> = fan_out.listed.into_iter().map(named).collect();
     let failed = fan_out.failed;
     let most_bytes = context.state.settings.limits.list_bytes;

@@ -15,7 +15,7 @@ use crate::api::handlers::pages::assets::{Asset, VERSION};
 use crate::api::openapi::problems::{AssetProblems, PageProblems, ServiceProblems};
 use crate::api::request::accept::Accept;
 use crate::api::request::context::Context;
-use crate::api::request::forwarded::{self, Base};
+use crate::api::request::forwarded::Base;
 use crate::api::request::parameters::{InServer, OfAsset};
 use crate::api::response::conditional::{entity_tag, not_modified};
 use crate::api::response::json;
@@ -88,8 +88,9 @@ pub(crate) async fn home(context: &mut Context<'_>) -> Result<HttpResponse, Erro
             .insert(VARY, HeaderValue::from_static("Accept"));
         return Ok(page);
     }
-    let base = Base::of(context).url();
-    let path = |rest: &str| format!("{}/{rest}", base.trim_end_matches('/'));
+    let own = Base::of(context);
+    let base = own.link();
+    let path = |rest: &str| format!("{base}/{rest}");
     let mut response = json::value(&Home {
         name: env!("CARGO_PKG_NAME"),
         version: VERSION_OF_SERVICE,
@@ -105,7 +106,7 @@ pub(crate) async fn home(context: &mut Context<'_>) -> Result<HttpResponse, Erro
     response
         .headers_mut()
         .insert(VARY, HeaderValue::from_static("Accept"));
-    Ok(forwarded::varying_by_proxy(context, response))
+    Ok(own.linked_in(response))
 }
 
 /// The way to the documentation

@@ -11,10 +11,10 @@ use crate::api::error::kinds::{Error, Task};
 use crate::api::offloaded;
 use crate::api::openapi::problems::RequestProblems;
 use crate::api::request::context::Context;
-use crate::api::request::forwarded::{self, Base};
+use crate::api::request::forwarded::Base;
 use crate::api::request::options;
 use crate::api::request::parameters::{Deadline, InServer};
-use crate::api::request::query::path_segment;
+use crate::api::request::query::server_path;
 use crate::api::response::json;
 use crate::json::named;
 use crate::mcp::client::options::{CallOptions, Init};
@@ -99,12 +99,8 @@ pub(crate) async fn describe(context: &mut Context<'_>) -> Result<HttpResponse, 
     let result = outcome.map_err(|failure| Error::upstream(Task::Initialize, failure))?;
     let deadline = client.deadline();
     drop(client);
-    let base = Base::of(context).url();
-    let base = format!(
-        "{}/api/mcp/{}",
-        base.trim_end_matches('/'),
-        path_segment(&server.name)
-    );
+    let own = Base::of(context);
+    let base = format!("{}{}", own.link(), server_path(&server.name));
     let (name, budget) = (server.name.clone(), context.state.pool.budget().clone());
     let written = offloaded::if_large(result.len(), deadline, move || {
         description(&name, &base, &result, &budget)
@@ -113,7 +109,7 @@ pub(crate) async fn describe(context: &mut Context<'_>) -> Result<HttpResponse, 
         .await?
         .map_err(|NoRoom| Error::NoRoom(Executed::Yes))?;
     let response = json::body_in_pieces(StatusCode::OK, pieces);
-    Ok(forwarded::varying_by_proxy(context, response))
+    Ok(own.linked_in(response))
 }
 
 /// The description, in which the members of the result are the server's own bytes.

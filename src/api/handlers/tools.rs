@@ -12,7 +12,7 @@ use crate::api::offloaded;
 use crate::api::openapi::mcp::{Arguments, DescribedTool, ListToolsResult, ToolAnswer};
 use crate::api::openapi::problems::{BodyProblems, CallProblems, ListProblems, ToolProblems};
 use crate::api::request::context::Context;
-use crate::api::request::forwarded::{self, Base};
+use crate::api::request::forwarded::Base;
 use crate::api::request::owned::OwnedMembers;
 use crate::api::request::parameters::{
     self, ArgumentsInQuery, Deadline, DeadlineInQuery, Handshake, InServer, OfTool, OnToolError,
@@ -109,10 +109,11 @@ pub(crate) async fn find(context: &mut Context<'_>) -> Result<HttpResponse, Erro
     let (definition, freshness) =
         found.map_err(|failure| Error::upstream(Task::ListTools, failure))?;
     let validators = &context.state.validators;
+    let base = Base::of(context);
     let prepare = || {
         let path = execute_path(&server.name, context.tool());
         let example = CallExample {
-            url: Base::of(context).absolute(context, &path),
+            url: format!("{}{path}", base.url()),
             key_wanted: !context.state.settings.keys.is_empty(),
         };
         let validators = Arc::clone(validators);
@@ -126,8 +127,8 @@ pub(crate) async fn find(context: &mut Context<'_>) -> Result<HttpResponse, Erro
         }
     };
     let session = client.release_session();
-    let described = forwarded::varying_by_proxy(context, described);
-    let response = conditional(context, described, freshness, deadline).await;
+    let described = base.shown_in(described);
+    let response = conditional(context, described, base.freshness(freshness), deadline).await;
     Ok(json::with_session(response, session.as_ref()))
 }
 

@@ -119,8 +119,8 @@ parameters! {
     Search<'a> in Query(Query) {
         /// Words, or parts of words, that must all occur in a tool's name, title, description or server.
         words "q": Option<&'a str> = Query::get,
-        /// The maximum number of tools.
-        #[param(minimum = 1, maximum = 1000, default = 50)]
+        /// The maximum number of tools; 50 if absent.
+        #[param(minimum = 1, maximum = 1000)]
         limit "limit": Option<u16> = limit,
         /// Restricts the search to this server.
         server "server": Option<&'a str> = Query::get,
@@ -131,8 +131,16 @@ parameters! {
         /// The `nextCursor` of the page before; an empty one is a cursor too. Not together with `all=true`.
         cursor "cursor": Option<&'a str> = Query::get,
         /// All pages as one list.
-        #[param(default = false)]
+        #[param(nullable = false)]
         all "all": Option<bool> = Query::flag,
+    }
+
+    /// How much a document of tools holds.
+    InDocument in Query(Query) {
+        /// `lean` has what a caller of the tools needs, and no parameter of this service's. `full` has every parameter, header, media
+        /// type and error of a call, and the schemas with all that the server has written. The default is `lean`.
+        #[param(nullable = false)]
+        view "view": Option<View> = View::of,
     }
 
     /// Whether to open and to end a session around the operation. Ignored for a server without sessions.
@@ -142,7 +150,7 @@ parameters! {
         #[param(nullable = false)]
         init "init": Option<Init> = Init::of,
         /// End the session in use after the response.
-        #[param(default = false)]
+        #[param(nullable = false)]
         close "close": Option<bool> = Query::flag,
     }
 
@@ -191,8 +199,10 @@ choices! {
     #[schema(as = ResultForm)]
     ToolForm { Mcp = "mcp", Value = "value", Structured = "structured", Text = "text", Image = "image", Audio = "audio" }
 
-    /// Whether a session is opened first.
-    #[schema(default = "auto")]
+    /// How much a document of tools holds.
+    View { Lean = "lean", Full = "full" }
+
+    /// Whether a session is opened first; `auto` if absent.
     Init { True = "true", False = "false", Auto = "auto" }
 
     /// How a tool error is reported.

@@ -22,15 +22,21 @@ pub(crate) fn segment(raw: &str) -> Result<Cow<'_, str>, Error> {
 
 /// The path that runs a tool.
 pub(crate) fn execute_path(server: &str, tool: &str) -> String {
-    format!(
-        "/api/mcp/{}/tools/{}/execute",
-        path_segment(server),
-        path_segment(tool)
-    )
+    format!("{}{}", server_path(server), tool_path(tool))
+}
+
+/// The path below which everything of a server is.
+pub(crate) fn server_path(server: &str) -> String {
+    format!("/api/mcp/{}", path_segment(server))
+}
+
+/// The path that calls a tool, below that of its server.
+pub(crate) fn tool_path(tool: &str) -> String {
+    format!("/tools/{}/execute", path_segment(tool))
 }
 
 /// A name as one path segment.
-pub(crate) fn path_segment(name: &str) -> String {
+fn path_segment(name: &str) -> String {
     const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
         .remove(b'-')
         .remove(b'.')

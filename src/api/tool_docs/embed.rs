@@ -13,101 +13,24 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use percent_encoding::percent_decode_str;
-use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::api::openapi::common::SCHEMAS;
-use crate::api::tool_docs::names::component_part;
+use crate::api::tool_docs::names::{Names, pascal_case};
+use crate::api::tool_docs::node::{Node, as_they_are};
 use crate::json::{Members, text_of};
 use crate::schema::keywords::{self, Holds};
 
 /// How deep schemas may be nested whose references are moved.
 const DEPTH: usize = 400;
 
-/// A schema, as far as it had to be taken apart.
-#[derive(Debug)]
-pub(crate) enum Node<'a> {
-    Object(Vec<(Cow<'a, str>, Node<'a>)>),
-    Array(Vec<Node<'a>>),
-    Text(String),
-    /// As it came.
-    AsItIs(&'a RawValue),
-    /// Not from a server.
-    Ours(Value),
-    /// The same where many have it.
-    Shared(&'a Value),
-    /// Written already: as a tree it takes ten times the memory.
-    Written(Box<RawValue>),
-}
-
-impl Serialize for Node<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Object(members) => {
-                let mut map = serializer.serialize_map(Some(members.len()))?;
-                for (name, value) in members {
-                    map.serialize_entry(name, value)?;
-                }
-                map.end()
-            }
-            Self::Array(items) => {
-                let mut list = serializer.serialize_seq(Some(items.len()))?;
-                for item in items {
-                    list.serialize_element(item)?;
-                }
-                list.end()
-            }
-            Self::Text(text) => serializer.serialize_str(text),
-            Self::AsItIs(raw) => raw.serialize(serializer),
-            Self::Ours(value) => value.serialize(serializer),
-            Self::Shared(value) => value.serialize(serializer),
-            Self::Written(raw) => raw.serialize(serializer),
-        }
-    }
-}
-
-/// Where a title is noted that generators would take for the name of another component.
-pub(crate) const TITLE: &str = "x-mcp-title";
-
-impl Node<'_> {
-    /// `title` at the root.
-    pub(crate) fn title(&self) -> Option<String> {
-        let found = match self {
-            Self::Object(members) => members.iter().find(|(name, _)| name == "title"),
-            Self::AsItIs(raw) => return text(Members::of(raw.get()).ok()?.get("title")),
-            _ => None,
-        };
-        match found {
-            Some((_, Self::AsItIs(raw))) => text(Some(raw)),
-            _ => None,
-        }
-    }
-
-    /// The same with its title under [`TITLE`].
-    pub(crate) fn without_title(self) -> Self {
-        let members = match self {
-            Self::Object(members) => members,
-            Self::AsItIs(raw) => match Members::of(raw.get()) {
-                Ok(members) => as_they_are(members).collect(),
-                Err(_) => return self,
-            },
-            other => return other,
-        };
-        let renamed = members.into_iter().map(|(name, node)| match name.as_ref() {
-            "title" => (TITLE.into(), node),
-            _ => (name, node),
-        });
-        Self::Object(renamed.collect())
-    }
-}
-
 /// The components that `schema` becomes under the name `base`: itself first, then its definitions. `shared_ids` are the `$id`s
-/// that other schemas of the same document have as well.
+/// that other schemas of the same document have as well, `names` those of its components.
 pub(crate) fn embed<'a>(
     schema: &'a RawValue,
     base: &str,
     shared_ids: &HashSet<String>,
+    names: &mut Names,
 ) -> Vec<(String, Node<'a>)> {
     let Ok(members) = Members::of(schema.get()) else {
         // `true` or `false`.
@@ -121,7 +44,7 @@ pub(crate) fn embed<'a>(
         };
         return vec![(base.to_owned(), node)];
     }
-    let components = Definitions::of(&members, base).and_then(|it| it.embed(&members));
+    let components = Definitions::of(&members, base, names).and_then(|it| it.embed(&members));
     components.unwrap_or_else(|| vec![(base.to_owned(), isolated(members, base))])
 }
 
@@ -132,11 +55,6 @@ pub(crate) fn id_of(schema: &RawValue) -> Option<String> {
 
 fn text(raw: Option<&RawValue>) -> Option<String> {
     text_of(raw?).map(Cow::into_owned)
-}
-
-fn as_they_are(members: Members<'_>) -> impl Iterator<Item = (Cow<'_, str>, Node<'_>)> {
-    let nodes = members.0.into_iter();
-    nodes.map(|(name, value)| (name, Node::AsItIs(value)))
 }
 
 /// An object whose members are what `node` makes of each; `None` if it makes nothing of one.
@@ -206,8 +124,11 @@ fn leads_to_a_schema(pointer: &str) -> bool {
     let mut tokens = tokens.split('/').map(unescaped).peekable();
     while let Some(keyword) = tokens.next() {
         match keywords::named(&keyword).map(|keyword| keyword.holds) {
-            // All of them, or one.
-            Some(Holds::SchemasByName) => tokens.next(),
+            // All of them are no schema.
+            Some(Holds::SchemasByName) => match tokens.next() {
+                None => return false,
+                one => one,
+            },
             Some(Holds::Schemas) => {
                 tokens.next_if(|token| token.bytes().all(|byte| byte.is_ascii_digit()))
             }
@@ -229,20 +150,19 @@ struct Definitions {
 }
 
 /// Keywords for definitions, and where a schema notes what became of them.
-const KEYWORDS: [(&str, &str); 2] = [
+pub(crate) const KEYWORDS: [(&str, &str); 2] = [
     ("$defs", "x-mcp-defs"),
     ("definitions", "x-mcp-definitions"),
 ];
 
 impl Definitions {
     /// `None` if they cannot be taken out.
-    fn of(root: &Members<'_>, base: &str) -> Option<Self> {
+    fn of(root: &Members<'_>, base: &str, names: &mut Names) -> Option<Self> {
         let mut definitions = Self {
             base: base.to_owned(),
             dialect: text(root.get("$schema")),
             places: HashMap::new(),
         };
-        let mut taken = HashSet::new();
         for (keyword, noted) in KEYWORDS {
             let Some(value) = root.get(keyword) else {
                 continue;
@@ -264,10 +184,7 @@ impl Definitions {
                 if undeclarable || members.as_ref().is_ok_and(is_apart) {
                     return None;
                 }
-                let mut place = format!("{base}.{}", component_part(name));
-                while !taken.insert(place.clone()) {
-                    place.push('_');
-                }
+                let place = names.component(&format!("{base}{}", pascal_case(name)), name);
                 let key = (keyword, name.to_string());
                 if definitions.places.insert(key, place).is_some() {
                     return None;
@@ -358,13 +275,10 @@ impl Definitions {
         let mut tokens = pointer.splitn(4, '/').skip(1);
         let (keyword, name, rest) = (tokens.next(), tokens.next(), tokens.next());
         let keyword = keyword.map(unescaped).unwrap_or_default();
-        let Some((keyword, noted)) = KEYWORDS.iter().find(|(known, _)| *known == keyword) else {
+        let Some((keyword, _)) = KEYWORDS.iter().find(|(known, _)| *known == keyword) else {
             return Some(format!("{SCHEMAS}{}{pointer}", self.base));
         };
-        let Some(name) = name else {
-            return Some(format!("{SCHEMAS}{}/{noted}", self.base));
-        };
-        let place = self.places.get(&(*keyword, unescaped(name)))?;
+        let place = self.places.get(&(*keyword, unescaped(name?)))?;
         let rest = rest.map_or_else(String::new, |rest| format!("/{rest}"));
         Some(format!("{SCHEMAS}{place}{rest}"))
     }

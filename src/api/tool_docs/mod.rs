@@ -4,3 +4,6 @@ pub(crate) mod call_example;
 pub(crate) mod document;
 mod embed;
 mod names;
+mod node;
+mod operation;
+mod views;

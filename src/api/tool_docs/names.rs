@@ -1,74 +1,109 @@
-//! Identifiers of operations and components: legal and distinct for every client generator, and independent of the rest of the list.
+//! Identifiers of operations and names of components: legal for every consumer, distinct for every client generator, and independent of
+//! the rest of the list.
 
 use std::collections::{HashMap, HashSet};
 
 use ring::digest::{SHA256, digest};
 
-/// The longest identifier made of a name.
-const LONGEST: usize = 80;
+/// The longest identifier of an operation: that of a function of OpenAI's and others' model APIs.
+const LONGEST: usize = 64;
+/// The part of a component's name that is made of one name, at most.
+const LONGEST_PART: usize = 64;
 
-/// What is added to an identifier for the components of a tool.
-pub(crate) const SUFFIXES: [&str; 3] = ["_input", "_output", "_result"];
+// === operations ===
 
-/// An identifier for each of `names`, in their order. A name that is an identifier stays one, unless generators, who write
-/// them in their own notations (`get_sum`, `getSum`), would confuse it or a component of it with another, or with one that is `taken`:
-/// then it gets a hash as a suffix.
-pub(crate) fn identifiers(names: &[String], taken: &[String]) -> Vec<String> {
-    let taken: HashSet<String> = taken.iter().map(|name| bare(name)).collect();
-    let is_taken = |identifier: &str| {
-        let mut components = SUFFIXES
-            .iter()
-            .map(|suffix| bare(&format!("{identifier}{suffix}")));
-        components.any(|component| taken.contains(&component))
-    };
+/// An identifier for each of `names`, in their order: at most 64 letters, digits, `_` and `-`. A name that is one stays as it is, unless
+/// generators, who write identifiers in their own notations (`get_sum`, `getSum`), would confuse it with another: then it gets a hash as
+/// a suffix, as does a name of which too little is left.
+pub(crate) fn identifiers(names: &[String]) -> Vec<String> {
     let mut alike: HashMap<String, usize> = HashMap::new();
     let plain: Vec<(String, bool)> = names.iter().map(|name| plain(name)).collect();
     for (identifier, _) in &plain {
         *alike.entry(bare(identifier)).or_default() += 1;
     }
-    let marked = names.iter().zip(plain).map(|(name, (identifier, lossy))| {
-        let alone = alike.get(&bare(&identifier)) == Some(&1);
-        if alone && !lossy && !is_taken(&identifier) {
-            (identifier, false)
-        } else {
-            (format!("{identifier}_{}", mark(name)), true)
+    let is_plain =
+        |(identifier, lossy): &(String, bool)| !lossy && alike.get(&bare(identifier)) == Some(&1);
+    let kept = plain.iter().filter(|it| is_plain(it));
+    let mut seen: HashSet<String> = kept.map(|(identifier, _)| bare(identifier)).collect();
+    let distinct = plain.iter().zip(names).map(|(plain, name)| {
+        if is_plain(plain) {
+            return plain.0.clone();
         }
+        let mut candidate = marked(&plain.0, name, 0);
+        let mut attempt = 0;
+        while !seen.insert(bare(&candidate)) {
+            attempt += 1;
+            candidate = marked(&plain.0, name, attempt);
+        }
+        candidate
     });
-    unique(marked.collect(), names)
-}
-
-/// Distinct identifiers: one with a suffix that equals another gets one more suffix, and a plain one stays.
-fn unique(identifiers: Vec<(String, bool)>, names: &[String]) -> Vec<String> {
-    let plain = identifiers.iter().filter(|(_, is_marked)| !is_marked);
-    let mut seen: HashSet<String> = plain.map(|(identifier, _)| bare(identifier)).collect();
-    let distinct = identifiers
-        .into_iter()
-        .zip(names)
-        .map(|((identifier, is_marked), name)| {
-            let mut candidate = identifier.clone();
-            let mut attempt = 0;
-            while is_marked && !seen.insert(bare(&candidate)) {
-                attempt += 1;
-                candidate = format!("{identifier}_{}", mark(&format!("{name} {attempt}")));
-            }
-            candidate
-        });
     distinct.collect()
 }
 
 /// `name` with `_` for illegal characters, and whether too little of it is left.
 fn plain(name: &str) -> (String, bool) {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     let mut identifier: String = name
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+        .map(|c| if legal(c) { c } else { '_' })
+        .take(LONGEST + 1)
         .collect();
     let says_nothing = bare(&identifier).is_empty();
-    if !identifier.starts_with(|c: char| c.is_ascii_alphabetic()) {
+    if !identifier.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
         identifier.insert_str(0, "tool_");
     }
     let too_long = identifier.len() > LONGEST;
     identifier.truncate(LONGEST);
     (identifier, !name.is_ascii() || says_nothing || too_long)
+}
+
+/// An identifier with a hash of the name.
+fn marked(identifier: &str, name: &str, attempt: usize) -> String {
+    let mark = mark(name, attempt);
+    let kept = identifier.chars().take(LONGEST - mark.len() - 1);
+    format!("{}_{mark}", kept.collect::<String>())
+}
+
+// === components ===
+
+/// The names of a document's components.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    /// What their notations have in common.
+    taken: HashSet<String>,
+}
+
+impl Names {
+    /// With `taken` in it already.
+    pub(crate) fn new<'n>(taken: impl Iterator<Item = &'n str>) -> Self {
+        Self {
+            taken: taken.map(bare).collect(),
+        }
+    }
+
+    /// A name for a component, which is `wanted` unless that is taken: then with a hash of `name`, which it was made of.
+    pub(crate) fn component(&mut self, wanted: &str, name: &str) -> String {
+        let mut candidate = wanted.to_owned();
+        let mut attempt = 0;
+        while !self.taken.insert(bare(&candidate)) {
+            candidate = format!("{wanted}{}", mark(name, attempt));
+            attempt += 1;
+        }
+        candidate
+    }
+}
+
+/// `get_sum` and `get-sum` as `GetSum`: letters and digits, as some gateways want the names of models.
+pub(crate) fn pascal_case(name: &str) -> String {
+    let parts = name.split(|c: char| !c.is_ascii_alphanumeric());
+    let mut whole = String::new();
+    for part in parts {
+        let mut characters = part.chars();
+        whole.extend(characters.next().map(|first| first.to_ascii_uppercase()));
+        whole.extend(characters);
+    }
+    whole.truncate(LONGEST_PART);
+    whole
 }
 
 /// What all notations of an identifier have in common.
@@ -78,40 +113,30 @@ pub(crate) fn bare(identifier: &str) -> String {
 }
 
 /// Six hexadecimal digits that tell a name from others.
-fn mark(name: &str) -> String {
-    let digest = digest(&SHA256, name.as_bytes());
+fn mark(name: &str, attempt: usize) -> String {
+    let named = match attempt {
+        0 => name.to_owned(),
+        _ => format!("{name} {attempt}"),
+    };
+    let digest = digest(&SHA256, named.as_bytes());
     let start: [u8; 4] = digest.as_ref().first_chunk().copied().unwrap_or_default();
     format!("{:06x}", u32::from_be_bytes(start) >> 8)
 }
 
-/// A part of a component's name: letters, digits, `_` and `-`.
-pub(crate) fn component_part(name: &str) -> String {
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    let part: String = name
-        .chars()
-        .map(|c| if legal(c) { c } else { '_' })
-        .collect();
-    if part == name {
-        part
-    } else {
-        format!("{part}_{}", mark(name))
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use crate::api::tool_docs::names::identifiers;
+    use super::*;
 
     fn of(names: &[&str]) -> Vec<String> {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        identifiers(&names, &["CallToolResult".to_owned()])
+        identifiers(&names)
     }
 
     #[test]
-    fn plain_names_stay_and_kebab_case_becomes_snake_case() {
+    fn a_name_that_is_an_identifier_stays_one() {
         assert_eq!(
-            of(&["add", "get-sum", "a/b c", "1st"]),
-            ["add", "get_sum", "a_b_c", "tool_1st"]
+            of(&["add", "get-sum", "a/b c", "1st", "_x", "call_tool"]),
+            ["add", "get-sum", "a_b_c", "tool_1st", "_x", "call_tool"]
         );
     }
 
@@ -130,31 +155,40 @@ mod tests {
         let names = of(&["get_sum", "getSum", "get_sum_9096b3"]);
         assert_eq!(names[2], "get_sum_9096b3");
         assert_ne!(names[0], names[2]);
-        let twice = of(&["a", "A", "b"]);
-        assert_eq!(twice.len(), 3);
-    }
-
-    #[test]
-    fn components_are_not_taken_for_ours() {
-        assert_eq!(of(&["call_tool_x"]), ["call_tool_x"]);
-        for name in ["call_tool", "callTool"] {
-            assert!(of(&[name])[0].starts_with(&format!("{name}_")), "{name}");
-        }
     }
 
     #[test]
     fn every_name_gives_a_legal_identifier() {
-        for name in ["", "___", "grüße", "工具", "a b", "💥", &"x".repeat(200)] {
-            let [identifier] = &of(&[name])[..] else {
-                unreachable!("one name, one identifier");
-            };
-            assert!(identifier.starts_with(|c: char| c.is_ascii_alphabetic()));
-            assert!(
-                identifier
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b == b'_')
-            );
-            assert!(identifier.len() < 100);
+        let long = "x".repeat(200);
+        let longer = "x".repeat(201);
+        let names = of(&[
+            "", "___", "grüße", "工具", "a b", "💥", &long, &longer, "-", "9",
+        ]);
+        for identifier in &names {
+            assert!(identifier.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'));
+            let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+            assert!(identifier.bytes().all(legal));
+            assert!((1..=LONGEST).contains(&identifier.len()), "{identifier}");
         }
+        let distinct: HashSet<String> = names.iter().map(|it| bare(it)).collect();
+        assert_eq!(distinct.len(), names.len());
+    }
+
+    #[test]
+    fn components_are_named_as_types_are() {
+        for (name, expected) in [
+            ("get_sum", "GetSum"),
+            ("get-sum", "GetSum"),
+            ("getSum", "GetSum"),
+            ("API_call.2", "APICall2"),
+            ("工具", ""),
+        ] {
+            assert_eq!(pascal_case(name), expected);
+        }
+        let mut names = Names::new(["CallToolResult"].into_iter());
+        assert_eq!(names.component("GetSum", "get_sum"), "GetSum");
+        let other = names.component("GetSum", "getSum");
+        assert!(other.starts_with("GetSum") && other.len() == 12, "{other}");
+        assert_ne!(names.component("CallToolResult", "a"), "CallToolResult");
     }
 }

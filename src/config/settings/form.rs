@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use ipnet::IpNet;
 use log::LevelFilter;
 use serde_json::Value;
+use url::Url;
 
 use crate::config::errors::{ConfigErrors, found, kind};
 use crate::config::expand::Environment;
@@ -40,6 +41,8 @@ pub(crate) enum Form {
     Keys,
     /// See [`is_path_prefix`].
     PathPrefix,
+    /// See [`public_url`].
+    PublicUrl,
     /// Addresses and networks.
     Networks,
     /// The path of a file; empty for none.
@@ -88,6 +91,9 @@ impl Form {
             Form::Keys => "an array of strings",
             Form::PathPrefix => "a path like /mcp, without a slash at its end",
             Form::File => "the path of a file",
+            Form::PublicUrl => {
+                "an http or https URL, perhaps with a path, without credentials and query"
+            }
             Form::Networks => "an array of addresses or networks like 10.0.0.0/8",
         };
         text.to_owned()
@@ -129,6 +135,7 @@ impl Setting {
                 is_path_prefix(text).then(|| text.as_str().into())
             }
             (Form::File, Value::String(text)) => Some(text.as_str().into()),
+            (Form::PublicUrl, Value::String(text)) => public_url(text).map(Into::into),
             (Form::Networks, Value::Array(entries)) => {
                 let networks = entries.iter().map(|entry| network(entry.as_str()?));
                 networks.collect::<Option<Vec<_>>>().map(Into::into)
@@ -170,6 +177,22 @@ fn network(text: &str) -> Option<String> {
     Some(network.to_string())
 }
 
+/// An http or https URL with nothing but an authority and perhaps a path prefix, without a slash at its end; empty for none.
+fn public_url(text: &str) -> Option<String> {
+    if text.is_empty() {
+        return Some(String::new());
+    }
+    let url = Url::parse(text).ok()?;
+    let is_plain = matches!(url.scheme(), "http" | "https")
+        && url.has_host()
+        && url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && is_path_prefix(url.path().trim_end_matches('/'));
+    is_plain.then(|| url.as_str().trim_end_matches('/').to_owned())
+}
+
 /// Whether this can be put before our paths: empty, or from a slash to anything but a slash.
 pub fn is_path_prefix(path: &str) -> bool {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:@".contains(&byte);
@@ -179,4 +202,29 @@ pub fn is_path_prefix(path: &str) -> bool {
             && !path.ends_with('/')
             && path.split('/').all(|part| !matches!(part, "." | ".."))
             && path.bytes().all(legal))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_url_is_an_origin_and_perhaps_a_path() {
+        for (written, read) in [
+            ("https://API.example.com", Some("https://api.example.com")),
+            (
+                "http://10.0.0.1:8080/mcp/",
+                Some("http://10.0.0.1:8080/mcp"),
+            ),
+            ("", Some("")),
+            ("api.example.com", None),
+            ("ftp://example.com", None),
+            ("https://user@example.com", None),
+            ("https://example.com/?a=b", None),
+            ("https://example.com/#a", None),
+            ("https://example.com//a", None),
+        ] {
+            assert_eq!(public_url(written).as_deref(), read, "{written}");
+        }
+    }
 }

@@ -3,14 +3,29 @@
 use std::collections::HashSet;
 
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
+use crate::api::tool_docs::views;
 
 /// The components as a document holds them.
 fn embedded(schema: &str, base: &str) -> Value {
     let raw: &RawValue = serde_json::from_str(schema).unwrap();
-    let components: Vec<(String, Node<'_>)> = embed(raw, base, &HashSet::new());
+    together(embed(raw, base, &HashSet::new(), &mut named(base)).into_iter())
+}
+
+/// The same in the lean view.
+fn lean(schema: &str, base: &str) -> Value {
+    let raw: &RawValue = serde_json::from_str(schema).unwrap();
+    let components = embed(raw, base, &HashSet::new(), &mut named(base));
+    together(views::lean(raw, components))
+}
+
+fn named(base: &str) -> Names {
+    Names::new([base].into_iter())
+}
+
+fn together<'a>(components: impl Iterator<Item = (String, Node<'a>)>) -> Value {
     let mut map = serde_json::Map::new();
     for (name, node) in components {
         let known = map.insert(name, serde_json::to_value(&node).unwrap());
@@ -117,13 +132,13 @@ fn pointers_move_and_definitions_become_components() {
             "b": {
                 "type": "object",
                 "properties": {
-                    "at": {"$ref": "#/components/schemas/b.Place"},
+                    "at": {"$ref": "#/components/schemas/bPlace"},
                     "self": {"$ref": "#/components/schemas/b"},
                     "again": {"$ref": "#/components/schemas/b/properties/at"},
                 },
-                "x-mcp-defs": {"Place": "#/components/schemas/b.Place"},
+                "x-mcp-defs": {"Place": "#/components/schemas/bPlace"},
             },
-            "b.Place": {"properties": {"in": {"$ref": "#/components/schemas/b.Place"}}},
+            "bPlace": {"properties": {"in": {"$ref": "#/components/schemas/bPlace"}}},
         })
     );
 }
@@ -143,7 +158,7 @@ fn data_is_not_taken_for_schemas() {
 fn numbers_keep_their_digits() {
     let schema = r#"{"properties":{"a":{"maximum":1e400,"minimum":12345678901234567890123,"multipleOf":1.10}}}"#;
     let raw: &RawValue = serde_json::from_str(schema).unwrap();
-    let nodes = embed(raw, "b", &HashSet::new());
+    let nodes = embed(raw, "b", &HashSet::new(), &mut named("b"));
     assert_eq!(serde_json::to_string(&nodes[0].1).unwrap(), schema);
 }
 
@@ -153,7 +168,7 @@ fn dialects_go_along_with_definitions() {
         "properties":{"x":{"$ref":"#/definitions/X"}}}"##;
     let components = embedded(schema, "b");
     assert_eq!(
-        components["b.X"],
+        components["bX"],
         json!({"$schema": "http://json-schema.org/draft-07/schema#", "type": "string"})
     );
     assert_eq!(
@@ -184,7 +199,8 @@ fn what_is_nested_too_deep_stays_as_it_is() {
     for (levels, moved) in [(DEPTH, true), (DEPTH + 2, false)] {
         let schema = format!(r##"{{"not":{},"$ref":"#"}}"##, nested(levels - 2));
         let raw: &RawValue = serde_json::from_str(&schema).unwrap();
-        let components = serde_json::to_string(&embed(raw, "b", &HashSet::new())[0].1).unwrap();
+        let components =
+            serde_json::to_string(&embed(raw, "b", &HashSet::new(), &mut named("b"))[0].1).unwrap();
         assert_eq!(components.contains(SCHEMAS), moved);
         assert_eq!(components.contains(&own_id("b")), !moved);
     }
@@ -194,15 +210,52 @@ fn what_is_nested_too_deep_stays_as_it_is() {
 fn an_id_is_kept_and_told_apart_where_two_schemas_have_it() {
     let schema = r##"{"$id":"https://example.com/s","$defs":{"X":{}},"$ref":"#/$defs/X"}"##;
     let raw: &RawValue = serde_json::from_str(schema).unwrap();
-    let alone = embed(raw, "b", &HashSet::new());
+    let alone = embed(raw, "b", &HashSet::new(), &mut named("b"));
     assert_eq!(serde_json::to_string(&alone[0].1).unwrap(), schema);
     let shared = embed(
         raw,
         "b",
         &HashSet::from(["https://example.com/s".to_owned()]),
+        &mut named("b"),
     );
     let written = serde_json::to_value(&shared[0].1).unwrap();
     assert_eq!(written["$id"], "https://example.com/s?tool=b");
+}
+
+#[test]
+fn the_lean_view_says_the_same_in_other_words() {
+    let schema = r##"{"$schema":"http://json-schema.org/draft-07/schema#","title":"T","type":"object","properties":{
+        "a":{"$ref":"#/definitions/X","description":"d"},"b":{"$ref":"#/definitions/X"},"$ref":{"type":"string"},
+        "c":{"$ref":"#","default":null}},"definitions":{"X":{"title":"Y","type":"string"}}}"##;
+    let place = json!({"$ref": "#/components/schemas/bX"});
+    assert_eq!(
+        lean(schema, "b"),
+        json!({
+            "b": {"type": "object", "properties": {
+                "a": {"allOf": [place], "description": "d"},
+                "b": place,
+                "$ref": {"type": "string"},
+                "c": {"default": null, "allOf": [{"$ref": "#/components/schemas/b"}]},
+            }},
+            "bX": {"type": "string"},
+        })
+    );
+    assert_eq!(
+        lean(
+            r##"{"$ref":"#/$defs/A","allOf":[{}],"$defs":{"A":{}}}"##,
+            "b"
+        )["b"],
+        json!({"allOf": [{"$ref": "#/components/schemas/bA"}, {}]})
+    );
+    // There the dialect decides what is beside a reference, or is a list of items.
+    for particular in [r##""a":{"$ref":"#","minimum":1}"##, r#""a":{"items":[{}]}"#] {
+        let schema = format!(
+            r#"{{"$schema":"http://json-schema.org/draft-07/schema#","properties":{{{particular}}}}}"#
+        );
+        let shown = lean(&schema, "b")["b"].clone();
+        assert!(shown["$schema"].is_string(), "{shown}");
+        assert_eq!(shown["properties"]["a"]["allOf"], Value::Null);
+    }
 }
 
 /// Schemas of every keyword that is handled here, with references to existing targets.
@@ -280,11 +333,52 @@ fn roots() -> impl Strategy<Value = Value> {
 proptest! {
     #[test]
     fn any_schema_comes_out_as_it_went_in(root in roots()) {
-        let components = embedded(&root.to_string(), "t_input");
+        let components = embedded(&root.to_string(), "TInput");
         assert_references_lead_somewhere(&components);
-        prop_assert_eq!(extracted(&components, "t_input"), root);
+        prop_assert_eq!(extracted(&components, "TInput"), root);
         let names: HashSet<&String> = components.as_object().unwrap().keys().collect();
-        let legal = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
+        let legal = |b: u8| b.is_ascii_alphanumeric();
         prop_assert!(names.iter().all(|name| name.bytes().all(legal)));
     }
+
+    #[test]
+    fn any_schema_allows_the_same_in_the_lean_view(root in roots(), values in prop::collection::vec(values(), 8)) {
+        let Ok(before) = jsonschema::validator_for(&root) else {
+            return Ok(());
+        };
+        let components = lean(&root.to_string(), "TInput");
+        assert_references_lead_somewhere(&components);
+        // Resources are known to validators only where schemas are.
+        let components = components.to_string().replace(SCHEMAS, "#/$defs/");
+        let components: Value = serde_json::from_str(&components).unwrap();
+        let whole = json!({"$ref": "#/$defs/TInput", "$defs": components});
+        if whole["$defs"]["TInput"]["$schema"].is_string() {
+            // Nothing was changed, and this validator does not know that dialects differ within a document.
+            return Ok(());
+        }
+        let after = jsonschema::draft202012::new(&whole).unwrap();
+        for value in values {
+            prop_assert_eq!(before.is_valid(&value), after.is_valid(&value), "{} in {}", value, whole);
+        }
+    }
+}
+
+/// Values that the schemas above may or may not allow.
+fn values() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<i8>().prop_map(Value::from),
+        "[a-z$#/~ ]{0,6}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 24, 3, |inner| {
+        let names = prop_oneof![
+            Just("p".to_owned()),
+            Just("y".to_owned()),
+            "[a-z$~/%é .]{0,3}"
+        ];
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+            prop::collection::btree_map(names, inner, 0..4).prop_map(|it| json!(it)),
+        ]
+    })
 }
