@@ -1,6 +1,9 @@
 //! Request parameters: each is declared once, as a struct field with its name and its parser; its OpenAPI description and its parsing are
 //! derived from that. A new parameter is a new field. Path parameters are captured by the routes; they are only described here.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use actix_web::http::header::{HeaderMap, HeaderName};
@@ -423,29 +426,5 @@ described! {
         /// An id for this request, in the response and the log. 1 to 256 of `A-Z a-z 0-9 _ -`; any other is replaced.
         #[param(rename = "X-Request-Id", nullable = false)]
         request_id: Option<String>
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn whole_numbers_are_read_however_they_are_written() {
-        for (written, number) in [
-            ("5", Some(5)),
-            ("5.0", Some(5)),
-            ("5e3", Some(5000)),
-            ("28640280889800019968", Some(u64::MAX)),
-            ("1e400", Some(u64::MAX)),
-            ("0", Some(0)),
-            ("5.5", None),
-            ("-1", None),
-            ("", None),
-            ("x", None),
-            ("NaN", None),
-        ] {
-            assert_eq!(whole(written), number, "{written}");
-        }
     }
 }
