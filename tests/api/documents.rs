@@ -635,7 +635,7 @@ fn every_server_has_a_page_that_needs_nothing_from_elsewhere() {
             "{target}"
         );
         let assets = format!("src=\"{root}");
-        assert_eq!(page.text().matches(&assets).count(), 2, "{}", page.text());
+        assert_eq!(page.text().matches(&assets).count(), 3, "{}", page.text());
         let policy = page.header("content-security-policy").unwrap();
         assert!(
             policy.starts_with("default-src 'none'; script-src 'self';"),

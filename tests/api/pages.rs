@@ -3,10 +3,12 @@
 use std::io::Read as _;
 
 use flate2::read::GzDecoder;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::app::{SERVER, TestApp};
 use crate::http::{Request, Response};
+use crate::outside;
+use crate::real;
 use crate::upstream::{Upstream, servers};
 
 const LASTING: &str = "public, max-age=31536000, immutable";
@@ -34,8 +36,9 @@ fn what_a_page_refers_to_is_there_compressed_and_for_keeping() {
     let files: Vec<String> = references(&page)
         .iter()
         .filter_map(|it| Some(it.strip_prefix("../")?.to_owned()))
+        .filter(|it| it.starts_with("swagger-ui/"))
         .collect();
-    assert_eq!(files.len(), 5, "{files:?}");
+    assert_eq!(files.len(), 7, "{files:?}");
     for file in files {
         let request = Request::get(&format!("/{file}"));
         let plain = app.request(&request);
@@ -179,4 +182,34 @@ fn a_server_that_is_down_or_unknown_is_a_problem() {
         .is_refused(502, "upstream_unreachable");
     app.get("/api/mcp/other")
         .is_refused(404, "server_not_found");
+}
+
+// === in a browser ===
+
+/// The demo, a server of others, and one that does not answer.
+fn in_a_browser(gateway: &Value, key: Option<&str>) {
+    let everything = real::everything().start();
+    let config = json!({"gateway": gateway, "mcpServers": {
+        "everything": {"url": format!("http://{}/mcp", everything.address)},
+        "down": {"url": "http://127.0.0.1:9/mcp"},
+    }});
+    let env = key.map(|key| ("KEY", key));
+    let app = TestApp::spawn_with(&config, &["--demo"], env.as_slice());
+    let url = format!("http://{}", app.address);
+    let mut args = vec!["pages/pages.mjs", &url];
+    args.extend(key);
+    outside::run("node", &args);
+}
+
+#[test]
+#[ignore = "needs Chromium and the tools of tests/outside"]
+fn pages_fit_the_screen_show_pictures_and_are_accessible() {
+    in_a_browser(&json!({}), None);
+}
+
+#[test]
+#[ignore = "needs Chromium and the tools of tests/outside"]
+fn pages_ask_for_the_key_and_keep_it_nowhere() {
+    let gateway = json!({"auth": {"apiKeys": ["${KEY}"]}});
+    in_a_browser(&gateway, Some("k3y-of-the-test"));
 }

@@ -57,8 +57,8 @@ export async function choose(page, label) {
 export async function execute(page, operationId, body) {
   const found = await waitOr(page, `no operation "${operationId}"`, (wanted) => {
     if (document.querySelector(".errors-wrapper")) return "error";
-    // Operation ids are not shown, but each operation's deep link ends in its own.
-    const idOf = (block) => decodeURIComponent(block.querySelector(".opblock-summary-path a").hash.split("/").at(-1));
+    // Operation ids are not shown, but the path that each operation has in the address ends in its own.
+    const idOf = (block) => decodeURIComponent(block.querySelector(".opblock-summary-path [data-path]").dataset.path.split("/").at(-1));
     return [...document.querySelectorAll(".opblock")].find((block) => idOf(block) === wanted)?.id;
   }, operationId);
   const id = await found.jsonValue();
