@@ -9,7 +9,7 @@
 //!
 //! The rooms:
 //!
-//! - [`app`] builds and runs the service, [`shutdown`] stops it without a lost request;
+//! - [`app`] builds and runs the service, [`shutdown`] stops it without a lost request; [`connect`] only asks the servers;
 //! - [`caller_connection`] holds the timeouts of client connections, [`descriptors`] the limit on their number;
 //! - [`config`] reads settings and servers, [`logging`] writes JSON lines;
 //! - [`api`] is REST, as a pyramid from routes down to errors; it alone knows both HTTP sides;
@@ -22,6 +22,7 @@ pub mod api;
 pub mod app;
 pub mod caller_connection;
 pub mod config;
+pub mod connect;
 pub mod demo;
 pub mod descriptors;
 pub mod json;

@@ -6,18 +6,22 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use awc::http::Uri;
+use futures::StreamExt as _;
 use mcp_rest::app::Application;
 use mcp_rest::config::command_line::Command;
 use mcp_rest::config::errors::ConfigErrors;
 use mcp_rest::config::servers::Server;
 use mcp_rest::config::settings::{Settings, help};
 use mcp_rest::config::start::{self, DEMO, Start};
+use mcp_rest::connect::{Asked, Connect};
 use mcp_rest::logging::banner::Banner;
 use mcp_rest::logging::{self, Log};
 use mcp_rest::{demo, descriptors};
 
 /// The exit code for configuration errors.
 const CONFIG_ERROR: u8 = 2;
+/// The exit code of `--check --connect` if a server does not answer as it should.
+const SERVER_FAILED: u8 = 5;
 /// How long `--healthcheck` waits.
 const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -36,6 +40,11 @@ fn main() -> ExitCode {
             "\n"
         )),
         Command::Check => check(&start),
+        Command::Connect => match check(&start).and_then(|()| connect(&start)) {
+            Ok(true) => Ok(()),
+            Ok(false) => return ExitCode::from(SERVER_FAILED),
+            Err(error) => Err(error),
+        },
         Command::Healthcheck => actix_rt::System::new().block_on(healthcheck(&start.settings)),
         Command::Run => logging::init(start.settings.log_level, start.settings.log_format)
             .and_then(|log| {
@@ -121,6 +130,26 @@ fn check(start: &Start) -> io::Result<()> {
         "The configuration is valid: {} server(s)\n",
         start.servers.len()
     ))
+}
+
+/// Asks every server; whether all of them answer as they should.
+fn connect(start: &Start) -> io::Result<bool> {
+    let system = actix_rt::System::new();
+    let outcome = system.block_on(async {
+        let connect = Connect::new(start)?;
+        let mut all_are_up = true;
+        let mut asked = connect.ask();
+        while let Some(Asked { is_up, line }) = asked.next().await {
+            all_are_up &= is_up;
+            say(&format!("{line}\n"))?;
+        }
+        drop(asked);
+        connect.finish().await;
+        Ok(all_are_up)
+    });
+    // Its destructor would wait for DNS look-ups that are in flight.
+    std::mem::forget(system);
+    outcome
 }
 
 async fn healthcheck(settings: &Settings) -> io::Result<()> {

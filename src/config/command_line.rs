@@ -19,6 +19,8 @@ pub enum Command {
     Run,
     /// Validate the configuration and exit.
     Check,
+    /// The same, and ask every server.
+    Connect,
     /// Ask a running service whether it is alive, and exit.
     Healthcheck,
     /// Print the help.
@@ -33,6 +35,11 @@ pub(crate) const COMMANDS: &[(Command, &str, &str)] = &[
         Command::Check,
         "--check",
         "validate the configuration and exit",
+    ),
+    (
+        Command::Connect,
+        "--connect",
+        "with --check: ask every server too, one line each; exit code 5 if one does not answer as it should",
     ),
     (
         Command::Healthcheck,

@@ -87,7 +87,7 @@ pub fn read(
             in_file = ConfigErrors::default();
             check_healthcheck(&start.settings, &mut errors);
         }
-        Command::Check | Command::Run => {
+        Command::Check | Command::Connect | Command::Run => {
             let given = given::entries(&line.servers, &line.headers, &mut errors);
             start.add_file_servers(&file, &given, environment, &mut in_file);
             start.add_given_servers(&given, environment, &mut errors);

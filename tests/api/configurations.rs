@@ -5,8 +5,11 @@
 use std::fs::read_to_string;
 use std::path::Path;
 
-use crate::app::{Ended, TestApp, run};
+use serde_json::json;
+
+use crate::app::{Ended, TestApp, config, run};
 use crate::problem::says;
+use crate::upstream::{Reply, Upstream, as_json, faults, servers};
 
 /// What the process has said, the file's own name left out.
 fn told(ended: &Ended) -> String {
@@ -143,4 +146,87 @@ fn doubtful_values_are_warnings() {
     assert_eq!(ended.status.code(), Some(0), "{}", told(&ended));
     assert!(!ended.stderr.contains("SECRET"));
     says("configuration_doubts", &told(&ended));
+}
+
+// === --check --connect ===
+
+#[test]
+fn a_check_that_connects_says_what_each_server_is() {
+    let modern = Upstream::start(servers::ts_v2);
+    let stateful = Upstream::start(servers::server_everything);
+    let page = Upstream::start(|request, _| faults::page(request));
+    let silent = Upstream::start(|request, _| faults::silence(request));
+    let locked = Upstream::start(|_, _| Reply::empty(401));
+    let nobody = Upstream::start(servers::toolbox).url();
+    let config = json!({"mcpServers": {
+        "modern": {"url": modern.url()},
+        "stateful": {"url": stateful.url()},
+        "page": {"url": page.url()},
+        "silent": {"url": silent.url(), "timeoutMs": 300},
+        "locked": {"url": locked.url(), "headers": {"Authorization": "Bearer ${TOKEN}"}},
+        "nobody": {"url": nobody, "retries": 0},
+    }});
+    let env = [("TOKEN", "TOKEN-SECRET")];
+    let ended = run(&config, &["--check", "--connect"], &env);
+    assert_eq!(ended.status.code(), Some(5), "{}", told(&ended));
+    assert!(!told(&ended).contains("SECRET"));
+    says("check_connect", &told(&ended));
+    stateful.wait_until_no_session_is_left();
+    assert!(!stateful.opened().is_empty());
+
+    let args = [
+        "--check",
+        "--connect",
+        "--server",
+        &format!("given={}", modern.url()),
+    ];
+    let ended = run(&json!({"mcpServers": {}}), &args, &[]);
+    assert_eq!(ended.status.code(), Some(0), "{}", told(&ended));
+    assert!(ended.stdout.contains("up      given: modern 2026-07-28, "));
+    // What cannot be read is not asked.
+    let ended = run(&"{", &["--check", "--connect"], &[]);
+    assert_eq!(ended.status.code(), Some(2), "{}", told(&ended));
+}
+
+#[test]
+fn what_a_server_calls_itself_cannot_paint_on_the_terminal() {
+    let upstream = Upstream::start(|request, state| {
+        match request.rpc() {
+        "initialize" => as_json(&request.result(
+            r#"{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"a\u001b[2J\nb","version":"1"}}"#,
+        )),
+        _ => servers::ts_v1_stateless(request, state),
+    }
+    });
+    let ended = run(
+        &config(&upstream, json!({})),
+        &["--check", "--connect"],
+        &[],
+    );
+    assert_eq!(ended.status.code(), Some(0), "{}", told(&ended));
+    assert!(
+        ended.stdout.contains("legacy 2025-06-18, 'a[2Jb' 1, "),
+        "{}",
+        ended.stdout
+    );
+}
+
+#[test]
+fn servers_can_be_given_on_the_command_line() {
+    let upstream = Upstream::start(servers::toolbox);
+    let url = upstream.url();
+    let args = [
+        "--server",
+        &url,
+        "--header",
+        "Authorization: Bearer ${TOKEN}",
+    ];
+    let app = TestApp::spawn_with(&json!({}), &args, &[("TOKEN", "TOKEN-SECRET")]);
+    app.execute("default", "echo", &json!({"message": "hi"}))
+        .ok();
+    let header =
+        |request: &crate::upstream::Request| request.header("authorization").map(str::to_owned);
+    let sent: Vec<_> = upstream.requests().iter().filter_map(header).collect();
+    assert!(!sent.is_empty() && sent.iter().all(|value| value == "Bearer TOKEN-SECRET"));
+    assert!(!app.stop().stderr.contains("SECRET"));
 }
