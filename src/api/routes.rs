@@ -14,7 +14,9 @@ use crate::api::handlers::{
 };
 use crate::api::near_routes::near;
 use crate::api::request::context::{Captures, Context};
+use crate::api::request::cors::is_preflight;
 use crate::api::request::{auth, cross_site};
+use crate::api::response::cors;
 
 /// Who may use a route, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +65,9 @@ macro_rules! routes {
 
         /// Finds the route, checks access and calls the handler.
         pub(crate) async fn answer(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
+            if *context.request.method() == Method::OPTIONS && is_preflight(context) {
+                return preflight(context);
+            }
             match admit(context)? {
                 $(Endpoint::$endpoint => $family::$handler(context).await,)+
             }
@@ -124,6 +129,15 @@ fn admit(context: &mut Context<'_>) -> Result<Endpoint, Error> {
     }
     context.read_target(captures)?;
     Ok(route.endpoint)
+}
+
+/// Answers what a browser asks before it sends a request of another site's page. It needs no key, for it runs nothing.
+fn preflight(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
+    match find(context.request.method(), context.request.uri().path()) {
+        Err(Error::MethodNotAllowed(methods)) => cors::preflight(context, &methods),
+        Err(error) => Err(error),
+        Ok(_) => Err(Error::Internal),
+    }
 }
 
 // === finding a route ===

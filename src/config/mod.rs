@@ -7,6 +7,7 @@ mod file;
 mod jsonc;
 pub mod keys;
 mod nearest;
+pub mod origins;
 pub mod outbound;
 mod redact;
 pub mod servers;

@@ -15,6 +15,7 @@ use log::LevelFilter;
 use serde::Deserialize;
 
 use crate::config::keys::ApiKeys;
+use crate::config::origins::Origins;
 use crate::config::servers::read::{LONGEST_TIMEOUT_MS, MOST_RETRIES};
 use crate::config::servers::{ArgumentChecks, ResultForm, ToolErrors};
 use crate::config::settings::form::{Form, Setting};
@@ -86,6 +87,10 @@ settings! {
         base_path: String = "basePath", Form::PathPrefix, "", ["MCP_REST_BASE_PATH"];
         /// proxies whose X-Forwarded-Proto, -Host and -Prefix are trusted; in a variable, separated by commas
         trusted_proxies: Vec<IpNet> = "trustedProxies", Form::Networks, "", ["MCP_REST_TRUSTED_PROXIES"];
+        /// origins of other sites whose pages may use this service: https://app.example.com, https://*.example.com, * for all; in a variable, separated by commas
+        cors_origins: Origins = "cors.origins", Form::Origins, "", ["MCP_REST_CORS_ORIGINS"], "cors-origins";
+        /// whether pages of these origins may send cookies and other credentials of the browser
+        cors_credentials: bool = "cors.credentials", Form::Switch, "false", ["MCP_REST_CORS_CREDENTIALS"];
         /// deadline of one call, for servers without their own
         timeout: Duration = "timeoutMs", TIME, "120000", ["MCP_REST_TIMEOUT_MS"];
         /// time for shutdown: calls in flight, then the ends of sessions

@@ -97,6 +97,7 @@ pub fn read(
             check_exposure(&start.settings, &mut errors);
             let ca_file = &start.settings.ca_file;
             start.outbound = Outbound::read(ca_file, environment, &mut errors, &mut start.warnings);
+            check_cors(&start.settings, &mut errors, &mut start.warnings);
         }
     }
     in_file.locate(&path.display().to_string());
@@ -242,6 +243,27 @@ fn check_exposure(settings: &Settings, errors: &mut ConfigErrors) {
             "set gateway.auth.apiKeys (MCP_REST_AUTH_API_KEYS), or allow it with --allow-unauthenticated \
              (gateway.allowUnauthenticated, MCP_REST_ALLOW_UNAUTHENTICATED=true)",
         );
+    }
+}
+
+/// A browser sends no credentials to a service that every page may use; without keys, every page may then run tools.
+fn check_cors(settings: &Settings, errors: &mut ConfigErrors, warnings: &mut Vec<String>) {
+    let path = "gateway.cors";
+    if !settings.cors_origins.allow_any() {
+        return;
+    }
+    if settings.cors_credentials {
+        let what = "\"origins\" holds *, and \"credentials\" is true";
+        errors.add(
+            path,
+            what,
+            "list the origins, or remove \"credentials\" (API keys need none)",
+        );
+    } else if settings.keys.is_empty() {
+        warnings.push(format!(
+            "{path}: without API keys, every page in a browser that reaches this service can call its tools; list the origins, or set \
+             gateway.auth.apiKeys"
+        ));
     }
 }
 

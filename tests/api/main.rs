@@ -22,6 +22,7 @@ mod by_query;
 mod checks;
 mod configurations;
 mod conversation;
+mod cors;
 mod cost;
 mod cross_site;
 mod descriptors;

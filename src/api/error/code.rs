@@ -44,7 +44,7 @@ codes! {
         "the API key is missing or invalid (`origin: gateway`), or the server rejects the configured credential, or wants one \
          (`origin: upstream`)";
     Forbidden = "forbidden", FORBIDDEN, "Forbidden",
-        "a browser sends the request for a page of another site (`origin: gateway`), or the server denies access \
+        "a browser sends the request for a page of another site that is not allowed (`origin: gateway`), or the server denies access \
          (`origin: upstream`)";
     ServerNotFound = "server_not_found", NOT_FOUND, "Server not found",
         "no server of this name is configured";

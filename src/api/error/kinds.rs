@@ -44,6 +44,8 @@ pub(crate) enum Error {
     CrossSite,
     /// `Origin` is not an origin of this service.
     CrossOrigin,
+    /// The page that asks is of an origin that is not allowed.
+    OriginNotAllowed,
     /// The body did not arrive before the deadline.
     RequestTimeout,
     /// `Content-Type` is not JSON.
@@ -148,7 +150,7 @@ impl Error {
             Self::MethodNotAllowed(_) | Self::NotReadOnly => Code::MethodNotAllowed,
             Self::ServerNotFound(_) => Code::ServerNotFound,
             Self::PayloadTooLarge(_) => Code::PayloadTooLarge,
-            Self::CrossSite | Self::CrossOrigin => Code::Forbidden,
+            Self::CrossSite | Self::CrossOrigin | Self::OriginNotAllowed => Code::Forbidden,
             Self::RequestTimeout => Code::RequestTimeout,
             Self::UnsupportedMediaType | Self::UnsupportedEncoding => Code::UnsupportedMediaType,
             Self::Tool { .. } => Code::ToolError,

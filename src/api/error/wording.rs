@@ -67,13 +67,17 @@ impl Error {
                 return format!("The request body exceeds the limit of {cap} bytes");
             }
             Self::CrossSite => {
-                "Cross-site request refused by 'Sec-Fetch-Site': only pages of this service may \
-                 send it, and clients other than browsers, which send no such header"
+                "Cross-site request refused by 'Sec-Fetch-Site': only pages of this service may send it, those of origins in \
+                 'gateway.cors.origins', and clients other than browsers, which send no such header"
             }
             Self::CrossOrigin => {
-                "Cross-origin request refused: 'Origin' does not match 'Host', and only pages of this service may send it. A reverse proxy \
+                "Cross-origin request refused: 'Origin' does not match 'Host', and only pages of this service and of origins in \
+                 'gateway.cors.origins' may send it. A reverse proxy \
                  must forward 'Host', or send 'X-Forwarded-Host' and be listed in \
                  'gateway.trustedProxies'. Clients other than browsers send no 'Origin'"
+            }
+            Self::OriginNotAllowed => {
+                "Pages of this 'Origin' may not use this service: list it in 'gateway.cors.origins'"
             }
             Self::UnsupportedEncoding => {
                 return format!(

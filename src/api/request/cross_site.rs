@@ -10,17 +10,21 @@ use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, ORIGIN};
 
 use crate::api::error::kinds::Error;
 use crate::api::request::context::Context;
+use crate::api::request::cors;
 use crate::api::request::forwarded;
 use crate::api::request::headers::single_header;
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Refuses a request that is not only for reading and that a page of another site may have caused.
+/// Refuses a request that is not only for reading and that a page of another site may have caused, unless its origin is allowed. Forms
+/// are refused all the same, for their bodies are not JSON.
 pub(crate) fn check(context: &Context<'_>) -> Result<(), Error> {
     if matches!(*context.request.method(), Method::GET | Method::HEAD) {
         return Ok(());
     }
-    check_site(context)?;
+    if cors::allowed_origin(context).is_none() {
+        check_site(context)?;
+    }
     check_type(context.request.headers())
 }
 

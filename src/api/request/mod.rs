@@ -4,6 +4,7 @@ pub(crate) mod accept;
 pub(crate) mod auth;
 pub(crate) mod body;
 pub(crate) mod context;
+pub(crate) mod cors;
 pub(crate) mod cross_site;
 pub(crate) mod encoding;
 pub(crate) mod forwarded;

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use crate::api::error::code::Code;
 use crate::api::request::context::Context;
 use crate::api::request::request_id::REQUEST_ID;
+use crate::api::response::cors;
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
@@ -41,6 +42,7 @@ pub(crate) fn finish(context: &mut Context<'_>, mut response: HttpResponse) -> H
         micros = micros(total);
         "request"
     );
+    cors::add_headers(context, &mut response);
     let headers = response.headers_mut();
     // A browser must not guess another type, and not embed this in a page of another site.
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -2,6 +2,7 @@
 
 pub(crate) mod conditional;
 pub(crate) mod content;
+pub(crate) mod cors;
 pub(crate) mod finish;
 pub(crate) mod json;
 pub(crate) mod negotiate;

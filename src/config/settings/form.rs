@@ -11,6 +11,7 @@ use url::Url;
 use crate::config::errors::{ConfigErrors, found, kind};
 use crate::config::expand::Environment;
 use crate::config::keys::key_digest;
+use crate::config::origins::origin;
 
 /// One setting. The `settings!` macro makes these.
 #[derive(Debug)]
@@ -47,6 +48,8 @@ pub(crate) enum Form {
     Networks,
     /// The path of a file; empty for none.
     File,
+    /// See [`origin`].
+    Origins,
 }
 
 impl Form {
@@ -58,7 +61,7 @@ impl Form {
             }
             (Form::Switch, "true" | "1") => true.into(),
             (Form::Switch, "false" | "0") => false.into(),
-            (Form::Keys | Form::Networks, _) => {
+            (Form::Keys | Form::Networks | Form::Origins, _) => {
                 let entries = text.split(',').map(str::trim);
                 entries.filter(|entry| !entry.is_empty()).collect()
             }
@@ -75,6 +78,7 @@ impl Form {
                 | Self::Milliseconds(_)
                 | Self::Switch
                 | Self::Level
+                | Self::Choice(_)
                 | Self::PathPrefix
         )
     }
@@ -94,6 +98,7 @@ impl Form {
             Form::PublicUrl => {
                 "an http or https URL, perhaps with a path, without credentials and query"
             }
+            Form::Origins => "an array of origins like https://app.example.com",
             Form::Networks => "an array of addresses or networks like 10.0.0.0/8",
         };
         text.to_owned()
@@ -136,6 +141,7 @@ impl Setting {
             }
             (Form::File, Value::String(text)) => Some(text.as_str().into()),
             (Form::PublicUrl, Value::String(text)) => public_url(text).map(Into::into),
+            (Form::Origins, Value::Array(entries)) => Some(origins(entries, path, errors).into()),
             (Form::Networks, Value::Array(entries)) => {
                 let networks = entries.iter().map(|entry| network(entry.as_str()?));
                 networks.collect::<Option<Vec<_>>>().map(Into::into)
@@ -161,6 +167,21 @@ impl Setting {
         }
         checked
     }
+}
+
+/// Origins as browsers write them, after reporting those that are none.
+fn origins(entries: &[Value], path: &str, errors: &mut ConfigErrors) -> Vec<String> {
+    let entries = entries.iter().enumerate();
+    let origins = entries.filter_map(|(index, entry)| {
+        let origin = entry.as_str().and_then(origin);
+        if origin.is_none() {
+            let what = format!("expected an origin, found {}", found(entry));
+            let fix = "write scheme://host[:port] without a path, https://*.example.com for subdomains, or * for all";
+            errors.add(format!("{path}[{index}]"), what, fix);
+        }
+        origin
+    });
+    origins.collect()
 }
 
 fn address(text: &str) -> Option<IpAddr> {
