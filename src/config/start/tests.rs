@@ -92,7 +92,7 @@ fn a_later_layer_wins() {
 fn every_setting_can_come_from_the_file_and_from_the_environment() {
     let file = with_gateway(
         r#"{"host": "0.0.0.0", "port": 1, "workers": 2, "showUrls": false, "basePath": "/b",
-            "publicUrl": "https://h/", "trustedProxies": ["10.0.0.0/8", "192.0.2.7"], "timeoutMs": 3, "drainMs": 4,
+            "publicUrl": "https://h/", "trustedProxies": ["10.0.0.0/8", "192.0.2.7"], "cors": {"origins": ["https://A.example:443"], "credentials": true}, "timeoutMs": 3, "drainMs": 4,
             "drainDelayMs": 12, "result": "value", "toolErrors": "status", "argumentChecks": "on", "retries": 7, "queueMs": 13, "stallMs": 17018, "tls": {"caFile": ""}, "logLevel": "warn", "logFormat": "text", "allowUnauthenticated": true, "auth": {"apiKeys": ["${KEY}"]},
             "limits": {"requestBytes": 5, "responseBytes": 6, "eventBytes": 7, "events": 8, "listBytes": 16, "depth": 9, "bufferedBytes": 14,
                 "batch": 15, "inFlight": 10, "queued": 11}}"#,
@@ -119,6 +119,8 @@ fn every_setting_can_come_from_the_file_and_from_the_environment() {
         ("MCP_REST_LIMITS_BATCH", "15"),
         ("MCP_REST_PUBLIC_URL", "https://h"),
         ("MCP_REST_BASE_PATH", "/b"),
+        ("MCP_REST_CORS_ORIGINS", "https://A.example:443"),
+        ("MCP_REST_CORS_CREDENTIALS", "true"),
         ("MCP_REST_TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.7"),
         ("MCP_REST_LIMITS_IN_FLIGHT", "10"),
         ("MCP_REST_LIMITS_QUEUED", "11"),
@@ -137,7 +139,8 @@ fn every_setting_can_come_from_the_file_and_from_the_environment() {
         assert_eq!(
             format!("{settings:?}"),
             "Settings { host: 0.0.0.0, port: 1, workers: 2, allow_unauthenticated: true, keys: ApiKeys(1), log_level: Warn, log_format: Text, show_urls: false, \
-             public_url: \"https://h\", base_path: \"/b\", trusted_proxies: [10.0.0.0/8, 192.0.2.7/32], timeout: 3ms, drain: 4ms, drain_delay: 12ms, \
+             public_url: \"https://h\", base_path: \"/b\", trusted_proxies: [10.0.0.0/8, 192.0.2.7/32], \
+             cors_origins: Origins([\"https://a.example\"]), cors_credentials: true, timeout: 3ms, drain: 4ms, drain_delay: 12ms, \
              result: Value, tool_errors: Status, argument_checks: On, retries: 7, queue: 13ms, ca_file: \"\", \
              stall: 17.018s, limits: Limits { request_bytes: 5, response_bytes: 6, event_bytes: 7, events: 8, list_bytes: 16, depth: 9, \
              buffered_bytes: 14, batch: 15, in_flight: 10, queued: 11 } }"
