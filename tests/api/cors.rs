@@ -8,7 +8,7 @@ use crate::http::{Request, Response};
 use crate::upstream::{Upstream, servers};
 
 const PAGE: &str = "https://app.example.com";
-const KEY: &str = "correct horse battery staple";
+const KEY: &str = "a-key-of-one-page";
 
 fn start(cors: &Value) -> (Upstream, TestApp) {
     let upstream = Upstream::start(servers::ts_v1_stateless);
