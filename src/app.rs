@@ -27,7 +27,7 @@ use crate::config::servers::Servers;
 use crate::config::settings::Settings;
 use crate::mcp::client::pool::Pool;
 use crate::mcp::concurrency_limit::Queue;
-use crate::mcp::http::connections::tls;
+use crate::mcp::http::connections::Way;
 use crate::mcp::http::transport::Transport;
 use crate::mcp::limits::Budget;
 use crate::mcp::server_state::Upstreams;
@@ -64,12 +64,12 @@ impl Application {
         let signals = Signals::listen()?;
         let port = Port::of(&listener)?;
 
-        let tls = tls(&outbound.roots).map_err(std::io::Error::other)?;
+        let way = Way::of(outbound).map_err(std::io::Error::other)?;
         let openapi = Bytes::from_static(OPENAPI);
         let common = Arc::new(Common::of(&serde_json::from_slice(&openapi)?));
         let limits = settings.limits;
         let budget = Budget::new(limits.buffered_bytes);
-        let transport = move || Transport::new(Arc::clone(&tls), limits, budget.clone());
+        let transport = move || Transport::new(way.clone(), limits, budget.clone());
         let (sessions, session_task) = sessions::start(transport());
         let queue = Queue {
             length: limits.queued,

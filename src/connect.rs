@@ -1,7 +1,6 @@
 //! `--check --connect`: asks every configured server once, and says for each what it is or why it does not answer.
 
 use std::io;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::{Stream, StreamExt as _, stream};
@@ -13,7 +12,7 @@ use crate::config::start::Start;
 use crate::mcp::client::options::{CallOptions, Init};
 use crate::mcp::client::pool::Pool;
 use crate::mcp::concurrency_limit::Queue;
-use crate::mcp::http::connections::tls;
+use crate::mcp::http::connections::Way;
 use crate::mcp::http::transport::Transport;
 use crate::mcp::limits::Budget;
 use crate::mcp::protocol::error::{Allowed, Failure, SetBy};
@@ -50,9 +49,9 @@ impl Connect {
     /// Must be called on an actix runtime.
     pub fn new(start: &Start) -> io::Result<Self> {
         let settings = start.settings.clone();
-        let tls = tls(&start.outbound.roots).map_err(io::Error::other)?;
+        let way = Way::of(&start.outbound).map_err(io::Error::other)?;
         let budget = Budget::new(settings.limits.buffered_bytes);
-        let transport = || Transport::new(Arc::clone(&tls), settings.limits, budget.clone());
+        let transport = || Transport::new(way.clone(), settings.limits, budget.clone());
         let (sessions, session_task) = sessions::start(transport());
         let queue = Queue {
             length: settings.limits.queued,

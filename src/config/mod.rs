@@ -9,6 +9,7 @@ pub mod keys;
 mod nearest;
 pub mod origins;
 pub mod outbound;
+pub mod proxies;
 mod redact;
 pub mod servers;
 pub mod settings;

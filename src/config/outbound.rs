@@ -1,6 +1,7 @@
-//! How this process connects to servers, beyond what each server's entry says: the certificates of private CAs.
+//! How this process connects to servers, beyond what each server's entry says: the certificates of private CAs, and proxies.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -8,6 +9,7 @@ use rustls::pki_types::pem::{self, PemObject as _};
 
 use crate::config::errors::ConfigErrors;
 use crate::config::expand::Environment;
+use crate::config::proxies::Proxies;
 
 /// The variable that OpenSSL, Python, Go and curl read too.
 pub(crate) const SSL_CERT_FILE: &str = "SSL_CERT_FILE";
@@ -17,6 +19,8 @@ pub(crate) const SSL_CERT_FILE: &str = "SSL_CERT_FILE";
 pub struct Outbound {
     /// CAs that are trusted beside the built-in ones, each parsed once already.
     pub roots: Vec<CertificateDer<'static>>,
+    /// The proxies on the way to servers.
+    pub proxies: Arc<Proxies>,
 }
 
 impl Outbound {
@@ -47,7 +51,10 @@ impl Outbound {
                 Err((what, fix)) => errors.add(name, format!("{file}: {what}"), fix),
             }
         }
-        Self { roots }
+        Self {
+            roots,
+            proxies: Arc::new(Proxies::read(environment, warnings)),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ pub(crate) mod foreign;
 mod headers;
 mod notices;
 pub(crate) mod read;
-mod url;
+pub(crate) mod url;
 
 use std::{fmt, sync::Arc, time::Duration};
 

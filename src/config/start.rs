@@ -98,6 +98,7 @@ pub fn read(
             let ca_file = &start.settings.ca_file;
             start.outbound = Outbound::read(ca_file, environment, &mut errors, &mut start.warnings);
             check_cors(&start.settings, &mut errors, &mut start.warnings);
+            start.tell_proxied();
         }
     }
     in_file.locate(&path.display().to_string());
@@ -154,6 +155,22 @@ fn read_file(
 }
 
 impl Start {
+    /// The environment decides over proxies, and that must not go unnoticed.
+    fn tell_proxied(&mut self) {
+        let proxies = &self.outbound.proxies;
+        let proxied = self
+            .servers
+            .iter()
+            .filter(|server| proxies.to(&server.url).is_some());
+        let names: Vec<_> = proxied.map(|server| server.name.as_str()).collect();
+        if !names.is_empty() {
+            let names = names.join(", ");
+            self.warnings.push(format!(
+                "reached through the proxy of the environment (HTTPS_PROXY, HTTP_PROXY): {names}; NO_PROXY can name their hosts"
+            ));
+        }
+    }
+
     /// Adds the servers of the file but those that are given on the command line too.
     fn add_file_servers(
         &mut self,

@@ -54,6 +54,7 @@ mod private_ca;
 mod problem;
 mod process;
 mod prompts;
+mod proxies;
 mod real;
 mod replicas;
 mod resources;

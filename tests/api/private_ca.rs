@@ -17,13 +17,13 @@ use crate::app::{SERVER, TestApp, run};
 use crate::upstream::{Upstream, servers};
 
 /// A CA, written to a file.
-struct Ca {
+pub struct Ca {
     issuer: CertifiedIssuer<'static, KeyPair>,
     file: PathBuf,
 }
 
 impl Ca {
-    fn new() -> Self {
+    pub fn new() -> Self {
         static MADE: AtomicUsize = AtomicUsize::new(0);
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -38,14 +38,15 @@ impl Ca {
         Self { issuer, file }
     }
 
-    fn path(&self) -> &str {
+    /// The file with its certificate.
+    pub fn path(&self) -> &str {
         self.file.to_str().unwrap()
     }
 
-    /// The port of a TLS server for `localhost` whose certificate this CA has signed; what it receives goes to `upstream`.
-    fn serve(&self, upstream: SocketAddr) -> u16 {
+    /// The address of a TLS server for `host` whose certificate this CA has signed; what it receives goes to `upstream`.
+    pub fn serve(&self, host: &str, upstream: SocketAddr) -> SocketAddr {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        let params = CertificateParams::new([host.to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
@@ -59,7 +60,7 @@ impl Ca {
             .unwrap();
         let config = Arc::new(config);
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let address = listener.local_addr().unwrap();
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
@@ -68,7 +69,7 @@ impl Ca {
                 thread::spawn(move || forward_one(stream, upstream).ok());
             }
         });
-        port
+        address
     }
 }
 
@@ -118,7 +119,8 @@ fn forward_one(
 fn a_private_ca_is_trusted_where_it_is_named() {
     let upstream = Upstream::start(servers::toolbox);
     let (ca, other) = (Ca::new(), Ca::new());
-    let url = format!("https://localhost:{}/mcp", ca.serve(upstream.address()));
+    let port = ca.serve("localhost", upstream.address()).port();
+    let url = format!("https://localhost:{port}/mcp");
     let plain = json!({"mcpServers": {SERVER: {"url": url}}});
     let mut configured = plain.clone();
     configured["gateway"] = json!({"tls": {"caFile": ca.path()}});

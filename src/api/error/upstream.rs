@@ -11,7 +11,7 @@ use crate::config::errors::member;
 use crate::config::servers::Server;
 use crate::mcp::protocol::error::{Allowed, Elsewhere, Error as Cause, Failure, Lost, SetBy};
 use crate::mcp::protocol::refusal::{self, Meaning};
-use crate::mcp::protocol::unreachable::{Tls, Unreachable};
+use crate::mcp::protocol::unreachable::{ProxyFault, Tls, Unreachable};
 
 pub(super) const INTERNAL: &str = "Internal error; the request id identifies it in the log";
 /// Where most servers have their endpoint.
@@ -121,8 +121,31 @@ fn unreachable(cause: Unreachable, name: &str, server: Option<&Server>) -> Strin
             "Its log may say why",
         ),
         Unreachable::Tls(cause) => tls(cause, &address),
+        Unreachable::Proxy(fault) => proxy(fault, &address),
     };
     format!("Server '{name}' is unreachable: {what}. {remedy}")
+}
+
+fn proxy(fault: ProxyFault, address: &str) -> (String, &'static str) {
+    let proxy = format!("the proxy on the way to {address}");
+    match fault {
+        ProxyFault::Unreachable => (
+            format!("{proxy} cannot be reached"),
+            "Check HTTPS_PROXY (for 'http://', HTTP_PROXY), or name the server's host in NO_PROXY",
+        ),
+        ProxyFault::Refused(407) => (
+            format!("{proxy} wants another credential"),
+            "Write it into HTTPS_PROXY (for 'http://', HTTP_PROXY): http://user:password@host:port",
+        ),
+        ProxyFault::Refused(status) => (
+            format!("{proxy} refuses to connect (status {status})"),
+            "Its operator must allow that host and port, or name the server's host in NO_PROXY",
+        ),
+        ProxyFault::Malformed => (
+            format!("what is configured as {proxy} does not answer as one"),
+            "Check HTTPS_PROXY (for 'http://', HTTP_PROXY): http://host:port",
+        ),
+    }
 }
 
 fn tls(cause: Tls, address: &str) -> (String, &'static str) {

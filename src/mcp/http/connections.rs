@@ -8,16 +8,17 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_rt::net::TcpStream;
 use actix_rt::time::sleep;
-use actix_service::ServiceExt as _;
+use actix_service::fn_service;
 use actix_tls::connect as tcp;
 use awc::http::uri::Authority;
 use awc::http::{Method, Uri};
 use rustls::pki_types::CertificateDer;
 
-use crate::descriptors;
-use crate::mcp::http::socket::{Flight, Socket};
+use crate::config::outbound::Outbound;
+use crate::config::proxies::Proxies;
+use crate::mcp::http::dial::dial;
+use crate::mcp::http::socket::Flight;
 
 /// Node and uvicorn close idle connections after 5 s: ours are closed before that.
 const IDLE: Duration = Duration::from_secs(4);
@@ -34,7 +35,16 @@ const CONNECT: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub(crate) struct Connections {
     pool: Rc<RefCell<Pool>>,
-    tls: Arc<rustls::ClientConfig>,
+    way: Way,
+}
+
+/// How connections are made. Cheap to clone.
+#[derive(Clone)]
+pub struct Way {
+    /// For `https://`.
+    pub tls: Arc<rustls::ClientConfig>,
+    /// The proxies that lead to servers.
+    pub proxies: Arc<Proxies>,
 }
 
 /// awc closes idle connections only with the next request to the same server. So a pool is replaced as a whole: when nothing
@@ -51,10 +61,10 @@ struct Pool {
 
 impl Connections {
     /// None yet. Must be made on the runtime it is used on.
-    pub(crate) fn new(tls: Arc<rustls::ClientConfig>) -> Self {
-        let pool = Rc::new(RefCell::new(Pool::new(&tls)));
-        actix_rt::spawn(give_up_idle(Rc::downgrade(&pool), Arc::clone(&tls)));
-        Self { pool, tls }
+    pub(crate) fn new(way: Way) -> Self {
+        let pool = Rc::new(RefCell::new(Pool::new(&way)));
+        actix_rt::spawn(give_up_idle(Rc::downgrade(&pool), way.clone()));
+        Self { pool, way }
     }
 
     /// A request to be sent over a connection that is there or a new one; over one of its own where the server is known
@@ -67,7 +77,7 @@ impl Connections {
     ) -> awc::ClientRequest {
         let (http, closes) = {
             let mut pool = self.pool.borrow_mut();
-            (pool.client(&self.tls, now), pool.closes(target, now))
+            (pool.client(&self.way, now), pool.closes(target, now))
         };
         let request = http.request(method.clone(), target.clone());
         if closes {
@@ -92,24 +102,15 @@ impl Connections {
 // === impl Pool ===
 
 impl Pool {
-    fn new(tls: &Arc<rustls::ClientConfig>) -> Self {
-        // awc leaves Nagle's algorithm on: the last segment of a longer body would wait a round trip, or a delayed
-        // acknowledgement, for those before it.
-        let tcp = tcp::Connector::default().service().and_then(
-            async |connection: tcp::Connection<Uri, TcpStream>| {
-                let (stream, uri) = connection.into_parts();
-                let stream = descriptors::unless_reserved(stream).map_err(tcp::ConnectError::Io)?;
-                if let Err(error) = stream.set_nodelay(true) {
-                    log::debug!("a connection keeps Nagle's algorithm: {error}");
-                }
-                Ok(tcp::Connection::new(uri, Socket::new(stream)))
-            },
-        );
+    fn new(way: &Way) -> Self {
+        let connector = tcp::Connector::default().service();
+        let proxies = Arc::clone(&way.proxies);
+        let tcp = fn_service(move |info| dial(connector.clone(), Arc::clone(&proxies), info));
         // Calls in flight are not limited here: awc's limit counts over all hosts, so that two slow streams could starve
         // another server.
         let connector = awc::Connector::new()
             .connector(tcp)
-            .rustls_0_23(Arc::clone(tls))
+            .rustls_0_23(Arc::clone(&way.tls))
             .limit(0)
             .timeout(CONNECT)
             .handshake_timeout(CONNECT)
@@ -127,20 +128,20 @@ impl Pool {
         }
     }
 
-    fn client(&mut self, tls: &Arc<rustls::ClientConfig>, now: Instant) -> awc::Client {
+    fn client(&mut self, way: &Way, now: Instant) -> awc::Client {
         if now.duration_since(self.born) > LIFETIME {
-            self.renew(tls);
+            self.renew(way);
         }
         self.used = Some(now);
         self.http.clone()
     }
 
     /// Replaces the pool; requests under way keep their connections.
-    fn renew(&mut self, tls: &Arc<rustls::ClientConfig>) {
+    fn renew(&mut self, way: &Way) {
         let closing = std::mem::take(&mut self.closing);
         *self = Self {
             closing,
-            ..Self::new(tls)
+            ..Self::new(way)
         };
     }
 
@@ -159,7 +160,7 @@ impl Pool {
 }
 
 /// Replaces a pool from which nothing was sent for a while, which closes its idle connections.
-async fn give_up_idle(pool: Weak<RefCell<Pool>>, tls: Arc<rustls::ClientConfig>) {
+async fn give_up_idle(pool: Weak<RefCell<Pool>>, way: Way) {
     loop {
         sleep(IDLE).await;
         let Some(pool) = pool.upgrade() else {
@@ -167,14 +168,24 @@ async fn give_up_idle(pool: Weak<RefCell<Pool>>, tls: Arc<rustls::ClientConfig>)
         };
         let mut pool = pool.borrow_mut();
         if pool.used.is_some_and(|used| used.elapsed() > IDLE) {
-            pool.renew(&tls);
+            pool.renew(&way);
         }
+    }
+}
+
+impl Way {
+    /// As it is configured.
+    pub fn of(outbound: &Outbound) -> Result<Self, rustls::Error> {
+        Ok(Self {
+            tls: tls(&outbound.roots)?,
+            proxies: Arc::clone(&outbound.proxies),
+        })
     }
 }
 
 /// The TLS configuration of this process: the ring provider, Mozilla's roots and `more` of them, HTTP/1.1 alone (awc does not multiplex
 /// HTTP/2, and one connection is slower than several here).
-pub fn tls(more: &[CertificateDer<'static>]) -> Result<Arc<rustls::ClientConfig>, rustls::Error> {
+fn tls(more: &[CertificateDer<'static>]) -> Result<Arc<rustls::ClientConfig>, rustls::Error> {
     let mut roots = rustls::RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };

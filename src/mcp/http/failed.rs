@@ -53,6 +53,9 @@ fn not_connected(error: &ConnectError) -> Error {
 /// An error of TCP, or of the TLS handshake on it.
 fn of_io(error: &io::Error) -> Unreachable {
     let inner = error.get_ref();
+    if let Some(cause) = inner.and_then(|inner| inner.downcast_ref::<Unreachable>()) {
+        return *cause;
+    }
     if let Some(error) = inner.and_then(|inner| inner.downcast_ref()) {
         return Unreachable::Tls(of_tls(error));
     }

@@ -3,6 +3,7 @@
 mod body;
 pub mod connections;
 mod counts;
+mod dial;
 pub mod events;
 mod failed;
 pub mod pieces;

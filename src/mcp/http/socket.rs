@@ -201,6 +201,15 @@ impl Socket {
         }
     }
 
+    /// Takes over a connection to a proxy that has become a tunnel, after so many bytes were written and read.
+    pub(crate) fn tunnel(stream: TcpStream, written: usize, read: usize) -> Self {
+        let mut socket = Self::new(stream);
+        socket.written = as_count(written);
+        socket.before = socket.written;
+        socket.read = as_count(read);
+        socket
+    }
+
     fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
         let stream = self.stream.as_mut().map(Pin::new);
         stream.ok_or_else(|| io::ErrorKind::NotConnected.into())

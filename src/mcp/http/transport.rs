@@ -6,7 +6,6 @@
 mod tests;
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_rt::time::sleep;
@@ -21,7 +20,7 @@ use bytes::Bytes;
 use crate::config::servers::Server;
 use crate::config::settings::Limits;
 use crate::mcp::http::body::{Announced, Kind, drain_in_background, media_type, read_body};
-use crate::mcp::http::connections::Connections;
+use crate::mcp::http::connections::{Connections, Way};
 use crate::mcp::http::events::Events;
 use crate::mcp::http::failed::unanswered;
 use crate::mcp::http::pieces::Pieces;
@@ -107,10 +106,10 @@ struct Arrived {
 // === impl Transport ===
 
 impl Transport {
-    /// A pool with the process's TLS configuration. Must be made on the runtime it is used on.
-    pub fn new(tls: Arc<rustls::ClientConfig>, limits: Limits, budget: Budget) -> Self {
+    /// A pool whose connections are made in this way. Must be made on the runtime it is used on.
+    pub fn new(way: Way, limits: Limits, budget: Budget) -> Self {
         Self {
-            connections: Connections::new(tls),
+            connections: Connections::new(way),
             limits,
             budget,
         }

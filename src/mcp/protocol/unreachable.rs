@@ -25,6 +25,23 @@ pub enum Unreachable {
     /// TLS failed.
     #[error("TLS: {0}")]
     Tls(Tls),
+    /// The proxy on the way makes no connection.
+    #[error("proxy: {0}")]
+    Proxy(ProxyFault),
+}
+
+/// Why a proxy makes no connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ProxyFault {
+    /// It cannot be reached itself.
+    #[error("not reachable")]
+    Unreachable,
+    /// It answers CONNECT with this status: 407 where it wants a credential.
+    #[error("status {0}")]
+    Refused(u16),
+    /// It does not answer CONNECT in HTTP.
+    #[error("no proxy")]
+    Malformed,
 }
 
 /// Why TLS with a server failed.
@@ -77,7 +94,9 @@ impl Unreachable {
             | Self::Network(_)
             | Self::ClosesConnections
             | Self::Tls(Tls::Closed) => true,
-            Self::UnknownHost | Self::Tls(_) => false,
+            Self::Proxy(ProxyFault::Refused(status)) => status >= 500,
+            Self::Proxy(ProxyFault::Unreachable) => true,
+            Self::Proxy(ProxyFault::Malformed) | Self::UnknownHost | Self::Tls(_) => false,
         }
     }
 

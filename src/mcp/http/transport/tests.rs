@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -81,10 +82,14 @@ impl Upstream {
                 });
             }
         });
+        let way = Way {
+            tls: client,
+            proxies: Arc::default(),
+        };
         let url = format!("https://localhost:{port}/mcp");
         Self {
             server: Server::http("s", url.parse().unwrap()),
-            transport: Transport::new(client, LIMITS, Budget::new(usize::MAX)),
+            transport: Transport::new(way, LIMITS, Budget::new(usize::MAX)),
             runs,
             over,
         }
