@@ -14,7 +14,7 @@
 //! - [`config`] reads settings and servers, [`logging`] writes JSON lines;
 //! - [`api`] is REST, as a pyramid from routes down to errors; it alone knows both HTTP sides;
 //! - [`mcp`] is the MCP client: protocol, transport, streams, sessions, and the state of each server;
-//! - `schema` is JSON Schema, `uri_template` is RFC 6570, [`json`] reads raw JSON without a tree;
+//! - `schema` is JSON Schema, `uri_template` is RFC 6570, [`json`] reads raw JSON without a tree, `yaml` writes it as YAML;
 //! - `offload` keeps long work off the workers;
 //! - [`demo`] is the MCP server behind `--demo`.
 
@@ -32,3 +32,4 @@ mod offload;
 mod schema;
 pub mod shutdown;
 mod uri_template;
+mod yaml;

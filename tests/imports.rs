@@ -21,7 +21,7 @@ type Module = Vec<String>;
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
 /// Rooms from the top down: a room may import from those below it and from itself, never from those above.
-const ROOMS: [&str; 30] = [
+const ROOMS: [&str; 32] = [
     "main.rs",
     "app.rs",
     "connect.rs",
@@ -31,6 +31,7 @@ const ROOMS: [&str; 30] = [
     "api/routes.rs",
     "api/near_routes.rs",
     "api/handlers/",
+    "api/doc_formats/",
     "api/tool_docs/",
     "api/invoke.rs",
     "api/argument_check.rs",
@@ -51,6 +52,7 @@ const ROOMS: [&str; 30] = [
     "config/",
     "uri_template.rs",
     "offload.rs",
+    "yaml.rs",
     "json.rs",
 ];
 const MOST_LINES_OF_A_FILE: usize = 450;

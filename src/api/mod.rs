@@ -3,6 +3,7 @@
 //! Only here is actix-web's server half known. Servers are reached through [`crate::mcp`] alone.
 
 mod argument_check;
+mod doc_formats;
 pub mod document;
 pub(crate) mod error;
 mod fan_out;

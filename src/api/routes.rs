@@ -102,8 +102,11 @@ routes! {
     Home: GET "/", Public => pages::home;
     Docs: GET "/docs", Public => pages::docs;
     OpenApi: GET "/openapi.json", Public => docs::openapi;
+    OpenApiYaml: GET "/openapi.yaml", Public => docs::openapi_yaml;
     OpenApiOfAll: GET "/api/openapi.json", Key => docs::openapi_of_all;
+    OpenApiOfAllYaml: GET "/api/openapi.yaml", Key => docs::openapi_of_all_yaml;
     OpenApiOfServer: GET "/api/mcp/{server}/openapi.json", Key => docs::openapi_of_server;
+    OpenApiOfServerYaml: GET "/api/mcp/{server}/openapi.yaml", Key => docs::openapi_of_server_yaml;
     PageOfServer: GET "/api/mcp/{server}/docs", Page => pages::page_of_server;
     SwaggerUi: GET "/swagger-ui/{file}", Public => pages::swagger_ui;
 }

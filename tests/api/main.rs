@@ -33,6 +33,7 @@ mod eras;
 mod error_table;
 mod errors;
 mod faults;
+mod formats;
 mod forms;
 mod http;
 mod leaving;

@@ -6,14 +6,16 @@ use std::time::Instant;
 use actix_web::HttpResponse;
 use bytes::Bytes;
 
+use crate::api::doc_formats::format::Format;
 use crate::api::error::kinds::{Error, Task};
 use crate::api::fan_out::{self, FanOut};
-use crate::api::offloaded;
-use crate::api::openapi::problems::{FanOutProblems, ListProblems, ServiceProblems};
+use crate::api::openapi::problems::{DocumentProblems, FanOutProblems, ListProblems};
 use crate::api::request::context::Context;
 use crate::api::request::forwarded::Base;
 use crate::api::request::options;
-use crate::api::request::parameters::{Deadline, Handshake, InDocument, InServer, Session, View};
+use crate::api::request::parameters::{
+    Deadline, DocumentVersion, Handshake, InDocument, InServer, Session, View,
+};
 use crate::api::request::query::server_path;
 use crate::api::response::conditional::conditional;
 use crate::api::response::json;
@@ -33,12 +35,15 @@ const EXAMPLE_URL: &str = "\"http://127.0.0.1:8080\"";
     path = "/openapi.json",
     operation_id = "openapi",
     tag = "service",
+    params(DocumentVersion),
     responses(
-        (status = 200, description = "This document", body = Object),
-        ServiceProblems,
+        (status = 200, description = "This document", body = Object, headers(("ETag"), ("Cache-Control"))),
+        (status = 304, description = "Not modified", headers(("ETag"))),
+        DocumentProblems,
     ),
 )]
 pub(crate) async fn openapi(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
+    let format = Format::of(context)?;
     let base = Base::of(context);
     let committed = &context.state.openapi;
     let document = match std::str::from_utf8(committed).map(|it| it.split_once(EXAMPLE_URL)) {
@@ -48,7 +53,33 @@ pub(crate) async fn openapi(context: &mut Context<'_>) -> Result<HttpResponse, E
         }
         _ => Bytes::clone(committed),
     };
-    Ok(base.shown_in(json::verbatim(document)))
+    let deadline = context.started + context.state.settings.timeout;
+    let response = if format.is_as_made() {
+        json::verbatim(document)
+    } else {
+        format.respond(deadline, move || Ok(document)).await?
+    };
+    let response = base.shown_in(response);
+    let freshness = base.freshness(Freshness::default());
+    Ok(conditional(context, response, freshness, deadline).await)
+}
+
+/// The OpenAPI document of this service as YAML
+#[utoipa::path(
+    get,
+    path = "/openapi.yaml",
+    operation_id = "openapiYaml",
+    tag = "service",
+    params(DocumentVersion),
+    responses(
+        (status = 200, description = "The document", body = String, content_type = "application/yaml",
+            headers(("ETag"), ("Cache-Control"))),
+        (status = 304, description = "Not modified", headers(("ETag"))),
+        DocumentProblems,
+    ),
+)]
+pub(crate) async fn openapi_yaml(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
+    openapi(context).await
 }
 
 /// The tools of a server as an OpenAPI document
@@ -60,15 +91,16 @@ pub(crate) async fn openapi(context: &mut Context<'_>) -> Result<HttpResponse, E
     path = "/api/mcp/{server}/openapi.json",
     operation_id = "openapiOfServer",
     tag = "servers",
-    params(InServer, InDocument, Session, Handshake, Deadline),
+    params(InServer, InDocument, DocumentVersion, Session, Handshake, Deadline),
     responses(
-        (status = 200, description = "The document (OpenAPI 3.1)", body = Object,
+        (status = 200, description = "The document", body = Object,
             headers(("Mcp-Session-Id"), ("ETag"), ("Cache-Control"))),
         (status = 304, description = "Not modified", headers(("ETag"))),
         ListProblems,
     ),
 )]
 pub(crate) async fn openapi_of_server(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
+    let format = Format::of(context)?;
     let server = context.server()?;
     let view = InDocument::of(&context.query)?.view;
     let options = options::of(context, server, None)?;
@@ -82,8 +114,28 @@ pub(crate) async fn openapi_of_server(context: &mut Context<'_>) -> Result<HttpR
     let path = server_path(&server.name);
     let servers = vec![described(server, tools)];
     let source = source(context, view, About::Server, servers, &path);
-    let response = document(context, source, freshness, deadline).await?;
+    let response = document(context, format, source, freshness, deadline).await?;
     Ok(json::with_session(response, session.as_ref()))
+}
+
+/// The tools of a server as an OpenAPI document in YAML
+#[utoipa::path(
+    get,
+    path = "/api/mcp/{server}/openapi.yaml",
+    operation_id = "openapiOfServerYaml",
+    tag = "servers",
+    params(InServer, InDocument, DocumentVersion, Session, Handshake, Deadline),
+    responses(
+        (status = 200, description = "The document", body = String, content_type = "application/yaml",
+            headers(("Mcp-Session-Id"), ("ETag"), ("Cache-Control"))),
+        (status = 304, description = "Not modified", headers(("ETag"))),
+        ListProblems,
+    ),
+)]
+pub(crate) async fn openapi_of_server_yaml(
+    context: &mut Context<'_>,
+) -> Result<HttpResponse, Error> {
+    openapi_of_server(context).await
 }
 
 /// The tools of all servers as one OpenAPI document
@@ -94,14 +146,15 @@ pub(crate) async fn openapi_of_server(context: &mut Context<'_>) -> Result<HttpR
     path = "/api/openapi.json",
     operation_id = "openapiOfAll",
     tag = "servers",
-    params(InDocument, Deadline),
+    params(InDocument, DocumentVersion, Deadline),
     responses(
-        (status = 200, description = "The document (OpenAPI 3.1)", body = Object, headers(("ETag"), ("Cache-Control"))),
+        (status = 200, description = "The document", body = Object, headers(("ETag"), ("Cache-Control"))),
         (status = 304, description = "Not modified", headers(("ETag"))),
         FanOutProblems,
     ),
 )]
 pub(crate) async fn openapi_of_all(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
+    let format = Format::of(context)?;
     let view = InDocument::of(&context.query)?.view;
     let timeout = options::asked_timeout(context, None)?;
     let deadline = context.started + timeout.unwrap_or(context.state.settings.timeout);
@@ -119,23 +172,38 @@ pub(crate) async fn openapi_of_all(context: &mut Context<'_>) -> Result<HttpResp
     let servers = listed.into_iter();
     let servers = servers.map(|(server, tools)| described(server, tools));
     let source = source(context, view, About::All(failed), servers.collect(), "/api");
-    document(context, source, freshness, deadline).await
+    document(context, format, source, freshness, deadline).await
 }
 
-/// The document, written off the worker: with thousands of tools that takes longer than other callers should wait.
+/// The tools of all servers as one OpenAPI document in YAML
+#[utoipa::path(
+    get,
+    path = "/api/openapi.yaml",
+    operation_id = "openapiOfAllYaml",
+    tag = "servers",
+    params(InDocument, DocumentVersion, Deadline),
+    responses(
+        (status = 200, description = "The document", body = String, content_type = "application/yaml",
+            headers(("ETag"), ("Cache-Control"))),
+        (status = 304, description = "Not modified", headers(("ETag"))),
+        FanOutProblems,
+    ),
+)]
+pub(crate) async fn openapi_of_all_yaml(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
+    openapi_of_all(context).await
+}
+
+/// The document of servers' tools.
 async fn document(
     context: &Context<'_>,
+    format: Format,
     source: Source,
     freshness: Freshness,
     deadline: Instant,
 ) -> Result<HttpResponse, Error> {
-    let written = offloaded::run(deadline, || move || source.document()).await?;
-    let document = written.map_err(|error| {
-        log::error!("a document could not be written: {error}");
-        Error::Internal
-    })?;
     let base = Base::of(context);
-    let response = base.shown_in(json::body(document));
+    let response = format.respond(deadline, move || source.document()).await?;
+    let response = base.shown_in(response);
     Ok(conditional(context, response, base.freshness(freshness), deadline).await)
 }
 

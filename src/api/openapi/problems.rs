@@ -171,6 +171,8 @@ problem_sets! {
     LivenessProblems: "InvalidRequest", "MethodNotAllowed", "InternalError";
     /// Of every other route.
     ServiceProblems extends LivenessProblems: "NoDescriptors";
+    /// Of this service's own document, which is rewritten within the deadline.
+    DocumentProblems extends ServiceProblems: "UpstreamTimeout";
     /// Of the readiness probe.
     ReadinessProblems extends ServiceProblems: "ShuttingDown";
     /// Of the pages of Swagger UI.

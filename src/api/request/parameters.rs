@@ -129,6 +129,14 @@ parameters! {
         server "server": Option<&'a str> = Query::get,
     }
 
+    /// The version of OpenAPI that a document is written in.
+    DocumentVersion in Query(Query) {
+        /// `3.0` answers with OpenAPI 3.0.3, for consumers that read nothing newer; `x-mcp-lossy` lists what it cannot say. Otherwise
+        /// it is OpenAPI 3.1.
+        #[param(nullable = false)]
+        version "openapi": Option<Version> = Version::of,
+    }
+
     /// The page of a list.
     Page<'a> in Query(Query) {
         /// The `nextCursor` of the page before; an empty one is a cursor too. Not together with `all=true`.
@@ -204,6 +212,10 @@ choices! {
 
     /// How much a document of tools holds.
     View { Lean = "lean", Full = "full" }
+
+    /// A version of OpenAPI.
+    #[schema(as = OpenApiVersion)]
+    Version { V31 = "3.1", V30 = "3.0" }
 
     /// Whether a session is opened first; `auto` if absent.
     Init { True = "true", False = "false", Auto = "auto" }

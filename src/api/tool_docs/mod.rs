@@ -3,7 +3,7 @@
 pub(crate) mod call_example;
 pub(crate) mod document;
 mod embed;
-mod names;
-mod node;
+pub(crate) mod names;
+pub(crate) mod node;
 mod operation;
 mod views;
