@@ -23,7 +23,7 @@ const steps = {
   "so does the page of a server with sessions, with the key as a bearer token": async (page) => {
     await page.goto(`${base}/api/mcp/everything/docs/`);
     if (key) await authorize(page, { bearer: key });
-    const summed = await json(execute(page, "get_sum", '{"a": 1, "b": 2}'));
+    const summed = await json(execute(page, "get-sum", '{"a": 1, "b": 2}'));
     assert.equal(summed.content[0].text, "The sum of 1 and 2 is 3.");
   },
   "one page switches between all documents": async (page) => {
@@ -36,7 +36,7 @@ const steps = {
     const echoed = await json(execute(page, "echo", '{"message": "Grüße"}'));
     assert.equal(echoed.content[0].text, "Grüße");
     await choose(page, "All servers");
-    const summed = await json(execute(page, "everything_get_sum", '{"a": 3, "b": 4}'));
+    const summed = await json(execute(page, "everything_get-sum", '{"a": 3, "b": 4}'));
     assert.equal(summed.content[0].text, "The sum of 3 and 4 is 7.");
   },
   "a wrong key is refused and the right one then taken": key && (async (page) => {

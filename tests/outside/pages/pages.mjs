@@ -66,12 +66,12 @@ const withoutKeys = {
     const status = execFileSync("sh", ["-c", `${await textOf(page, "#curl")} -s -o /dev/null -w '%{http_code}'`], { encoding: "utf8" });
     assert.equal(status, "200");
     await page.click("#copy");
-    assert.equal(await textOf(page, "#copy-note"), "Copied.");
+    await page.waitForFunction(() => document.querySelector("#copy-note").textContent === "Copied.");
   },
   "an opened operation fits": async (page) => {
     for (const [width, most] of WIDTHS) {
       await page.setViewport({ width, height: 800 });
-      for (const [server, operation] of [["demo", "add"], ["everything", "get_structured_content"]]) {
+      for (const [server, operation] of [["demo", "add"], ["everything", "get-structured-content"]]) {
         await page.goto(`${base}/api/mcp/${server}/docs`);
         const block = await opened(page, operation);
         const [all, one] = [await page.evaluate(() => document.documentElement.scrollHeight), await block.evaluate((it) => it.offsetHeight)];
@@ -86,7 +86,7 @@ const withoutKeys = {
     const pixel = await shown(page, ".live-responses-table .media img");
     assert.deepEqual((await colours(page, pixel)).middle, [255, 102, 0]);
     await page.goto(`${base}/api/mcp/everything/docs`);
-    await execute(page, "get_tiny_image", "{}");
+    await execute(page, "get-tiny-image", "{}");
     const image = await shown(page, ".live-responses-table .media img");
     assert.ok((await colours(page, image)).count > 10);
   },

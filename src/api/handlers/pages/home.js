@@ -142,7 +142,6 @@
       document.execCommand("copy");
     }
     find("copy-note").textContent = "Copied.";
-    setTimeout(() => { find("copy-note").textContent = ""; }, 2000);
   }
 
   find("copy").addEventListener("click", copy);
