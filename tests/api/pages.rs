@@ -210,6 +210,6 @@ fn pages_fit_the_screen_show_pictures_and_are_accessible() {
 #[test]
 #[ignore = "needs Chromium and the tools of tests/outside"]
 fn pages_ask_for_the_key_and_keep_it_nowhere() {
-    let gateway = json!({"auth": {"apiKeys": ["${KEY}"]}});
+    let gateway = json!({"auth": {"apiKeys": ["${KEY}"]}, "publicUrl": "https://public.example"});
     in_a_browser(&gateway, Some("k3y-of-the-test"));
 }

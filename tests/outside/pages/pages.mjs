@@ -1,5 +1,5 @@
 // node pages.mjs URL [KEY]: what the pages of the service at URL look like and do, in headless Chromium. The service has the servers
-// `everything`, `down` (which does not answer) and `demo`; with KEY, it wants keys. Accessibility is checked by axe-core, in both
+// `everything`, `down` (which does not answer) and `demo`; with KEY, it wants keys and names a public address that leads nowhere. Accessibility is checked by axe-core, in both
 // colour schemes and at two widths; heights and pictures are measured in the page.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -175,6 +175,8 @@ const withKey = {
     await authorize(page, { key });
     await page.waitForSelector(".opblock");
     assert.equal(await page.title(), "demo - mcp-rest");
+    // Here, and not at the public address, where this page may not go.
+    assert.equal((await execute(page, "add", '{"a": 1, "b": 2}')).status, "200");
   },
 };
 

@@ -182,6 +182,15 @@
     find("swagger-ui").hidden = true;
   }
 
+  // Calls go to the service that this page came from, which is where the document is, whatever its public address may be: this
+  // page may not send anything elsewhere.
+  function callable(text, url) {
+    const spec = JSON.parse(text);
+    const server = spec.servers?.[0]?.url ?? "/";
+    if (new URL(server, url).origin === location.origin) return text;
+    return JSON.stringify({ ...spec, servers: [{ url: url.replace(/\/openapi\.json$/, "") }] });
+  }
+
   async function show(url) {
     const mine = ++turn;
     wanted = url;
@@ -210,7 +219,7 @@
     }
     if (!locked) shown = source;
     ui.specActions.updateUrl(url); // relative servers are resolved against it
-    ui.specActions.updateSpec(locked ? lockedDocument(response.status) : text);
+    ui.specActions.updateSpec(locked ? lockedDocument(response.status) : callable(text, url));
     ui.specActions.updateLoadingStatus("success");
   }
 
