@@ -108,6 +108,7 @@ fn operation_ids_are_stable() {
     let expected = [
         "batch",
         "callTool",
+        "callTools",
         "complete",
         "describeServer",
         "docs",

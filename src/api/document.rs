@@ -21,7 +21,7 @@ use utoipa::{IntoParams as _, OpenApi as _};
 use crate::api::openapi::mcp::{CallToolResult, RpcErrorResponse};
 use crate::api::openapi::problems;
 use crate::api::request::parameters::{
-    Appearance, Init, RequestId, ResourceForm, ToolForm, Version, View,
+    Appearance, Init, ModelApi, RequestId, ResourceForm, ToolForm, Version, View,
 };
 
 use crate::api::error::problem;
@@ -44,7 +44,7 @@ of a path is accepted. Where API keys are configured, every route under `/api/` 
         (name = "servers", description = "The configured servers"),
         (name = "service", description = "This service itself"),
     ),
-    components(schemas(problem::Problem<'_>, CallToolResult, RpcErrorResponse, ResourceForm, ToolForm, Init, Appearance, Version, View)),
+    components(schemas(problem::Problem<'_>, CallToolResult, RpcErrorResponse, ResourceForm, ToolForm, Init, Appearance, Version, View, ModelApi)),
 )]
 struct Document;
 

@@ -9,8 +9,8 @@ use actix_web::http::Method;
 
 use crate::api::error::kinds::Error;
 use crate::api::handlers::{
-    batch, docs, find_tools, health, list_servers, pages, prompts, resources, rpc, server, session,
-    tools,
+    batch, call_tools, docs, find_tools, health, list_servers, pages, prompts, resources, rpc,
+    server, session, tools,
 };
 use crate::api::near_routes::near;
 use crate::api::request::context::{Captures, Context};
@@ -85,6 +85,7 @@ routes! {
     CallTool: POST "/api/mcp/{server}/call", Key => tools::call;
     FindTools: GET "/api/tools", Key => find_tools::find;
     Batch: POST "/api/batch", Key => batch::batch;
+    CallTools: POST "/api/call-tools", Key => call_tools::call_tools;
     Initialize: POST "/api/mcp/{server}/initialize", Key => session::initialize;
     EndSession: DELETE "/api/mcp/{server}/session", Key => session::end;
     Ping: POST "/api/mcp/{server}/ping", Key => session::ping;

@@ -160,9 +160,24 @@ const ROWS: &[Row] = &[
         let call = json!({"server": s, "tool": "t0"}).to_string();
         vec![calls(&call, 8), calls(&call, 32), calls("0", 2_000_000)]
     }),
+    row("POST", "/api/call-tools", |s| {
+        let calls = |format: &str, written: &str, count| {
+            let calls = vec![written; count].join(",");
+            post(&format!("/api/call-tools?format={format}")).json(format!("[{calls}]"))
+        };
+        let call = json!({"type": "tool_use", "id": "c", "name": format!("{s}__t0"), "input": {}});
+        let unknown = call.to_string().replace("__t0", "__t0_0123456789ab");
+        vec![
+            calls("anthropic", &call.to_string(), 32),
+            calls("anthropic", &unknown, 32),
+            calls("openai", "0", 2_000_000),
+        ]
+    }),
     row("GET", "/api/tools", |s| {
         let search = |words: &str| get(&format!("/api/tools?server={s}&q={words}"));
         vec![
+            get(&format!("/api/tools?server={s}&format=gemini&limit=1000")),
+            get(&format!("/api/tools?server={s}&format=openai&limit=1000")),
             search(""),
             search("t1"),
             search(&"t+".repeat(30_000)),

@@ -1,24 +1,16 @@
-//! `POST /api/batch`: several tool calls at once, to any servers, in parallel, within one deadline. Each has its own status and body,
-//! and is written as soon as those before it are; `limits.responseBytes` is for all of them together.
+//! `POST /api/batch`: several tool calls at once, to any servers, side by side. Each has its own status and body.
 
-use std::cell::Cell;
-use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task;
-use std::task::{Poll, ready};
-use std::time::Instant;
 
-use actix_rt::task::JoinHandle;
 use actix_web::HttpResponse;
 use bytes::Bytes;
-use futures::{FutureExt, Stream, StreamExt};
+use futures::FutureExt;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::api::error::kinds::{About, Error, Task};
+use crate::api::error::kinds::Error;
 use crate::api::invoke::{Invocation, invoke};
 use crate::api::openapi::mcp::Arguments;
 use crate::api::openapi::problems::{BodyProblems, GatewayProblems};
@@ -26,15 +18,20 @@ use crate::api::request::context::Context;
 use crate::api::request::parameters::{self, Deadline, OnToolError};
 use crate::api::request::{body, options};
 use crate::api::response::negotiate::embedded;
-use crate::api::state::State;
+use crate::api::side_by_side::{Around, Shared, null};
 use crate::config::servers::{ResultForm, ToolErrors};
 use crate::json::{empty_object, first_elements};
 use crate::mcp::client::operation::{ToolCall, ToolResult};
-use crate::mcp::client::options::CallOptions;
 use crate::mcp::http::pieces::{Builder, Pieces};
 use crate::mcp::limits::{NoRoom, SMALL};
-use crate::mcp::protocol::error::{Cap, Error as Cause, Executed, Failure, Stage};
+use crate::mcp::protocol::error::Executed;
 use crate::mcp::protocol::header::SessionId;
+
+/// The body of the response around its results.
+const RESULTS: Around = Around {
+    open: "{\"results\":[",
+    close: "]}",
+};
 
 /// Calls to be made in parallel.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -127,98 +124,27 @@ pub(crate) async fn batch(context: &mut Context<'_>) -> Result<HttpResponse, Err
         )));
     }
     let tool_errors = options::tool_errors_asked(context)?;
-    let configured = context.state.settings.timeout;
     let asked = options::asked_timeout(context, batch.timeout_ms)?;
-    let shared = Rc::new(Shared {
-        state: Rc::clone(context.state),
-        request_id: context.id.clone(),
-        route: context.route,
-        started: context.started,
-        deadline: context.started + asked.map_or(configured, |asked| asked.min(configured)),
+    let shared = Rc::new(Calls {
+        shared: Shared::of(context, asked),
         form: options::result_form(context)?,
         tool_errors,
-        bytes_left: Cell::new(limits.response_bytes),
     });
     let calls = calls.into_iter().map(|written| {
         let written = body.slice_ref(written.get().as_bytes());
-        actix_rt::spawn(Rc::clone(&shared).run(written))
+        Rc::clone(&shared).run(written)
     });
-    let results = Results {
-        calls: calls.collect(),
-        current: Pieces::of(Bytes::from_static(b"{\"results\":[")),
-        is_first: true,
-        is_done: false,
-        shared,
-    };
-    Ok(HttpResponse::Ok()
-        .content_type("application/json")
-        .streaming(results.map(Ok::<_, actix_web::Error>)))
+    Ok(shared.shared.response(calls, RESULTS))
 }
 
 /// What the calls have in common, for tasks that outlive the handler.
-struct Shared {
-    state: Rc<State>,
-    request_id: String,
-    route: &'static str,
-    started: Instant,
-    deadline: Instant,
+struct Calls {
+    shared: Rc<Shared>,
     form: Option<ResultForm>,
     tool_errors: Option<ToolErrors>,
-    /// Bytes that the results still to come may have together.
-    bytes_left: Cell<usize>,
 }
 
-/// The body of the response. Dropping it, as actix does when the caller has gone, cancels the calls.
-struct Results {
-    /// Tasks, which meet their deadlines also while the caller does not read.
-    calls: VecDeque<JoinHandle<Pieces>>,
-    /// What is being written.
-    current: Pieces,
-    is_first: bool,
-    is_done: bool,
-    shared: Rc<Shared>,
-}
-
-impl Stream for Results {
-    type Item = Bytes;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Option<Bytes>> {
-        loop {
-            if let Some(piece) = self.current.next_piece() {
-                return Poll::Ready(Some(piece));
-            }
-            if let Some(call) = self.calls.front_mut() {
-                // It fails only by a panic, which the panic hook has logged.
-                let result = ready!(call.poll_unpin(context)).unwrap_or_else(|_| null());
-                self.calls.pop_front();
-                if !std::mem::take(&mut self.is_first) {
-                    self.current.push(Bytes::from_static(b","));
-                }
-                self.current.append(result);
-            } else if std::mem::replace(&mut self.is_done, true) {
-                return Poll::Ready(None);
-            } else {
-                self.shared.log_end();
-                self.current.push(Bytes::from_static(b"]}"));
-            }
-        }
-    }
-}
-
-impl Drop for Results {
-    fn drop(&mut self) {
-        for call in &self.calls {
-            call.abort();
-        }
-    }
-}
-
-/// Keeps the body valid JSON where there is not even room for a problem.
-fn null() -> Pieces {
-    Pieces::of(Bytes::from_static(b"null"))
-}
-
-impl Shared {
+impl Calls {
     /// Makes one call and writes its result.
     async fn run(self: Rc<Self>, written: Bytes) -> Pieces {
         let item = match read(&written) {
@@ -238,11 +164,9 @@ impl Shared {
     }
 
     async fn call(&self, item: &BatchCall<'_>) -> Result<ToolResult, Error> {
-        let state = &self.state;
+        let state = &self.shared.state;
         let server = state.server(&item.server)?;
-        let own = server.timeout.map(|timeout| self.started + timeout);
-        let mut options =
-            CallOptions::within(own.map_or(self.deadline, |own| own.min(self.deadline)));
+        let mut options = self.shared.options(server);
         options.session = session(item.session_id.as_deref())?;
         let tool_call = ToolCall {
             meta: item.meta,
@@ -260,18 +184,19 @@ impl Shared {
     }
 
     async fn written(&self, item: &BatchCall<'_>, result: &ToolResult) -> Result<Pieces, Error> {
-        self.take(result.bytes.len(), Executed::Yes)?;
-        let server = self.state.servers.get(&item.server);
+        self.shared.take(result.bytes.len(), Executed::Yes)?;
+        let state = &self.shared.state;
+        let server = state.servers.get(&item.server);
         let configured = server.map_or(ResultForm::Mcp, |server| server.result);
         let form = self.form.unwrap_or(configured);
-        let body = embedded(form, &self.state, result).await?;
+        let body = embedded(form, state, result).await?;
         self.item(200, result.is_error, body)
             .map_err(|NoRoom| Error::NoRoom(Executed::Yes))
     }
 
     /// A [`BatchResult`], its body as it is.
     fn item(&self, status: u16, tool_error: bool, body: Pieces) -> Result<Pieces, NoRoom> {
-        let mut written = Builder::new(&[], self.state.pool.budget());
+        let mut written = Builder::new(&[], self.shared.state.pool.budget());
         written.text(format!("{{\"status\":{status}").as_bytes());
         if tool_error {
             written.text(b",\"toolError\":true");
@@ -284,44 +209,20 @@ impl Shared {
 
     /// The problem as a result. It names the server and the tool as far as they are known.
     fn problem(&self, error: &Error, item: Option<&BatchCall<'_>>) -> Pieces {
-        let about = About {
-            request_id: &self.request_id,
-            server: item.map(|item| item.server.as_str()),
-            tool: item.map(|item| item.tool.as_str()),
-            prompt: None,
-        };
-        let budget = self.state.pool.budget();
+        let server = item.map(|item| item.server.as_str());
+        let tool = item.map(|item| item.tool.as_str());
+        let about = self.shared.about(server, tool);
+        let budget = self.shared.state.pool.budget();
         let (summary, problem) = error.problem(about, budget);
         // A problem that says so is small.
         if problem.len() > SMALL
-            && let Err(too_large) = self.take(problem.len(), error.executed())
+            && let Err(too_large) = self.shared.take(problem.len(), error.executed())
         {
             return self.problem(&too_large, item);
         }
         let is_tools = matches!(error, Error::Tool { .. });
         self.item(summary.code.status().as_u16(), is_tools, problem)
             .unwrap_or_else(|NoRoom| null())
-    }
-
-    /// Takes a result's bytes from those that all results may have together.
-    fn take(&self, bytes: usize, executed: Executed) -> Result<(), Error> {
-        let Some(left) = self.bytes_left.get().checked_sub(bytes) else {
-            let too_large = Cause::TooLarge(Cap::BatchBytes);
-            let failure = Failure::new(too_large, Stage::Operation, executed);
-            return Err(Error::upstream(Task::CallTool, failure));
-        };
-        self.bytes_left.set(left);
-        Ok(())
-    }
-
-    fn log_end(&self) {
-        log::info!(
-            target: "mcp_rest::access",
-            request_id = self.request_id.as_str(),
-            route = self.route,
-            micros = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
-            "batch ended"
-        );
     }
 }
 

@@ -8,18 +8,22 @@ use actix_web::HttpResponse;
 use memchr::memmem::Finder;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use utoipa::ToSchema;
+use utoipa::openapi::schema::AnyOfBuilder;
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::api::error::kinds::Error;
 use crate::api::fan_out::{self, FailedServer};
+use crate::api::handlers::model_tools::{self, ModelTools, or_model_tools};
 use crate::api::offloaded;
 use crate::api::openapi::mcp::Tool as ToolSchema;
 use crate::api::openapi::problems::SearchProblems;
 use crate::api::request::context::Context;
 use crate::api::request::options;
-use crate::api::request::parameters::{Deadline, Search};
+use crate::api::request::parameters::{Deadline, ForModel, Search};
 use crate::api::request::query::execute_path;
 use crate::api::response::json;
+use crate::mcp::protocol::tool::Tool;
 use crate::mcp::server_state::Upstream;
 use crate::mcp::tools::{ToolWords, Tools};
 use crate::mcp::words::{self, Words};
@@ -59,6 +63,11 @@ pub(crate) struct FoundTool<'a> {
     tool: &'a RawValue,
 }
 
+or_model_tools! {
+    /// The matches of a search, in either form.
+    EitherForm: FoundTools<'static>;
+}
+
 /// Search for tools in all servers
 ///
 /// By words in names, titles and descriptions, best matches first; without `q` all tools, in the order of servers and their
@@ -68,16 +77,15 @@ pub(crate) struct FoundTool<'a> {
     path = "/api/tools",
     operation_id = "findTools",
     tag = "tools",
-    params(Search, Deadline),
+    params(Search, ForModel, Deadline),
     responses(
-        (status = 200, description = "The matches", body = FoundTools<'_>),
+        (status = 200, description = "The matches", body = inline(EitherForm)),
         SearchProblems,
     ),
 )]
 pub(crate) async fn find(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
     let asked = Search::of(&context.query)?;
     let wanted = Wanted::of(asked.words.unwrap_or_default());
-    let limit = asked.limit.map_or(LIMIT, usize::from);
     let timeout = options::asked_timeout(context, None)?;
     let deadline = context.started + timeout.unwrap_or(context.state.settings.timeout);
     let chosen: Vec<&Upstream> = match asked.server {
@@ -93,6 +101,18 @@ pub(crate) async fn find(context: &mut Context<'_>) -> Result<HttpResponse, Erro
     let lists: Vec<_> = fan_out.listed.into_iter().map(named).collect();
     let failed = fan_out.failed;
     let most_bytes = context.state.settings.limits.list_bytes;
+    if let Some(api) = ForModel::of(&context.query)?.format {
+        let limit = asked.limit.map_or(model_tools::LIMIT, usize::from);
+        let made = move || {
+            let ranked = ranked(&lists, &wanted);
+            let tools = ranked
+                .into_iter()
+                .map(|(_, server, name, tool)| (server, name, tool));
+            model_tools::definitions(api, tools, limit, most_bytes, failed)
+        };
+        return model_tools::response(deadline, made).await;
+    }
+    let limit = asked.limit.map_or(LIMIT, usize::from);
     let search = move || {
         let found = search(&lists, &wanted, limit, most_bytes, failed);
         serde_json::to_vec(&found)
@@ -106,6 +126,25 @@ pub(crate) async fn find(context: &mut Context<'_>) -> Result<HttpResponse, Erro
     }
 }
 
+/// A tool that matches: its score, its server, its name.
+type Match<'a> = (u32, &'a str, &'a str, &'a Tool);
+
+/// All matches, best first.
+fn ranked<'a>(lists: &'a [(String, Arc<Tools>)], wanted: &Wanted) -> Vec<Match<'a>> {
+    let mut found = Vec::new();
+    for (server, tools) in lists {
+        let server_words = Words::of(server);
+        for (name, tool, words) in tools.with_words() {
+            if let Some(score) = wanted.score(&server_words, words) {
+                found.push((score, server.as_str(), name, tool));
+            }
+        }
+    }
+    // A stable sort: equal scores stay in the order of servers and lists.
+    found.sort_by_key(|(score, ..)| Reverse(*score));
+    found
+}
+
 /// The best matches, at most `limit`, and at most `most_bytes` of definitions beside the first.
 fn search<'a>(
     lists: &'a [(String, Arc<Tools>)],
@@ -114,17 +153,7 @@ fn search<'a>(
     most_bytes: usize,
     failed_servers: Vec<FailedServer>,
 ) -> FoundTools<'a> {
-    let mut found = Vec::new();
-    for (server, tools) in lists {
-        let server_words = Words::of(server);
-        for (name, tool, words) in tools.with_words() {
-            if let Some(score) = wanted.score(&server_words, words) {
-                found.push((score, server, name, tool));
-            }
-        }
-    }
-    // A stable sort: equal scores stay in the order of servers and lists.
-    found.sort_by_key(|(score, ..)| Reverse(*score));
+    let found = ranked(lists, wanted);
     let total = found.len();
     let mut bytes = 0;
     let tools: Vec<FoundTool<'_>> = found

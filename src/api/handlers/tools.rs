@@ -7,16 +7,17 @@ use actix_web::HttpResponse;
 use serde_json::value::RawValue;
 
 use crate::api::error::kinds::{Error, Task};
+use crate::api::handlers::model_tools::{self, ListedTools};
 use crate::api::invoke::{self, Invocation, Invoked, invoke};
 use crate::api::offloaded;
-use crate::api::openapi::mcp::{Arguments, DescribedTool, ListToolsResult, ToolAnswer};
+use crate::api::openapi::mcp::{Arguments, DescribedTool, ToolAnswer};
 use crate::api::openapi::problems::{BodyProblems, CallProblems, ListProblems, ToolProblems};
 use crate::api::request::context::Context;
 use crate::api::request::forwarded::Base;
 use crate::api::request::owned::OwnedMembers;
 use crate::api::request::parameters::{
-    self, ArgumentsInQuery, Deadline, DeadlineInQuery, Handshake, InServer, OfTool, OnToolError,
-    Page, Session, SessionInQuery,
+    self, ArgumentsInQuery, Deadline, DeadlineInQuery, ForModel, Handshake, InServer, OfTool,
+    OnToolError, Page, Session, SessionInQuery,
 };
 use crate::api::request::query::execute_path;
 use crate::api::request::{body, options};
@@ -45,13 +46,16 @@ use crate::schema::from_query;
     path = "/api/mcp/{server}/tools",
     operation_id = "listTools",
     tag = "tools",
-    params(InServer, Page, Session, Handshake, Deadline),
+    params(InServer, Page, ForModel, Session, Handshake, Deadline),
     responses(
-        (status = 200, description = "The server's `result`", body = ListToolsResult, headers(("Mcp-Session-Id"))),
+        (status = 200, description = "The server's `result`", body = inline(ListedTools), headers(("Mcp-Session-Id"))),
         ListProblems,
     ),
 )]
 pub(crate) async fn list(context: &mut Context<'_>) -> Result<HttpResponse, Error> {
+    if let Some(api) = ForModel::of(&context.query)?.format {
+        return model_tools::of_server(context, api).await;
+    }
     list_of(context, Listing::Tools, Task::ListTools).await
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod cross_site;
 pub(crate) mod encoding;
 pub(crate) mod forwarded;
 pub(crate) mod headers;
+pub(crate) mod numbers;
 pub(crate) mod options;
 pub(crate) mod owned;
 pub(crate) mod parameters;

@@ -11,11 +11,11 @@ use serde::de::{Deserialize as _, Deserializer, Error as _};
 use serde_json::value::RawValue;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn, ParameterStyle};
 use utoipa::openapi::schema::{AdditionalProperties, Object, ObjectBuilder, SchemaType, Type};
-use utoipa::openapi::{RefOr, Schema};
-use utoipa::{IntoParams, PartialSchema, ToSchema};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::api::error::kinds::Error;
 use crate::api::request::headers::single_header;
+use crate::api::request::numbers::{Milliseconds, whole};
 use crate::api::request::query::Query;
 use crate::mcp::protocol::header::{SESSION_ID, SessionId};
 
@@ -64,12 +64,21 @@ macro_rules! choices {
         }
 
         impl $choice {
+            /// All of them.
+            #[allow(dead_code, reason = "for tests over all of them")]
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$variant),+];
+
             fn of(query: &Query, name: &str) -> Result<Option<Self>, Error> {
                 match query.get(name)? {
                     None => Ok(None),
                     $(Some($word) => Ok(Some(Self::$variant)),)+
-                    Some(_) => Err(not_one_of(name, &[$($word),+])),
+                    Some(_) => Err(Self::missing(name)),
                 }
+            }
+
+            /// The error of a value that is none of these, or of none.
+            pub(crate) fn missing(name: &str) -> Error {
+                not_one_of(name, &[$($word),+])
             }
         }
     )+};
@@ -135,6 +144,20 @@ parameters! {
         /// it is OpenAPI 3.1.
         #[param(nullable = false)]
         version "openapi": Option<Version> = Version::of,
+    }
+
+    /// The API of a model that the tools are for.
+    ForModel in Query(Query) {
+        /// Definitions for the `tools` parameter of this API instead: `{"tools", "count", "total", "lossy", "failedServers"}`.
+        #[param(nullable = false)]
+        format "format": Option<ModelApi> = ModelApi::of,
+    }
+
+    /// The API of the model that made the calls.
+    OfModel in Query(Query) {
+        /// The API whose tool calls these are, and whose messages the response has.
+        #[param(required = true, nullable = false)]
+        format "format": Option<ModelApi> = ModelApi::of,
     }
 
     /// The page of a list.
@@ -216,6 +239,11 @@ choices! {
     /// A version of OpenAPI.
     #[schema(as = OpenApiVersion)]
     Version { V31 = "3.1", V30 = "3.0" }
+
+    /// The API of a model: Chat Completions, Responses, Messages, `generateContent`, `/api/chat`.
+    ModelApi {
+        OpenAi = "openai", OpenAiResponses = "openai-responses", Anthropic = "anthropic", Gemini = "gemini", Ollama = "ollama"
+    }
 
     /// Whether a session is opened first; `auto` if absent.
     Init { True = "true", False = "false", Auto = "auto" }
@@ -300,18 +328,6 @@ pub(crate) fn milliseconds_in_body<'de, D: Deserializer<'de>>(
         .ok_or_else(|| D::Error::custom("'timeoutMs' must be a whole number"))
 }
 
-/// The value of a whole number in any JSON notation; the maximum for a larger one.
-fn whole(written: &str) -> Option<u64> {
-    if let Ok(number) = written.parse() {
-        return Some(number);
-    }
-    let number: f64 = written.parse().ok()?;
-    if number.is_nan() || number < 0.0 || (number.is_finite() && number.fract() != 0.0) {
-        return None;
-    }
-    Some(format!("{number:.0}").parse().unwrap_or(u64::MAX))
-}
-
 /// `Prefer: wait=N` (RFC 7240), in seconds. A preference that is not understood is ignored.
 #[expect(clippy::unnecessary_wraps, reason = "others may be refused")]
 fn preferred_wait(headers: &HeaderMap, _: &str) -> Result<Option<Duration>, Error> {
@@ -328,18 +344,6 @@ fn preferred_wait(headers: &HeaderMap, _: &str) -> Result<Option<Duration>, Erro
 }
 
 // === schemas ===
-
-/// A whole number above 0, of any size: what is larger than the server's own deadline changes nothing.
-struct Milliseconds;
-
-impl PartialSchema for Milliseconds {
-    fn schema() -> RefOr<Schema> {
-        let number = ObjectBuilder::new().schema_type(Type::Integer);
-        number.minimum(Some(1)).into()
-    }
-}
-
-impl ToSchema for Milliseconds {}
 
 /// The same or `null` in a body.
 pub(crate) fn milliseconds() -> Object {
