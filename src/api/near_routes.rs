@@ -77,7 +77,9 @@ fn distance(wanted: &[&str], route: &[&str]) -> usize {
 }
 
 fn difference(segment: &str, expected: &str) -> usize {
-    if segment == expected || expected.starts_with('{') {
+    // The rest of a path says nothing of the route.
+    let is_variable = expected.starts_with('{') && expected != "{file}";
+    if segment == expected || is_variable {
         return 0;
     }
     if segment.len() > SEGMENT {
@@ -96,7 +98,8 @@ fn difference(segment: &str, expected: &str) -> usize {
 mod tests {
     use super::*;
 
-    const ROUTES: [Near; 10] = [
+    const ROUTES: [Near; 11] = [
+        (Method::GET, "/swagger-ui/{file}"),
         (Method::GET, "/api/list-servers"),
         (Method::GET, "/api/mcp/{server}/tools"),
         (Method::GET, "/api/mcp/{server}/tools/{tool}"),

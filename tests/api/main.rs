@@ -43,6 +43,7 @@ mod live;
 mod logs;
 mod many;
 mod memory;
+mod mistakes;
 mod models;
 mod modern;
 mod nginx;

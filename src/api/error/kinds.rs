@@ -212,6 +212,8 @@ impl Error {
     pub(crate) fn is_retryable(&self) -> bool {
         let may_pass = match self.cause() {
             Some(Cause::Lost(_) | Cause::NoReply) => true,
+            // A server that does not know POST will not learn it.
+            Some(Cause::Status(StatusCode::NOT_IMPLEMENTED)) => false,
             Some(Cause::Status(status)) => status.is_server_error(),
             Some(Cause::Unreachable(cause)) => cause.may_pass(),
             _ => self.code().may_pass(),

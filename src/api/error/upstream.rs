@@ -43,7 +43,10 @@ pub(super) fn detail(failure: &Failure, task: Task, about: About<'_>) -> String 
              POST /api/mcp/{server}/initialize and send its id"
                 .into()
         }
-        Cause::SessionExpired(_) => "no longer knows this session; open a new one".into(),
+        Cause::SessionExpired(_) => {
+            "no longer knows this session. Open a new one with POST /api/mcp/{server}/initialize"
+                .into()
+        }
         Cause::Rpc { error, .. } => return rpc(&failure.error, error.code, name),
         Cause::Status(status) => return by_status(status.as_u16(), name, server),
         Cause::Redirect { to, .. } => redirected(*to),
@@ -57,17 +60,7 @@ pub(super) fn detail(failure: &Failure, task: Task, about: About<'_>) -> String 
         Cause::TooLarge(cap) => format!("exceeded the limit on {cap}"),
         Cause::NoReply => "ended its response without a reply to the request".into(),
         Cause::Malformed(_) => "sent a response that violates the protocol".into(),
-        Cause::InputRequired(_) => {
-            let route = if task == Task::CallTool {
-                "call"
-            } else {
-                "rpc"
-            };
-            format!(
-                "requires input: repeat the call through POST /api/mcp/{{server}}/{route} with \
-                 'inputResponses' and the same 'requestState'"
-            )
-        }
+        Cause::InputRequired(_) => input_required(task),
         Cause::ToolNotFound { did_you_mean, .. } => {
             let tool = about.tool.unwrap_or_default();
             return unknown("Tool", tool, name, did_you_mean, "tools");
@@ -110,7 +103,7 @@ fn unreachable(cause: Unreachable, name: &str, server: Option<&Server>) -> Strin
         ),
         Unreachable::TimedOut => (
             format!("{address} did not accept a connection in time"),
-            "Check host and port in its 'url', and firewalls on the way",
+            "Check host, port and scheme in its 'url', and firewalls on the way",
         ),
         Unreachable::Network(kind) => (
             format!("no connection to {address} ({kind})"),
@@ -268,7 +261,7 @@ fn by_status(status: u16, name: &str, server: Option<&Server>) -> String {
     };
     let url = &server.shown_url;
     match status {
-        404 | 405 => format!("{said}. Is '{url}' its MCP endpoint? {USUAL_PATH}"),
+        404 | 405 | 501 => format!("{said}. Is '{url}' its MCP endpoint? {USUAL_PATH}"),
         400 if !server.is_https() => {
             let address = server.shown_address();
             format!("{said}. If {address} speaks TLS, write 'https://' in its 'url'")
@@ -306,6 +299,17 @@ fn other_content(media_type: Option<&str>, name: &str, server: Option<&Server>) 
     } else {
         format!("{said}: '{url}' is probably no MCP endpoint. {USUAL_PATH}")
     }
+}
+
+fn input_required(task: Task) -> String {
+    let route = match task {
+        Task::CallTool => "call",
+        _ => "rpc",
+    };
+    format!(
+        "requires input: repeat the call through POST /api/mcp/{{server}}/{route} with \
+         'inputResponses' and the same 'requestState'"
+    )
 }
 
 /// A name that is not in the server's own list.

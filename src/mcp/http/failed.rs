@@ -86,7 +86,8 @@ fn of_tls(error: &TlsError) -> Tls {
 
 fn of_certificate(error: &CertificateError) -> Tls {
     match error {
-        CertificateError::UnknownIssuer => Tls::UnknownIssuer,
+        // The latter where a CA of the same name is known, one that was made anew for example.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => Tls::UnknownIssuer,
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => Tls::Expired,
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             Tls::NotYetValid

@@ -42,7 +42,9 @@ impl Error {
             | Self::Lost(Lost::Unanswered)
             | Self::Redirect { .. }
             | Self::ContentType(_) => Action::CheckUrl,
-            Self::Status(status) if matches!(status.as_u16(), 404 | 405 | 421) => Action::CheckUrl,
+            Self::Status(status) if matches!(status.as_u16(), 404 | 405 | 421 | 501) => {
+                Action::CheckUrl
+            }
             Self::Unreachable(cause) if cause.may_pass() => Action::StartServer,
             Self::Unauthorized { .. } | Self::Forbidden { .. } => Action::CheckCredential,
             Self::Busy { .. }
