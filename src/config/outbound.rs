@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::pem::PemObject as _;
 
 use crate::config::errors::ConfigErrors;
 use crate::config::expand::Environment;
@@ -68,8 +68,11 @@ fn certificates(
         let what = format!("cannot be read: {error}");
         (what, "correct the path, or make the file readable")
     })?;
-    let found: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(&text).collect();
-    let found = found.map_err(|_| ("is not valid PEM".to_owned(), EXPECTED))?;
+    // What exactly is wrong with the encoding helps nobody.
+    let found: Option<Vec<_>> = CertificateDer::pem_slice_iter(&text)
+        .map(Result::ok)
+        .collect();
+    let found = found.ok_or_else(|| ("is not valid PEM".to_owned(), EXPECTED))?;
     if found.is_empty() {
         return Err(("holds no certificate".to_owned(), EXPECTED));
     }

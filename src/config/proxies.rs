@@ -43,10 +43,10 @@ impl Proxies {
         let get = |name: &str| environment.get(name).filter(|value| !value.is_empty());
         let is_cgi = environment.contains_key("REQUEST_METHOD");
         let mut proxy = |names: [&'static str; 4]| {
-            let set = names
+            let mut set = names
                 .into_iter()
                 .filter(|name| !(is_cgi && *name == "HTTP_PROXY"));
-            let (name, value) = set.filter_map(|name| Some((name, get(name)?))).next()?;
+            let (name, value) = set.find_map(|name| Some((name, get(name)?)))?;
             let proxy = parse(value);
             if proxy.is_none() {
                 let warning = format!(

@@ -107,7 +107,7 @@ settings! {
         retries: u32 = "retries", Form::Number(0..=MOST_RETRIES), "2", ["MCP_REST_RETRIES"];
         /// time a call may wait at the concurrency limit of its server
         queue: Duration = "queueMs", TIME_OR_NONE, "1000", ["MCP_REST_QUEUE_MS"];
-        /// PEM file with CAs that are trusted beside the built-in ones; those in the file of SSL_CERT_FILE are too
+        /// PEM file with CAs that are trusted beside the built-in ones
         ca_file: String = "tls.caFile", Form::File, "", ["MCP_REST_TLS_CA_FILE"], "ca-file";
         /// time after which a client that reads nothing of its response is disconnected
         stall: Duration = "stallMs", TIME, "30000", ["MCP_REST_STALL_MS"];

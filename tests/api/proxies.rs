@@ -1,5 +1,6 @@
 //! Servers behind an HTTP proxy, as the environment of most company networks names it.
 
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _, copy};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -168,7 +169,7 @@ fn a_proxy_that_makes_no_connection_is_told_apart_from_the_server() {
             "{}",
             problem.0
         );
-        told.push_str(&format!("{status}: {}\n", problem.text("detail")));
+        writeln!(told, "{status}: {}", problem.text("detail")).unwrap();
         assert!(!app.stop().stderr.contains("SECRET"));
         assert!(proxy.asked()[0].starts_with(&format!("CONNECT {HOST}:443 ")));
     }

@@ -1,8 +1,7 @@
 //! Keys that other products have in the same file and that mean nothing here: they are ignored with a warning, so that one file can
 //! serve several products. Near misses of our own keys are no such keys.
 //!
-//! From the products' documentation: VS Code, Claude Desktop and Claude Code, Cursor, Windsurf, Gemini CLI, Cline, Roo Code, Kiro, GitHub Copilot,
-//! LibreChat, FastMCP, mcpo.
+//! From the documentation of the products that the tables name.
 
 use serde_json::Value;
 

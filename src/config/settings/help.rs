@@ -4,8 +4,22 @@ use std::fmt::Write;
 
 use crate::config::command_line::{COMMANDS, OPTIONS};
 use crate::config::file::{DEFAULT_NAME, FILE_VARIABLE};
+use crate::config::outbound::SSL_CERT_FILE;
 use crate::config::settings;
 use crate::config::settings::form::Form;
+
+/// Variables that other programs read too, and that are no settings.
+const OTHER_VARIABLES: [(&str, &str); 3] = [
+    (SSL_CERT_FILE, "PEM file with more CAs that are trusted"),
+    (
+        "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY",
+        "http:// proxy to servers at https://, http://, either; in lower case too",
+    ),
+    (
+        "NO_PROXY",
+        "hosts, domains and networks that are reached without; this machine always is",
+    ),
+];
 
 /// What `--help` prints.
 pub fn help() -> String {
@@ -33,6 +47,12 @@ pub fn help() -> String {
         };
         push_row(&mut text, &setting.variables.join(", "), &help);
     }
+    for (names, help) in OTHER_VARIABLES {
+        push_row(&mut text, names, help);
+    }
+    text.push_str(
+        "\nExit codes: 0 done, 1 any other failure, 2 configuration errors, 5 --connect found a server that does not answer as it should\n",
+    );
     text
 }
 

@@ -93,9 +93,9 @@ impl Unreachable {
             | Self::TimedOut
             | Self::Network(_)
             | Self::ClosesConnections
-            | Self::Tls(Tls::Closed) => true,
+            | Self::Tls(Tls::Closed)
+            | Self::Proxy(ProxyFault::Unreachable) => true,
             Self::Proxy(ProxyFault::Refused(status)) => status >= 500,
-            Self::Proxy(ProxyFault::Unreachable) => true,
             Self::Proxy(ProxyFault::Malformed) | Self::UnknownHost | Self::Tls(_) => false,
         }
     }

@@ -152,13 +152,23 @@ fn the_path_of_a_url_can_be_hidden() {
     assert_eq!(servers.get("s").unwrap().shown_url, "https://h");
 }
 
+/// A server with one member more.
+fn with(key: &str, value: Value) -> Value {
+    let url = ("url".to_owned(), json!("https://h/"));
+    Value::Object([url, (key.to_owned(), value)].into_iter().collect())
+}
+
+#[track_caller]
+fn are_named<const N: usize>(cases: [(Value, &str); N]) {
+    for (entry, expected) in cases {
+        let errors = errors_of(&entry);
+        assert!(errors.contains(expected), "{entry}: {errors}");
+    }
+}
+
 #[test]
 fn each_error_is_named_with_its_path() {
-    let with = |key: &str, value: Value| {
-        let url = ("url".to_owned(), json!("https://h/"));
-        Value::Object([url, (key.to_owned(), value)].into_iter().collect())
-    };
-    for (entry, expected) in [
+    are_named([
         (json!("https://h"), "mcpServers.s: expected an object"),
         (json!({}), "mcpServers.s.url: is missing"),
         (
@@ -234,6 +244,12 @@ fn each_error_is_named_with_its_path() {
             with("hideUrl", json!("true")),
             "s.hideUrl: expected true or false, found 'true'",
         ),
+    ]);
+}
+
+#[test]
+fn each_error_in_headers_is_named_with_its_path() {
+    are_named([
         (with("headers", json!([])), "s.headers: expected an object"),
         (
             with("headers", json!({"A": 1})),
@@ -259,10 +275,7 @@ fn each_error_is_named_with_its_path() {
             with("headers", json!({"A": "1", "a": "2"})),
             "s.headers.a: is given twice",
         ),
-    ] {
-        let errors = errors_of(&entry);
-        assert!(errors.contains(expected), "{entry}: {errors}");
-    }
+    ]);
 }
 
 #[test]
