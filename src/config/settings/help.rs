@@ -58,7 +58,7 @@ pub fn help() -> String {
 
 fn push_row(text: &mut String, name: &str, help: &str) {
     // Writing to a `String` cannot fail.
-    let _ = writeln!(text, "  {name:<34}{help}");
+    let _ = writeln!(text, "  {name:<33} {help}");
 }
 
 /// The settings as the Markdown table of the README.
