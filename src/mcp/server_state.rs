@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::config::servers::{Server, Servers};
 use crate::mcp::concurrency_limit::{ConcurrencyLimit, Queue};
 use crate::mcp::protocol::era::Era;
+use crate::mcp::protocol::server_info::ServerInfo;
 use crate::mcp::tools_cache::{CachedTools, ToolsCache};
 
 /// Ends of sessions and cancellations sent to one server at the same time. A call with a session of its own takes three requests, and
@@ -58,6 +59,8 @@ struct Cached {
     era: Option<Era>,
     /// When the server was found to have no standalone stream.
     no_stream_since: Option<Instant>,
+    /// What the server said of itself, and when.
+    info: Option<(Instant, Arc<ServerInfo>)>,
 }
 
 // === impl Upstreams ===
@@ -143,6 +146,15 @@ impl ServerState {
 
     pub(crate) fn set_no_stream(&self) {
         self.lock().no_stream_since = Some(Instant::now());
+    }
+
+    /// What the server said of itself, and when.
+    pub(crate) fn info(&self) -> Option<(Instant, Arc<ServerInfo>)> {
+        self.lock().info.clone()
+    }
+
+    pub(crate) fn set_info(&self, info: Arc<ServerInfo>) {
+        self.lock().info = Some((Instant::now(), info));
     }
 
     /// Counts an end or a cancellation that was given up, and returns their number.

@@ -327,6 +327,72 @@ fn the_lean_view_has_what_a_caller_needs() {
     }
 }
 
+/// 200 is what a call without parameters answers.
+#[test]
+fn the_answer_is_in_the_configured_form() {
+    let upstream = upstream(servers::ts_v2);
+    let answers = |server: Value| {
+        let mut server = server;
+        server["url"] = upstream.url().into();
+        let app = TestApp::spawn(&json!({"mcpServers": {SERVER: server}}));
+        let document = document(&app);
+        let operations = operations(&app, &document);
+        let of = |tool: &str| {
+            operations[&format!("{SERVER} {tool}")]["responses"]["200"]["content"].clone()
+        };
+        let schemas = document["components"]["schemas"].clone();
+        (of("get_sum"), of("plain"), schemas)
+    };
+    let json = |schema: Value| json!({"application/json": {"schema": schema}});
+    let named = |schemas: &Value, end: &str| {
+        let names = schemas.as_object().unwrap().keys();
+        let mut names = names.filter(|name| name.starts_with("GetSum") && name.ends_with(end));
+        json!({"$ref": format!("#/components/schemas/{}", names.next().unwrap())})
+    };
+
+    let (typed, untyped, schemas) = answers(json!({}));
+    assert_eq!(typed, json(named(&schemas, "Result")));
+    assert_eq!(
+        untyped,
+        json(json!({"$ref": "#/components/schemas/CallToolResult"}))
+    );
+
+    for form in ["value", "structured"] {
+        let (typed, untyped, schemas) = answers(json!({"result": form, "toolErrors": "status"}));
+        assert_eq!(typed, json(named(&schemas, "Output")), "{form}");
+        assert_eq!(untyped, json(json!({})), "{form}");
+    }
+    // There a tool's error is an answer too: its text.
+    let (typed, _, schemas) = answers(json!({"result": "value"}));
+    let choice = &typed["application/json"]["schema"]["anyOf"];
+    assert_eq!(
+        (&choice[0], &choice[1]["type"]),
+        (&named(&schemas, "Output"), &json!("string"))
+    );
+
+    let (typed, untyped, _) = answers(json!({"result": "text"}));
+    assert_eq!(typed, json!({"text/plain": {"schema": {"type": "string"}}}));
+    assert_eq!(untyped, typed);
+}
+
+#[test]
+fn a_server_is_introduced_in_its_own_words() {
+    for (era, behaviour) in BOTH_ERAS {
+        let upstream = upstream(behaviour);
+        let app = TestApp::over(&upstream);
+        let info = &document(&app)["info"];
+        let said = json!({"title": "scripted", "description": "Grüße", "version": "1.0"});
+        assert_eq!(*info, said, "{era}");
+        // A session that was opened to ask is ended, and the answer is remembered.
+        document(&app);
+        let asked = upstream.count("initialize") + upstream.count("server/discover");
+        assert!(asked <= 4, "{era}: {asked}");
+        if era == "legacy" {
+            upstream.wait_until_no_session_is_left();
+        }
+    }
+}
+
 #[test]
 fn the_full_view_has_everything() {
     for (era, behaviour) in BOTH_ERAS {

@@ -16,7 +16,7 @@ const steps = {
   "a server's page runs a tool": async (page) => {
     await page.goto(`${base}/api/mcp/demo/docs`);
     if (key) await authorize(page, { key });
-    await title(page, "Tools of demo");
+    await title(page, "mcp-rest demo");
     const added = await json(execute(page, "add", '{"a": 1, "b": 2.5}'));
     assert.equal(added.structuredContent.sum, 3.5);
   },
@@ -46,7 +46,7 @@ const steps = {
     await title(page, "API key needed");
     await page.reload();
     await authorize(page, { key });
-    await title(page, "Tools of demo");
+    await title(page, "mcp-rest demo");
   }),
 };
 

@@ -20,9 +20,9 @@ use crate::api::request::query::server_path;
 use crate::api::response::conditional::conditional;
 use crate::api::response::json;
 use crate::api::tool_docs::document::{self as tool_docs, About, Source};
-use crate::config::servers::{ArgumentChecks, ToolErrors};
 use crate::mcp::protocol::era::Era;
 use crate::mcp::protocol::lists::Freshness;
+use crate::mcp::protocol::server_info::ServerInfo;
 use crate::mcp::server_state::Upstream;
 use crate::mcp::tools::Tools;
 
@@ -112,7 +112,8 @@ pub(crate) async fn openapi_of_server(context: &mut Context<'_>) -> Result<HttpR
     let session = client.release_session();
     let freshness = tools.freshness();
     let path = server_path(&server.name);
-    let servers = vec![described(server, tools)];
+    let info = context.state.pool.describe(server, deadline).await;
+    let servers = vec![described(server, tools, info)];
     let source = source(context, view, About::Server, servers, &path);
     let response = document(context, format, source, freshness, deadline).await?;
     Ok(json::with_session(response, session.as_ref()))
@@ -170,7 +171,7 @@ pub(crate) async fn openapi_of_all(context: &mut Context<'_>) -> Result<HttpResp
         Freshness::default()
     };
     let servers = listed.into_iter();
-    let servers = servers.map(|(server, tools)| described(server, tools));
+    let servers = servers.map(|(server, tools)| described(server, tools, None));
     let source = source(context, view, About::All(failed), servers.collect(), "/api");
     document(context, format, source, freshness, deadline).await
 }
@@ -227,12 +228,21 @@ fn source(
 }
 
 /// A server for a document of its tools.
-fn described(server: &Upstream, tools: Arc<Tools>) -> tool_docs::Server {
+fn described(
+    server: &Upstream,
+    tools: Arc<Tools>,
+    info: Option<Arc<ServerInfo>>,
+) -> tool_docs::Server {
+    let may_have_sessions = matches!(server.state.era(), None | Some(Era::Legacy { .. }));
     tool_docs::Server {
         name: server.name.clone(),
         tools,
-        has_sessions: matches!(server.state.era(), None | Some(Era::Legacy { .. })),
-        has_tool_errors: server.tool_errors == ToolErrors::Status
-            || server.argument_checks == ArgumentChecks::On,
+        has_sessions: info
+            .as_ref()
+            .map_or(may_have_sessions, |info| info.has_sessions),
+        info,
+        form: server.result,
+        tool_errors: server.tool_errors,
+        checks: server.argument_checks,
     }
 }

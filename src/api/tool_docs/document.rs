@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::value::to_raw_value;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::api::fan_out::FailedServer;
 use crate::api::openapi::common::{Common, Parts, SCHEMAS};
@@ -20,6 +20,8 @@ use crate::api::tool_docs::names::{self, Names};
 use crate::api::tool_docs::node::{Node, Object, member};
 use crate::api::tool_docs::operation::{Entry, Listed, Shared, schema_of, security};
 use crate::api::tool_docs::{embed, views};
+use crate::config::servers::{ArgumentChecks, ResultForm, ToolErrors};
+use crate::mcp::protocol::server_info::ServerInfo;
 use crate::mcp::tools::Tools;
 use crate::schema::example::Examples;
 use crate::schema::validate::Validators;
@@ -54,10 +56,16 @@ pub(crate) enum About {
 pub(crate) struct Server {
     pub(crate) name: String,
     pub(crate) tools: Arc<Tools>,
+    /// What it says of itself.
+    pub(crate) info: Option<Arc<ServerInfo>>,
     /// It has sessions, as far as is known.
     pub(crate) has_sessions: bool,
-    /// A call of its tools can be answered by 422 without the server's doing.
-    pub(crate) has_tool_errors: bool,
+    /// The form of a result, where a caller asks for none.
+    pub(crate) form: ResultForm,
+    /// What an error of a tool's own becomes.
+    pub(crate) tool_errors: ToolErrors,
+    /// Arguments are validated here.
+    pub(crate) checks: ArgumentChecks,
 }
 
 impl Source {
@@ -119,7 +127,7 @@ impl Source {
         let ids = names::identifiers(&named);
         let entries = tools.into_iter().zip(ids);
         entries
-            .map(|((server, name, tool), id)| Entry::new(server, name, tool, id, names))
+            .map(|((server, name, tool), id)| Entry::new(server, name, tool, id, self.view, names))
             .collect()
     }
 
@@ -136,38 +144,29 @@ impl Source {
     }
 
     fn info(&self) -> Value {
-        let (title, mut description) = match (&self.about, self.servers.first()) {
-            (About::Server, Some(server)) => (
-                format!("Tools of {}", server.name),
-                format!(
-                    "The tools of the MCP server `{}` as it lists them, over plain HTTP.",
-                    server.name
-                ),
-            ),
-            _ => (
-                "Tools of all servers".to_owned(),
-                "The tools of all configured MCP servers as they list them, over plain HTTP."
-                    .to_owned(),
-            ),
-        };
-        description.push_str(" The body of a request is the tool's arguments.");
-        let mut info = Map::new();
-        if let About::All(failed) = &self.about {
-            if !failed.is_empty() {
-                let names = failed.iter().map(|it| format!("`{}`", it.name()));
-                let names: Vec<String> = names.collect();
-                description.push_str("\n\n**Missing**, because they did not list their tools: ");
-                description.push_str(&names.join(", "));
-                description.push('.');
-            }
-            info.insert("x-mcp-failed-servers".to_owned(), json!(failed));
+        match (&self.about, self.servers.first()) {
+            (About::All(failed), _) => self.info_of_all(failed),
+            (About::Server, server) => server.map_or(json!({}), Server::info),
         }
-        let mut whole = Map::new();
-        whole.insert("title".to_owned(), title.into());
-        whole.insert("description".to_owned(), description.into());
-        whole.insert("version".to_owned(), env!("CARGO_PKG_VERSION").into());
-        whole.extend(info);
-        whole.into()
+    }
+
+    fn info_of_all(&self, failed: &[FailedServer]) -> Value {
+        let mut description =
+            "The tools of all configured MCP servers as they list them, over plain HTTP."
+                .to_owned();
+        if !failed.is_empty() {
+            let names = failed.iter().map(|it| format!("`{}`", it.name()));
+            let names: Vec<String> = names.collect();
+            description.push_str("\n\n**Missing**, because they did not list their tools: ");
+            description.push_str(&names.join(", "));
+            description.push('.');
+        }
+        json!({
+            "title": "Tools of all servers",
+            "description": description,
+            "version": env!("CARGO_PKG_VERSION"),
+            "x-mcp-failed-servers": failed,
+        })
     }
 
     fn tags(&self) -> Value {
@@ -205,11 +204,13 @@ impl Source {
             Some(schema) => embedded(schema, &entry.arguments),
             None => vec![member(entry.arguments.clone(), json!({"type": "object"}))],
         };
-        if let Some((result, output)) = &entry.result
+        if let Some(output) = &entry.output
             && let Some(schema) = schema_of(entry.tool, "outputSchema")
         {
-            let whole = self.common.result_with(&format!("{SCHEMAS}{output}"));
-            schemas.push(member(result.clone(), whole));
+            if let Some(result) = &entry.result {
+                let whole = self.common.result_with(&format!("{SCHEMAS}{output}"));
+                schemas.push(member(result.clone(), whole));
+            }
             schemas.extend(embedded(schema, output));
         }
         schemas
@@ -235,12 +236,29 @@ impl Source {
 }
 
 impl Server {
+    /// Its own words where there are any.
+    fn info(&self) -> Value {
+        let info = self.info.as_deref();
+        let title = info.and_then(|info| info.title.clone());
+        let version = info.and_then(|info| info.version.as_deref());
+        let instructions = info.and_then(|info| info.instructions.clone());
+        json!({
+            "title": title.unwrap_or_else(|| format!("Tools of {}", self.name)),
+            "description": instructions.unwrap_or_else(|| {
+                format!("The tools of the MCP server `{}` as it lists them, over plain HTTP.", self.name)
+            }),
+            "version": version.unwrap_or(env!("CARGO_PKG_VERSION")),
+        })
+    }
+
     fn listed(&self) -> Listed<'_> {
         Listed {
             name: &self.name,
             tools: &self.tools,
             has_sessions: self.has_sessions,
-            has_tool_errors: self.has_tool_errors,
+            form: self.form,
+            tool_errors: self.tool_errors,
+            checks: self.checks,
         }
     }
 }

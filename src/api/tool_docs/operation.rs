@@ -9,10 +9,14 @@ use crate::api::openapi::common::{ANY_PROBLEM, Common, RESULT, SCHEMAS, TOOL_ERR
 use crate::api::request::parameters::View;
 use crate::api::tool_docs::names::{Names, pascal_case};
 use crate::api::tool_docs::node::{Node, Object, member};
+use crate::config::servers::{ArgumentChecks, ResultForm, ToolErrors};
 use crate::json::{Members, text_member};
 use crate::mcp::protocol::tool::Tool;
 use crate::mcp::tools::Tools;
 use crate::schema::example::Examples;
+
+const JSON: &str = "application/json";
+const TEXT: &str = "text/plain";
 
 /// A server of a document.
 pub(crate) struct Listed<'a> {
@@ -20,8 +24,12 @@ pub(crate) struct Listed<'a> {
     pub(crate) tools: &'a Tools,
     /// It has sessions, as far as is known.
     pub(crate) has_sessions: bool,
-    /// A call of its tools can be answered by 422 without the server's doing.
-    pub(crate) has_tool_errors: bool,
+    /// The form of a result, where a caller asks for none.
+    pub(crate) form: ResultForm,
+    /// What an error of a tool's own becomes.
+    pub(crate) tool_errors: ToolErrors,
+    /// Arguments are validated here.
+    pub(crate) checks: ArgumentChecks,
 }
 
 /// A tool of a document.
@@ -33,8 +41,10 @@ pub(crate) struct Entry<'a> {
     pub(crate) id: String,
     /// The component of its arguments.
     pub(crate) arguments: String,
-    /// The component of its result, and that of the `structuredContent` in it, where it describes that.
-    pub(crate) result: Option<(String, String)>,
+    /// The component of the `structuredContent` of its result, where it describes that.
+    pub(crate) output: Option<String>,
+    /// The component of the whole result with that in it, where a call can answer with it.
+    pub(crate) result: Option<String>,
 }
 
 /// What all operations of a document have in common.
@@ -54,19 +64,23 @@ impl<'a> Entry<'a> {
         name: &'a str,
         tool: &'a Tool,
         id: String,
+        view: View,
         names: &mut Names,
     ) -> Self {
         let base = pascal_case(&id);
         let mut component = |suffix: &str| names.component(&format!("{base}{suffix}"), name);
         let arguments = component("Arguments");
-        let result =
-            schema_of(tool, "outputSchema").map(|_| (component("Result"), component("Output")));
+        let schema = schema_of(tool, "outputSchema");
+        let output = schema.map(|_| component("Output"));
+        let is_whole = server.form == ResultForm::Mcp || view == View::Full;
+        let result = schema.filter(|_| is_whole).map(|_| component("Result"));
         Self {
             server,
             name,
             tool,
             id,
             arguments,
+            output,
             result,
         }
     }
@@ -130,20 +144,54 @@ impl<'a> Entry<'a> {
         })
     }
 
-    /// The component that describes what a call without parameters answers.
-    fn answer(&self) -> &str {
-        self.result.as_ref().map_or(RESULT, |(result, _)| result)
+    /// The whole result.
+    fn whole(&self) -> Value {
+        reference(self.result.as_deref().unwrap_or(RESULT))
+    }
+
+    /// The structured content; anything, where the tool does not describe it.
+    fn structured(&self) -> Value {
+        let output = self.output.as_deref();
+        output.map_or(json!({"schema": {}}), reference)
+    }
+
+    /// The value. An error of the tool's own is a text, where it is no error of the call.
+    fn value(&self) -> Value {
+        if self.output.is_none() || self.server.tool_errors == ToolErrors::Status {
+            return self.structured();
+        }
+        let error = json!({
+            "type": "string",
+            "description": "What the tool says of its error; with `Mcp-Tool-Error: true`",
+        });
+        json!({"schema": {"anyOf": [self.structured()["schema"], error]}})
+    }
+
+    /// What a call without parameters answers: a sentence, the media type, and its content.
+    fn answer(&self) -> (&'static str, &'static str, Value) {
+        match self.server.form {
+            ResultForm::Mcp => ("The tool's result", JSON, self.whole()),
+            ResultForm::Structured => ("The tool's result as data", JSON, self.structured()),
+            ResultForm::Value if self.output.is_some() => ("The tool's value", JSON, self.value()),
+            ResultForm::Value => (
+                "The tool's value: JSON, a text, or an image or audio as `{\"mimeType\", \"data\"}` with Base64",
+                JSON,
+                self.value(),
+            ),
+            ResultForm::Text => ("The texts of the tool's result", TEXT, text()),
+            ResultForm::Image => ("The tool's image", "image/*", json!({})),
+            ResultForm::Audio => ("The tool's audio", "audio/*", json!({})),
+        }
     }
 
     /// Those that every caller meets.
     fn responses(&self) -> Object<'a> {
-        let result = json!({
-            "description": "The tool's result",
-            "content": {"application/json": reference(self.answer())},
-        });
+        let (description, media_type, content) = self.answer();
+        let result = json!({"description": description, "content": {media_type: content}});
         let problem = |name: &str| json!({"$ref": format!("#/components/responses/{name}")});
         let mut responses = vec![member("200", result)];
-        if self.server.has_tool_errors {
+        let has_errors = self.server.tool_errors == ToolErrors::Status;
+        if has_errors || self.server.checks == ArgumentChecks::On {
             responses.push(member("422", problem(TOOL_ERROR)));
         }
         responses.push(member("default", problem(ANY_PROBLEM)));
@@ -152,19 +200,30 @@ impl<'a> Entry<'a> {
 
     /// Every representation and every error.
     fn all_responses(&self, common: &'a Common) -> Object<'a> {
+        let (_, media_type, answer) = self.answer();
         let mut content = json!({
-            "application/json": reference(self.answer()),
-            "text/plain": {"schema": {"type": "string"}},
+            "application/vnd.mcp.value+json": self.value(),
+            "text/plain": text(),
+            "image/*": {},
+            "audio/*": {},
             "text/event-stream": {"schema": {}},
             "application/x-ndjson": {"schema": {}},
         });
-        if let Some((_, output)) = &self.result {
-            content["application/vnd.mcp.structured+json"] = reference(output);
+        if self.output.is_some() {
+            content["application/vnd.mcp.structured+json"] = self.structured();
         }
+        content[JSON] = match (self.server.form, media_type) {
+            (ResultForm::Mcp, _) => self.whole(),
+            (_, JSON) => {
+                json!({"schema": {"anyOf": [answer["schema"], self.whole()["schema"]]}})
+            }
+            _ => self.whole(),
+        };
         let result = vec![
             member(
                 "description",
-                "The tool's result; or, by `Accept`, a part of it, or a stream of notifications and the result",
+                "The tool's result in the form of the configuration; or, by `Accept` or `result`, in another, or a stream of \
+                 notifications and the result",
             ),
             ("headers".into(), Node::Shared(&common.full.headers)),
             member("content", content),
@@ -175,6 +234,10 @@ impl<'a> Entry<'a> {
             .chain(errors)
             .collect()
     }
+}
+
+fn text() -> Value {
+    json!({"schema": {"type": "string"}})
 }
 
 /// Who may call: holders of a key, where keys are configured.

@@ -7,6 +7,7 @@
 
 mod clock;
 mod conversation;
+mod describe;
 mod http_sse;
 mod legacy;
 mod lists;

@@ -13,6 +13,7 @@ pub mod outcome;
 pub mod refusal;
 pub mod remedy;
 pub mod request;
+pub mod server_info;
 pub mod tool;
 pub mod unreachable;
 pub(crate) mod versions;
