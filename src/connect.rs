@@ -91,6 +91,7 @@ impl Connect {
                     server: Some(name),
                     tool: None,
                     prompt: None,
+                    hint: None,
                 };
                 let detail = Error::upstream(task, failure).detail(about);
                 Asked {

@@ -40,6 +40,8 @@ pub(crate) struct Invoked {
     pub(crate) session: Option<SessionGuard>,
     /// Time spent before the operation, and on it.
     pub(crate) timing: (Duration, Duration),
+    /// What is probably wrong with the request.
+    pub(crate) hint: Option<&'static str>,
 }
 
 /// Calls a tool, after its arguments are checked where that is configured.
@@ -56,7 +58,7 @@ pub(crate) async fn invoke(invocation: Invocation<'_>, tool_call: &ToolCall<'_>)
         let check = argument_check::check(&state.validators, &mut client, name, arguments);
         // Boxed, so that calls without a check do not carry its state.
         if let Err(error) = Box::pin(check).await {
-            return Invoked::of(client, Err(error));
+            return Box::pin(Invoked::failed(client, tool_call, error)).await;
         }
     }
     let outcome = match client.call_tool(tool_call).await {
@@ -66,7 +68,10 @@ pub(crate) async fn invoke(invocation: Invocation<'_>, tool_call: &ToolCall<'_>)
         Ok(result) => Ok(result),
         Err(failure) => Err(Error::upstream(Task::CallTool, failure)),
     };
-    Invoked::of(client, outcome)
+    match outcome {
+        Ok(result) => Invoked::of(client, Ok(result)),
+        Err(error) => Box::pin(Invoked::failed(client, tool_call, error)).await,
+    }
 }
 
 impl<'a> Invocation<'a> {
@@ -81,6 +86,15 @@ impl<'a> Invocation<'a> {
 }
 
 impl Invoked {
+    /// The end of a tool call that has failed.
+    async fn failed(mut client: Client<'_>, tool_call: &ToolCall<'_>, error: Error) -> Self {
+        let hint = argument_check::hint(&mut client, tool_call, &error).await;
+        Self {
+            hint,
+            ..Self::of(client, Err(error))
+        }
+    }
+
     /// The end of a request. A session opened for it is the caller's with a result, also if that is an error of the tool itself, and
     /// ends without one.
     pub(crate) fn of(mut client: Client<'_>, outcome: Result<ToolResult, Error>) -> Self {
@@ -93,6 +107,7 @@ impl Invoked {
             outcome,
             session,
             timing,
+            hint: None,
         }
     }
 

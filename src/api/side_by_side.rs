@@ -84,6 +84,7 @@ impl Shared {
             server,
             tool,
             prompt: None,
+            hint: None,
         }
     }
 

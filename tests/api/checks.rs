@@ -147,3 +147,40 @@ fn a_server_that_cannot_be_asked_for_its_list_is_an_error() {
     app.request(&request)
         .is_refused(502, "upstream_unreachable");
 }
+
+/// The envelope of `/call` sent to `/execute`, as whoever knows only one of them does.
+#[test]
+fn wrapped_arguments_are_recognised() {
+    let wrapped = json!({"arguments": {"a": 1, "b": 2}});
+    let upstream = Upstream::start(servers::ts_v1_stateless);
+    let app = checked(&upstream);
+    let problem = app.execute(SERVER, "add", &wrapped);
+    let problem = problem.is_refused(422, "invalid_arguments");
+    problem.says("invalid_arguments_wrapped");
+    let stream = execute(SERVER, "add", "").header("accept", "text/event-stream");
+    let stream = app.request(&stream.json(&wrapped));
+    assert!(stream.text().contains("the arguments object itself"));
+    // Not said of what is wrong otherwise.
+    let problem = app.execute(SERVER, "add", &json!({"a": {}, "b": 2}));
+    assert!(!problem.text().contains("the arguments object itself"));
+
+    // Also where the server refuses them, or the tool itself does; but not where the tool has such an argument.
+    const TOOLS: &str = r#"{"tools":[
+        {"name":"plain","inputSchema":{"type":"object","properties":{"a":{"type":"number"}}}},
+        {"name":"wrapping","inputSchema":{"type":"object","properties":{"arguments":{"type":"object"}}}}]}"#;
+    for result in [None, Some(r#"{"content":[],"isError":true}"#)] {
+        let upstream = Upstream::start(move |request, state| match (request.rpc(), result) {
+            ("tools/list", _) => Reply::json(200, request.result(TOOLS)),
+            ("tools/call", Some(result)) => Reply::json(200, request.result(result)),
+            ("tools/call", None) => Reply::json(200, request.error(-32602, "Not so")),
+            _ => servers::ts_v1_stateless(request, state),
+        });
+        let app = TestApp::over_with(&upstream, json!({"toolErrors": "status"}));
+        for (tool, is_said) in [("plain", true), ("wrapping", false)] {
+            let response = app.execute(SERVER, tool, &wrapped);
+            assert_eq!(response.status, 422);
+            let said = response.text().contains("the arguments object itself");
+            assert_eq!(said, is_said, "{tool}: {}", response.text());
+        }
+    }
+}

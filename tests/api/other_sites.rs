@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::app::{TestApp, config};
 use crate::nginx::Nginx;
 use crate::outside::run;
-use crate::upstream::{Upstream, servers};
+use crate::upstream::{Reply, Upstream, servers};
 
 /// To a browser, this machine by a name that it does not trust as it trusts 127.0.0.1; so it does not say `Sec-Fetch-Site`.
 const UNTRUSTED: &str = "service.test";
@@ -48,6 +48,57 @@ fn no_page_of_another_site_runs_a_tool() {
 #[ignore = "needs Chromium and the tools of tests/outside"]
 fn no_page_does_over_plain_http() {
     is_attacked(UNTRUSTED);
+}
+
+/// A page on another port calls a tool with a key, as Open WebUI's does; the same page by another name may not.
+#[test]
+#[ignore = "needs Chromium and the tools of tests/outside"]
+fn a_page_of_a_configured_origin_calls_a_tool() {
+    const KEY: &str = "a-key-of-one-page";
+    let page = Upstream::start(|_, _| {
+        Reply::typed(
+            200,
+            "text/html",
+            "<!doctype html><link rel=icon href=data:,>",
+        )
+    });
+    let url = page.url();
+    let port = url
+        .trim_start_matches("http://127.0.0.1:")
+        .trim_end_matches("/mcp");
+    let upstream = Upstream::start(servers::ts_v1_stateless);
+    let mut config = config(&upstream, json!({}));
+    let origins = [
+        format!("http://127.0.0.1:{port}"),
+        format!("http://*.friend.test:{port}"),
+    ];
+    config["gateway"] = json!({"auth": {"apiKeys": ["${KEY}"]}, "cors": {"origins": origins}});
+    let app = TestApp::spawn_with(&config, &[], &[("KEY", KEY)]);
+    let service = format!(
+        "http://127.0.0.1:{}/api/mcp/s/tools/echo/execute",
+        app.address.port()
+    );
+    let ask = |host: &str| {
+        let page = format!("http://{host}:{port}/");
+        run("node", &["other_sites.mjs", "ask", &service, &page, KEY])
+    };
+    for host in ["127.0.0.1", "app.friend.test"] {
+        let told = ask(host);
+        let lines: Vec<&str> = told.lines().collect();
+        assert!(lines[0].starts_with("200 application/json id {"), "{told}");
+        assert!(
+            lines[1].starts_with("401 application/problem+json id {"),
+            "{told}"
+        );
+        assert!(
+            lines[2].starts_with("200 text/event-stream id event: result"),
+            "{told}"
+        );
+    }
+    assert_eq!(upstream.executions(), 4);
+    let refused = ask("stranger.test");
+    assert_eq!(refused.trim(), "TypeError\nTypeError\nTypeError");
+    assert_eq!(upstream.executions(), 4);
 }
 
 /// nginx names its upstream in `Host` unless it is told otherwise: the browser knows better what the page's origin is.

@@ -1,6 +1,8 @@
-// node other_sites.mjs attack|use TARGET: what pages do to the service, in Chromium.
+// node other_sites.mjs attack|use|ask TARGET [PAGE KEY]: what pages do to the service, in Chromium.
 // attack: a page of another site tries every way there is to have the browser send a call to TARGET (a URL of the service); each must be
 // refused. use: the service's own page at TARGET (a Swagger UI) runs the tool `echo`; prints the status it shows.
+// ask: the page at PAGE, of another site, calls the tool at TARGET by fetch with KEY, without a key, and for a stream; prints what it can read of
+// each response, or the error.
 // TARGET may be at service.test, which leads to this machine, but is not trusted as 127.0.0.1 is: there the browser does not say
 // `Sec-Fetch-Site`. CHROMIUM names the browser.
 import assert from "node:assert/strict";
@@ -131,9 +133,28 @@ async function use(browser) {
   console.log(`${status} ${body}`);
 }
 
+async function ask(browser) {
+  const [from, key] = process.argv.slice(4);
+  const page = await browser.newPage();
+  await page.goto(from);
+  for (const headers of [{ "x-api-key": key }, {}, { "x-api-key": key, accept: "text/event-stream" }]) {
+    const told = await page.evaluate(async (to, headers) => {
+      try {
+        const options = { method: "POST", headers: { "content-type": "application/json", ...headers }, body: '{"message":"hi"}' };
+        const response = await fetch(to, options);
+        const id = response.headers.has("x-request-id") ? "id" : "no id";
+        return `${response.status} ${response.headers.get("content-type")} ${id} ${await response.text()}`;
+      } catch (error) {
+        return error.name;
+      }
+    }, target, headers);
+    console.log(told.replaceAll("\n", " "));
+  }
+}
+
 const browser = await launch("--host-resolver-rules=MAP *.test 127.0.0.1", "--disable-features=HttpsUpgrades,HttpsFirstBalancedModeAutoEnable");
 try {
-  await { attack, use }[what](browser);
+  await { attack, use, ask }[what](browser);
 } finally {
   await browser.close();
 }

@@ -126,6 +126,8 @@ pub(crate) struct About<'a> {
     pub(crate) tool: Option<&'a str>,
     /// The prompt.
     pub(crate) prompt: Option<&'a str>,
+    /// What is probably wrong with the request.
+    pub(crate) hint: Option<&'static str>,
 }
 
 // === impl Error ===

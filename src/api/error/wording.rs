@@ -34,7 +34,11 @@ impl Error {
                 "{failure}"
             );
         }
-        let detail = self.detail(about);
+        let mut detail = self.detail(about);
+        if let Some(hint) = about.hint {
+            detail.push_str(". ");
+            detail.push_str(hint);
+        }
         Summary { code, detail }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix_web::HttpResponse;
 use serde_json::value::RawValue;
 
-use crate::api::error::kinds::{Error, Task};
+use crate::api::error::kinds::{About, Error, Task};
 use crate::api::handlers::model_tools::{self, ListedTools};
 use crate::api::invoke::{self, Invocation, Invoked, invoke};
 use crate::api::offloaded;
@@ -315,6 +315,7 @@ fn released(
     invoked: Invoked,
 ) -> Result<(ToolResult, Option<SessionId>), Error> {
     context.timing.set(invoked.timing);
+    context.hint.set(invoked.hint);
     invoked.release()
 }
 
@@ -351,6 +352,10 @@ fn streamed(
         let outcome = match invoked.outcome {
             Ok(result) => in_stream(form, &state, &result).await,
             Err(error) => Err(error),
+        };
+        let about = About {
+            hint: invoked.hint,
+            ..about
         };
         Ending {
             session: invoked.session,

@@ -46,6 +46,8 @@ pub(crate) struct Context<'a> {
     pub timing: Cell<(Duration, Duration)>,
     /// The code of the problem in the response, if any.
     pub code: Option<Code>,
+    /// What is probably wrong with the request, for the problem.
+    pub hint: Cell<Option<&'static str>>,
 }
 
 /// The variable segments of a path, still percent-encoded.
@@ -83,6 +85,7 @@ impl<'a> Context<'a> {
             query: Query::default(),
             timing: Cell::default(),
             code: None,
+            hint: Cell::default(),
         }
     }
 
@@ -116,6 +119,7 @@ impl<'a> Context<'a> {
             server: self.server_name.as_deref(),
             tool: self.tool.as_deref(),
             prompt: self.prompt.as_deref(),
+            hint: self.hint.get(),
         }
     }
 

@@ -128,6 +128,7 @@ impl Subject {
             server: self.server.as_deref(),
             tool: self.tool.as_deref(),
             prompt: None,
+            hint: None,
         }
     }
 
