@@ -347,7 +347,7 @@ mod tests {
                 r#""\u0041\n""#,
             ),
             (r#"{"content":[]}"#, "null"),
-            (r#"{}"#, "null"),
+            ("{}", "null"),
             (
                 r#"{"content":[{"annotations":{},"data":"AA==","type":"image","mimeType":"image/png"}]}"#,
                 r#"{"mimeType":"image/png","data":"AA=="}"#,
