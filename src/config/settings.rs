@@ -87,7 +87,7 @@ settings! {
         base_path: String = "basePath", Form::PathPrefix, "", ["MCP_REST_BASE_PATH"];
         /// proxies whose X-Forwarded-Proto, -Host and -Prefix are trusted; in a variable, separated by commas
         trusted_proxies: Vec<IpNet> = "trustedProxies", Form::Networks, "", ["MCP_REST_TRUSTED_PROXIES"];
-        /// origins of other sites whose pages may use this service: https://app.example.com, https://*.example.com, * for all; in a variable, separated by commas
+        /// origins of other sites whose pages may use this service, each with scheme, host and port; *. before a host for its subdomains, * for all; in a variable, separated by commas
         cors_origins: Origins = "cors.origins", Form::Origins, "", ["MCP_REST_CORS_ORIGINS"], "cors-origins";
         /// whether pages of these origins may send cookies and other credentials of the browser
         cors_credentials: bool = "cors.credentials", Form::Switch, "false", ["MCP_REST_CORS_CREDENTIALS"];

@@ -66,11 +66,11 @@ fn asked_headers(asked: &HeaderMap) -> Result<String, Error> {
         .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
         .map(<[u8]>::trim_ascii)
         .filter(|name| !name.is_empty());
-    let names: Result<Vec<HeaderName>, _> = names
+    let names = names
         .take(MOST_HEADERS)
-        .map(HeaderName::from_bytes)
-        .collect();
-    let names = names.map_err(|_| {
+        .map(|name| HeaderName::from_bytes(name).ok());
+    let names: Option<Vec<HeaderName>> = names.collect();
+    let names = names.ok_or_else(|| {
         Error::invalid("'Access-Control-Request-Headers' must be a list of header names")
     })?;
     let names: Vec<&str> = names.iter().map(HeaderName::as_str).collect();
