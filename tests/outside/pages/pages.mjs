@@ -78,6 +78,13 @@ const withoutKeys = {
         console.log(`${server} ${operation} at ${width} px: ${one} px of ${all} px`);
         assert.ok(all <= most, `${server} ${operation} at ${width} px: ${all} px`);
       }
+      // With everything, and in the document of this service, the operation by itself.
+      for (const [address, operation] of [["api/mcp/demo/docs?view=full", "add"], ["swagger-ui/", "executeTool"]]) {
+        await page.goto(`${base}/${address}`);
+        const one = await (await opened(page, operation)).evaluate((it) => it.offsetHeight);
+        console.log(`${address} ${operation} at ${width} px: ${one} px`);
+        assert.ok(one <= most, `${address} ${operation} at ${width} px: ${one} px`);
+      }
     }
   },
   "pictures of a result are seen": async (page) => {

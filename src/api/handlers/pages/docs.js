@@ -64,9 +64,18 @@
     if (isOpen) return React.createElement(Original, props);
     const words = (props.response.get("description") ?? "").replaceAll("`", "");
     return React.createElement("tr", { className: "other-response" }, React.createElement("td", { colSpan: 3 },
-      React.createElement("button", { type: "button", "aria-expanded": false, onClick: () => setOpen(true) },
+      React.createElement("button", { type: "button", className: "folded", "aria-expanded": false, onClick: () => setOpen(true) },
         React.createElement("span", { className: "code" }, props.code),
         React.createElement("span", { className: "words" }, words))));
+  };
+
+  // The headers of a response are one line as well.
+  const foldedHeaders = (Original, { React }) => function Headers(props) {
+    const [isOpen, setOpen] = React.useState(false);
+    if (isOpen) return React.createElement(Original, props);
+    const names = props.headers?.keySeq?.().join(", ");
+    return names ? React.createElement("button", { type: "button", className: "folded", "aria-expanded": false, onClick: () => setOpen(true) },
+      React.createElement("span", { className: "words" }, `Headers: ${names}`)) : null;
   };
 
   // Pictures and sound of a result are Base64 in JSON: they are shown below it.
@@ -112,7 +121,7 @@
       // A link within the button that opens the operation: the button alone writes the same address.
       DeepLink: ({ path, text }) => React.createElement("span", { "data-path": path }, text),
     },
-    wrapComponents: { response: foldedResponse, responseBody: withMedia },
+    wrapComponents: { response: foldedResponse, headers: foldedHeaders, responseBody: withMedia },
     statePlugins: {
       auth: { wrapActions: { authorize: (original) => async (payload) => {
         const wasLocked = locked;
