@@ -1,7 +1,7 @@
 //! Servers behind TLS whose certificate a private CA has signed.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, ErrorKind, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -66,7 +66,7 @@ impl Ca {
                 let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
                 let stream = StreamOwned::new(connection, stream.unwrap());
                 // A client that does not trust the certificate goes away.
-                thread::spawn(move || forward_one(stream, upstream).ok());
+                thread::spawn(move || forward(stream, upstream).ok());
             }
         });
         address
@@ -79,40 +79,38 @@ impl Drop for Ca {
     }
 }
 
-/// Hands one request on, and its response back.
-fn forward_one(
+/// Hands requests on, and their responses back, until the client goes.
+fn forward(
     stream: StreamOwned<ServerConnection, TcpStream>,
     upstream: SocketAddr,
 ) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
-    let mut head = String::new();
-    let mut length = 0;
     loop {
-        let mut line = String::new();
-        if stream.read_line(&mut line)? == 0 {
-            return Ok(());
+        let request = message(&mut stream)?;
+        let mut upstream = BufReader::new(TcpStream::connect(upstream)?);
+        upstream.get_mut().write_all(&request)?;
+        let response = message(&mut upstream)?;
+        stream.get_mut().write_all(&response)?;
+        stream.get_mut().flush()?;
+    }
+}
+
+/// A request or a response whose body has a length, or none.
+fn message(stream: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
+    let (mut head, mut length) = (String::new(), 0);
+    while !head.ends_with("\r\n\r\n") {
+        let start = head.len();
+        if stream.read_line(&mut head)? == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
         }
-        if line.trim_end().is_empty() {
-            break;
-        }
-        let lower = line.to_ascii_lowercase();
-        if let Some(value) = lower.strip_prefix("content-length:") {
+        let line = head[start..].to_ascii_lowercase();
+        if let Some(value) = line.strip_prefix("content-length:") {
             length = value.trim().parse().unwrap();
         }
-        head.push_str(&line);
     }
     let mut body = vec![0; length];
     stream.read_exact(&mut body)?;
-    let mut upstream = TcpStream::connect(upstream)?;
-    write!(upstream, "{head}connection: close\r\n\r\n")?;
-    upstream.write_all(&body)?;
-    upstream.shutdown(Shutdown::Write)?;
-    let mut response = Vec::new();
-    upstream.read_to_end(&mut response)?;
-    let stream = stream.get_mut();
-    stream.write_all(&response)?;
-    stream.conn.send_close_notify();
-    stream.flush()
+    Ok([head.into_bytes(), body].concat())
 }
 
 #[test]
