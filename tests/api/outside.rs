@@ -123,3 +123,11 @@ fn a_browser_does_so_with_a_key() {
     let setting = Setting::start(keys, &[("KEY", KEY)]);
     setting.passes("node", &["browser.mjs"], &[KEY]);
 }
+
+/// Five APIs, with the library of each for TypeScript's world and for Python's, against a stand-in for the API.
+#[test]
+#[ignore = "needs the tools of tests/outside: make test installs them"]
+fn the_libraries_of_model_apis_list_and_call_tools() {
+    let setting = Setting::start(json!({}), &[]);
+    setting.passes("node", &["models/loop.mjs"], &[]);
+}
