@@ -202,17 +202,18 @@ fn find(lists: &[(String, Arc<Tools>)], wanted: &[String], failed: &[String]) ->
 }
 
 fn unknown(name: &str, alike: &[String], failed: &[String]) -> String {
-    let mut sentence = format!("There is no tool '{name}'.");
-    if !alike.is_empty() {
-        sentence.push_str(&format!(" Did you mean {}?", alike.join(", ")));
-    }
-    if !failed.is_empty() {
-        sentence.push_str(&format!(
+    let alike = match alike {
+        [] => String::new(),
+        names => format!(" Did you mean {}?", names.join(", ")),
+    };
+    let failed = match failed {
+        [] => String::new(),
+        names => format!(
             " These servers did not list their tools: {}.",
-            failed.join(", ")
-        ));
-    }
-    sentence
+            names.join(", ")
+        ),
+    };
+    format!("There is no tool '{name}'.{alike}{failed}")
 }
 
 // === one call ===

@@ -21,7 +21,7 @@ use crate::api::request::parameters::{ModelApi, Page};
 use crate::api::response::json;
 use crate::mcp::protocol::tool::Tool;
 
-/// Tools in a response unless the caller says how many: as many as OpenAI accepts.
+/// Tools in a response unless the caller says how many: as many as `OpenAI` accepts.
 pub(crate) const LIMIT: usize = 128;
 /// Cuts that are listed.
 const MOST_CUTS: usize = 1000;

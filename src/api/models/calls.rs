@@ -171,16 +171,16 @@ fn gemini(json: &RawValue) -> Option<Vec<&RawValue>> {
         (Some(content), ..) => gemini(content),
         (_, Some(parts), _) => gemini(parts),
         (.., Some(_)) => Some(vec![]),
-        _ => gemini_part(json)?.map(|call| vec![call]),
+        _ => gemini_part(json).filter(|calls| !calls.is_empty()),
     }
 }
 
 /// The call in a part, if it has one; `None` if it is no object.
-fn gemini_part(part: &RawValue) -> Option<Option<&RawValue>> {
+fn gemini_part(part: &RawValue) -> Option<Vec<&RawValue>> {
     let [camel, snake, name, args] =
         members(part, ["functionCall", "function_call", "name", "args"])?;
     let bare = name.or(args).map(|_| part);
-    Some(camel.or(snake).or(bare))
+    Some(camel.or(snake).or(bare).into_iter().collect())
 }
 
 // === one call ===

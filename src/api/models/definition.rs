@@ -1,5 +1,6 @@
 //! One tool as the `tools` of an API have it.
 
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::api::models::place::Cut;
@@ -15,7 +16,7 @@ const OPENAI_DESCRIPTION: usize = 1024;
 pub(crate) fn of(api: ModelApi, named: &str, tool_name: &str, tool: &Tool) -> (Value, Vec<Cut>) {
     let mut cuts = Vec::new();
     let description = description(api, tool_name, tool, &mut cuts);
-    let schema = tool.input_schema().map(|schema| schema.get());
+    let schema = tool.input_schema().map(RawValue::get);
     let schema = schema_cut::cut(api, schema, &mut cuts);
     let definition = match api {
         ModelApi::OpenAi | ModelApi::Ollama => json!({

@@ -53,7 +53,7 @@ pub(crate) fn of(mut schema: Schema, cut: &mut dyn FnMut(&str)) -> Schema {
         match branches.len() {
             0 => {}
             _ if is_typed => cut("anyOf"),
-            1 => return nullable_if(nullable, merged(schema, branches.remove(0))),
+            1 => return nullable_if(nullable, merged(&schema, branches.remove(0))),
             _ => return nullable_if(nullable, choice(schema, branches, cut)),
         }
     }
@@ -131,7 +131,7 @@ fn kind_of_all(values: &[Value]) -> Option<&'static str> {
 }
 
 /// A choice of one: what is said beside it comes first.
-fn merged(schema: Schema, mut branch: Schema) -> Schema {
+fn merged(schema: &Schema, mut branch: Schema) -> Schema {
     for name in ANYWHERE {
         if let Some(value) = schema.get(*name) {
             branch.insert((*name).to_owned(), value.clone());

@@ -22,10 +22,8 @@ pub(crate) fn name(server: &str, tool: &str) -> String {
     }
     let most = LONGEST - HASH - 1;
     let (server_part, tool_part) = (readable(server), readable(tool));
-    let mut named = match server_part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
-        true => String::new(),
-        false => "_".to_owned(),
-    };
+    let starts_well = server_part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let mut named = String::from(if starts_well { "" } else { "_" });
     let is_long = named.len() + server_part.len() + SEPARATOR.len() + tool_part.len() > most;
     let of_server = if is_long { SERVER } else { server_part.len() };
     named.extend(server_part.chars().take(of_server));
