@@ -1,6 +1,6 @@
 //! Every setting of this process, declared once: its field, name in the file, form, default, variables, flag and help.
 //!
-//! All else is made from the rows: the structs, what each layer may say (`layers`), `--help` and the README's table (`help`).
+//! All else is made from the rows: the structs, what each layer may say (`layers`), `--help` and the documents' table (`help`).
 //! A new setting is a new row.
 
 pub mod form;
@@ -153,7 +153,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// All rows, in the order of `--help` and the README.
+/// All rows, in the order of `--help` and the documents.
 pub(crate) fn all() -> impl Iterator<Item = &'static Setting> + Clone {
     Settings::ROWS.iter().chain(Limits::ROWS)
 }

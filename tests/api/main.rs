@@ -58,6 +58,7 @@ mod problem;
 mod process;
 mod prompts;
 mod proxies;
+mod readme;
 mod real;
 mod replicas;
 mod resources;

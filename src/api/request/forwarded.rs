@@ -80,9 +80,10 @@ impl Base {
     /// Adds `Vary` to a response that contains the URL, and keeps it out of shared caches, where the URL is the request's own.
     pub(crate) fn shown_in(&self, mut response: HttpResponse) -> HttpResponse {
         if !self.is_configured {
-            let vary = match self.proxies_are_trusted {
-                true => BY_HOST_AND_PROXY,
-                false => BY_HOST,
+            let vary = if self.proxies_are_trusted {
+                BY_HOST_AND_PROXY
+            } else {
+                BY_HOST
             };
             response.headers_mut().insert(VARY, vary);
             response.headers_mut().insert(CACHE_CONTROL, PRIVATE);

@@ -145,28 +145,9 @@ impl Source {
 
     fn info(&self) -> Value {
         match (&self.about, self.servers.first()) {
-            (About::All(failed), _) => self.info_of_all(failed),
+            (About::All(failed), _) => info_of_all(failed),
             (About::Server, server) => server.map_or(json!({}), Server::info),
         }
-    }
-
-    fn info_of_all(&self, failed: &[FailedServer]) -> Value {
-        let mut description =
-            "The tools of all configured MCP servers as they list them, over plain HTTP."
-                .to_owned();
-        if !failed.is_empty() {
-            let names = failed.iter().map(|it| format!("`{}`", it.name()));
-            let names: Vec<String> = names.collect();
-            description.push_str("\n\n**Missing**, because they did not list their tools: ");
-            description.push_str(&names.join(", "));
-            description.push('.');
-        }
-        json!({
-            "title": "Tools of all servers",
-            "description": description,
-            "version": env!("CARGO_PKG_VERSION"),
-            "x-mcp-failed-servers": failed,
-        })
     }
 
     fn tags(&self) -> Value {
@@ -261,6 +242,25 @@ impl Server {
             checks: self.checks,
         }
     }
+}
+
+/// What a document of all servers is called, and which servers are missing from it.
+fn info_of_all(failed: &[FailedServer]) -> Value {
+    let mut description =
+        "The tools of all configured MCP servers as they list them, over plain HTTP.".to_owned();
+    if !failed.is_empty() {
+        let names = failed.iter().map(|it| format!("`{}`", it.name()));
+        let names: Vec<String> = names.collect();
+        description.push_str("\n\n**Missing**, because they did not list their tools: ");
+        description.push_str(&names.join(", "));
+        description.push('.');
+    }
+    json!({
+        "title": "Tools of all servers",
+        "description": description,
+        "version": env!("CARGO_PKG_VERSION"),
+        "x-mcp-failed-servers": failed,
+    })
 }
 
 /// The `$id`s that more than one schema has.

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use ring::digest::{SHA256, digest};
 
-/// The longest identifier of an operation: that of a function of OpenAI's and others' model APIs.
+/// The longest identifier of an operation: that of a function in model APIs.
 const LONGEST: usize = 64;
 /// The part of a component's name that is made of one name, at most.
 const LONGEST_PART: usize = 64;

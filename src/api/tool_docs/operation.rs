@@ -1,5 +1,10 @@
 //! One tool as an operation: its names, its arguments, its result, its errors.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "indices into objects that were written just before"
+)]
+
 use std::borrow::Cow;
 
 use serde_json::value::RawValue;
@@ -113,9 +118,10 @@ impl<'a> Entry<'a> {
                 operation.push(("x-mcp-annotations".into(), Node::AsItIs(annotations)));
             }
             let full = &shared.common.full;
-            let parameters = match self.server.has_sessions {
-                true => &full.parameters,
-                false => &full.parameters_without_session,
+            let parameters = if self.server.has_sessions {
+                &full.parameters
+            } else {
+                &full.parameters_without_session
             };
             operation.push(("parameters".into(), Node::Shared(parameters)));
         }

@@ -1,4 +1,4 @@
-//! What `--help` prints, and the README's table of settings: both from the rows that declare flags and settings.
+//! What `--help` prints, and the table of settings in `docs/settings.md`: both from the rows that declare flags and settings.
 
 use std::fmt::Write;
 
@@ -61,7 +61,7 @@ fn push_row(text: &mut String, name: &str, help: &str) {
     let _ = writeln!(text, "  {name:<33} {help}");
 }
 
-/// The settings as the Markdown table of the README.
+/// The settings as the Markdown table of `docs/settings.md`.
 pub fn settings_table() -> String {
     let mut text =
         "| `gateway.` | environment | flag | default | |\n|---|---|---|---|---|\n".to_owned();
@@ -105,9 +105,12 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_holds_the_table() {
-        let readme = include_str!("../../../README.md");
+    fn the_documents_hold_the_table() {
+        let documents = include_str!("../../../docs/settings.md");
         let table = settings_table();
-        assert!(readme.contains(&table), "put this into README.md:\n{table}");
+        assert!(
+            documents.contains(&table),
+            "put this into docs/settings.md:\n{table}"
+        );
     }
 }

@@ -46,7 +46,8 @@ impl ServerInfo {
 /// The beginning of a text that says something.
 fn kept(text: Option<&RawValue>, most: usize) -> Option<String> {
     let text = text_of(text?)?;
-    let end = text.floor_char_boundary(most);
+    let mut ends = (0..=most.min(text.len())).rev();
+    let end = ends.find(|end| text.is_char_boundary(*end))?;
     let (start, rest) = text.split_at_checked(end)?;
     let mark = if rest.is_empty() { "" } else { "..." };
     (!start.trim().is_empty()).then(|| format!("{start}{mark}"))
