@@ -76,6 +76,41 @@ fn all_documents_are_openapi_3_1() {
 
 #[test]
 #[ignore = "needs the tools of tests/outside: make test installs them"]
+fn all_documents_are_the_same_as_yaml_and_valid_as_openapi_3_0() {
+    let setting = Setting::start(json!({}), &[]);
+    setting.passes("formats/check", &["read"], &[]);
+}
+
+#[test]
+#[ignore = "needs the tools of tests/outside: make test installs them"]
+fn spectral_finds_no_error_in_either_version() {
+    let setting = Setting::start(json!({}), &[]);
+    setting.passes("formats/check", &["lint"], &[]);
+}
+
+#[test]
+#[ignore = "needs the tools of tests/outside: make test installs them"]
+fn postman_s_collection_runs_in_newman() {
+    let setting = Setting::start(json!({}), &[]);
+    setting.passes("formats/check", &["postman"], &[]);
+}
+
+#[test]
+#[ignore = "needs the tools of tests/outside: make test installs them"]
+fn orval_makes_a_client_of_both_versions() {
+    let setting = Setting::start(json!({}), &[]);
+    setting.passes("formats/check", &["orval"], &[]);
+}
+
+#[test]
+#[ignore = "needs a JRE and the tools of tests/outside: make test installs them"]
+fn openapi_generator_makes_a_client_of_both_versions() {
+    let setting = Setting::start(json!({}), &[]);
+    setting.passes("formats/check", &["generator"], &[]);
+}
+
+#[test]
+#[ignore = "needs the tools of tests/outside: make test installs them"]
 fn openapi_typescript_and_openapi_fetch_make_a_client() {
     let setting = Setting::start(json!({}), &[]);
     setting.passes("./client", &["fetch"], &[]);
