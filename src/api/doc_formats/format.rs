@@ -30,7 +30,10 @@ impl Format {
         let version = DocumentVersion::of(&context.query)?.version;
         Ok(Self {
             version: version.unwrap_or(Version::V31),
-            is_yaml: context.route.ends_with(".yaml"),
+            is_yaml: context
+                .route
+                .rsplit_once('.')
+                .is_some_and(|(_, ending)| ending == "yaml"),
         })
     }
 

@@ -117,7 +117,7 @@ impl<'a> Converter<'a> {
 }
 
 /// Any of these.
-fn any_of<'a>(mut nodes: Vec<Node<'a>>) -> Node<'a> {
+fn any_of(mut nodes: Vec<Node<'_>>) -> Node<'_> {
     if nodes.len() > 1 {
         return Node::Object(vec![("anyOf".into(), Node::Array(nodes))]);
     }

@@ -37,6 +37,10 @@ pub(super) struct Converter<'a> {
 
 /// What references in a schema are relative to, and what may stand beside them.
 #[derive(Debug, Clone, Copy, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is so whatever the others are"
+)]
 pub(super) struct Scope {
     /// The component is a resource by its `$id`: a fragment is about it.
     pub(super) is_resource: bool,

@@ -11,6 +11,7 @@ const MOST: usize = 200;
 const LONGEST: usize = 400;
 
 /// A place to go back to.
+#[derive(Clone, Copy)]
 pub(super) struct Place(usize);
 
 /// The losses of a conversion so far.

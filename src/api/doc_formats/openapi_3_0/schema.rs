@@ -72,9 +72,9 @@ impl<'a> Converter<'a> {
     ) {
         match name {
             "$ref" | "$dynamicRef" | "$recursiveRef" => self.refer(draft, name, value, scope),
-            // Identifiers that nothing refers to any more; definitions are taken out where something does.
+            // Identifiers that nothing refers to any more; definitions are taken out where something does; `if` is nothing by itself.
             "$schema" | "$id" | "id" | "$anchor" | "$dynamicAnchor" | "$recursiveAnchor"
-            | "$vocabulary" | "$comment" | "$defs" | "definitions" => {}
+            | "$vocabulary" | "$comment" | "$defs" | "definitions" | "if" => {}
             "allOf" | "anyOf" | "oneOf" | "not" => self.combine(draft, name, value, scope, depth),
             "properties" | "patternProperties" | "additionalProperties" => {
                 self.properties(draft, siblings, name, value, scope, depth);
@@ -101,8 +101,6 @@ impl<'a> Converter<'a> {
             "minContains" | "maxContains" if siblings.get("contains").is_none() => {}
             "unevaluatedProperties" | "unevaluatedItems"
                 if matches!(value.get(), "true" | "{}") => {}
-            // Nothing by itself.
-            "if" => {}
             "then"
             | "else"
             | "contains"
