@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use crate::config::servers::foreign::Foreign;
 
 /// What a bridge is, for servers that are started as a command. The command itself is never shown: it may hold a secret.
-const BRIDGE: &str = "put a bridge in front of each and give its url, for example: npx -y supergateway --stdio 'COMMAND' \
-     --outputTransport streamableHttp --port 8000, then \"url\": \"http://127.0.0.1:8000/mcp\"";
+const BRIDGE: &str = "put a bridge in front of each and give its url, for example: npx -y mcp-proxy --port 3001 -- COMMAND, \
+     then \"url\": \"http://127.0.0.1:3001/mcp\"";
 
 /// Collects the names of the servers concerned.
 #[derive(Default)]
