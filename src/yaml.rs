@@ -124,13 +124,13 @@ impl Writer<'_> {
         let name = decoded(token);
         if token.len() > LONGEST_KEY {
             self.out.push_str("? ");
-            self.quoted(&name, token);
+            self.quoted(name.as_deref(), token);
             self.out.push('\n');
             self.out.extend(std::iter::repeat_n(' ', indent));
         } else if name.as_deref().is_some_and(is_plain) {
             self.out.push_str(name.as_deref().unwrap_or_default());
         } else {
-            self.quoted(&name, token);
+            self.quoted(name.as_deref(), token);
         }
         self.colon()?;
         self.out.push(':');
@@ -148,7 +148,7 @@ impl Writer<'_> {
                     self.literal(text, indent);
                     return Ok(());
                 }
-                _ => self.quoted(&text, token),
+                _ => self.quoted(text.as_deref(), token),
             }
         } else {
             self.flow()?;
@@ -220,12 +220,12 @@ impl Writer<'_> {
         if is_key && token.len() > LONGEST_KEY {
             self.out.push_str("? ");
         }
-        self.quoted(&decoded(token), token);
+        self.quoted(decoded(token).as_deref(), token);
         Ok(())
     }
 
     /// A text in double quotes. One that is no Unicode, by half a surrogate pair, stays as it is in JSON.
-    fn quoted(&mut self, text: &Option<Cow<'_, str>>, token: &str) {
+    fn quoted(&mut self, text: Option<&str>, token: &str) {
         let Some(text) = text else {
             self.out.push_str(token);
             return;

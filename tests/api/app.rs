@@ -433,7 +433,7 @@ impl Logs {
 fn listening_address(line: &str) -> Option<SocketAddr> {
     let (_, rest) = line.split_once("listening on http://")?;
     let end = rest.find(['"', ' ']).unwrap_or(rest.len());
-    rest[..end].parse().ok()
+    rest.get(..end)?.parse().ok()
 }
 
 // === The configuration ===

@@ -151,6 +151,9 @@ fn a_server_that_cannot_be_asked_for_its_list_is_an_error() {
 /// The envelope of `/call` sent to `/execute`, as whoever knows only one of them does.
 #[test]
 fn wrapped_arguments_are_recognised() {
+    const TOOLS: &str = r#"{"tools":[
+        {"name":"plain","inputSchema":{"type":"object","properties":{"a":{"type":"number"}}}},
+        {"name":"wrapping","inputSchema":{"type":"object","properties":{"arguments":{"type":"object"}}}}]}"#;
     let wrapped = json!({"arguments": {"a": 1, "b": 2}});
     let upstream = Upstream::start(servers::ts_v1_stateless);
     let app = checked(&upstream);
@@ -165,9 +168,6 @@ fn wrapped_arguments_are_recognised() {
     assert!(!problem.text().contains("the arguments object itself"));
 
     // Also where the server refuses them, or the tool itself does; but not where the tool has such an argument.
-    const TOOLS: &str = r#"{"tools":[
-        {"name":"plain","inputSchema":{"type":"object","properties":{"a":{"type":"number"}}}},
-        {"name":"wrapping","inputSchema":{"type":"object","properties":{"arguments":{"type":"object"}}}}]}"#;
     for result in [None, Some(r#"{"content":[],"isError":true}"#)] {
         let upstream = Upstream::start(move |request, state| match (request.rpc(), result) {
             ("tools/list", _) => Reply::json(200, request.result(TOOLS)),

@@ -328,7 +328,7 @@ fn arguments_that_do_not_fit_are_told_one_by_one() {
     let answer = app.post("/api/call-tools?format=anthropic", &wanted).ok();
     let (is_error, text) = contents("anthropic", &answer).remove(0);
     assert!(
-        is_error && text.contains("/a: ") && text.contains("b"),
+        is_error && text.contains("/a: ") && text.contains('b'),
         "{text}"
     );
 }

@@ -103,7 +103,7 @@ fn message(stream: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
         if stream.read_line(&mut head)? == 0 {
             return Err(ErrorKind::UnexpectedEof.into());
         }
-        let line = head[start..].to_ascii_lowercase();
+        let line = head.get(start..).unwrap_or_default().to_ascii_lowercase();
         if let Some(value) = line.strip_prefix("content-length:") {
             length = value.trim().parse().unwrap();
         }

@@ -54,10 +54,11 @@ fn blocks_of(document: &'static str) -> Vec<Block> {
         let text = inside.join("\n");
         match kind {
             "json" | "text" | "html" => {
-                let printer = found.last_mut();
-                let printer = printer.filter(|block| block.prints.is_none());
-                let told = format!("{document}:{}: nothing prints this", line + 1);
-                printer.expect(&told).prints = Some(text);
+                let printer = found.last_mut().filter(|block| block.prints.is_none());
+                let Some(printer) = printer else {
+                    panic!("{document}:{}: nothing prints this", line + 1);
+                };
+                printer.prints = Some(text);
             }
             _ => found.push(Block {
                 document,

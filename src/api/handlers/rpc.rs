@@ -142,13 +142,14 @@ struct Request<'a> {
 /// Why there is no result: a JSON-RPC code, the error, and the id of the request if it has one.
 struct Refused {
     code: i64,
-    error: Error,
+    error: Box<Error>,
     id: Option<Box<RawValue>>,
 }
 
 impl Refused {
     fn new(code: i64, error: Error, id: Option<&RawValue>) -> Self {
         let id = id.map(ToOwned::to_owned);
+        let error = Box::new(error);
         Self { code, error, id }
     }
 
