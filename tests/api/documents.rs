@@ -237,7 +237,10 @@ fn every_reference_leads_somewhere_in_the_document() {
         }
         assert!(seen > 50, "{seen}");
         let tree = &document["components"]["schemas"]["TreeArguments"]["properties"];
-        assert_eq!(tree["any"]["$ref"], "#/components/schemas/TreeArguments");
+        // A cycle is wrapped in the lean view.
+        let any = tree["any"].get("$ref");
+        let any = any.unwrap_or(&tree["any"]["allOf"][0]["$ref"]);
+        assert_eq!(*any, "#/components/schemas/TreeArguments");
         let node = "#/components/schemas/TreeArgumentsNode";
         assert_eq!(tree["root"]["$ref"], node);
     }
@@ -247,15 +250,17 @@ fn every_reference_leads_somewhere_in_the_document() {
 fn operations_say_what_the_definitions_say() {
     let upstream = upstream(servers::ts_v2);
     let app = TestApp::over(&upstream);
-    for document in [document(&app), full(&app)] {
+    // To some consumers the summary is all there is: it begins to tell what the description does.
+    let summaries = [["d", "Sum"], ["plain", "Sum"]];
+    for (document, [plain, sum]) in [document(&app), full(&app)].iter().zip(summaries) {
         assert_eq!(document["openapi"], "3.1.0");
-        let operations = operations(&app, &document);
+        let operations = operations(&app, document);
         let of = |tool: &str| &operations[&format!("{SERVER} {tool}")];
         assert_eq!(
             (&of("plain")["summary"], &of("plain")["description"]),
-            (&json!("plain"), &json!("d"))
+            (&json!(plain), &json!("d"))
         );
-        assert_eq!(of("get_sum")["summary"], "Sum");
+        assert_eq!(of("get_sum")["summary"], sum);
         let odd = of("a/b c");
         assert_eq!(
             (&odd["summary"], &odd["deprecated"]),

@@ -168,7 +168,7 @@ impl Source {
         let mut embedded = |schema, base: &str| -> Object<'a> {
             let components = embed::embed(schema, base, shared_ids, names);
             let shown: Vec<_> = match self.view {
-                View::Lean => views::lean(schema, components).collect(),
+                View::Lean => views::lean(schema, components),
                 View::Full => {
                     let components = components.into_iter();
                     components
@@ -181,7 +181,9 @@ impl Source {
                 .map(|(name, node)| (Cow::from(name), node))
                 .collect()
         };
+        let is_left_out = self.view == View::Lean && entry.takes_nothing();
         let mut schemas: Object<'a> = match schema_of(entry.tool, "inputSchema") {
+            _ if is_left_out => Vec::new(),
             Some(schema) => embedded(schema, &entry.arguments),
             None => vec![member(entry.arguments.clone(), json!({"type": "object"}))],
         };

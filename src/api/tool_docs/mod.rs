@@ -6,4 +6,5 @@ mod embed;
 pub(crate) mod names;
 pub(crate) mod node;
 mod operation;
+mod references;
 mod views;

@@ -5,14 +5,15 @@ use std::collections::{HashMap, HashSet};
 
 use ring::digest::{SHA256, digest};
 
-/// The longest identifier of an operation: that of a function in model APIs.
-const LONGEST: usize = 64;
+/// The longest identifier of an operation. Model APIs take 64 characters as the name of a function; google-adk cuts at 60, and with it
+/// the hash at the end.
+const LONGEST: usize = 60;
 /// The part of a component's name that is made of one name, at most.
 const LONGEST_PART: usize = 64;
 
 // === operations ===
 
-/// An identifier for each of `names`, in their order: at most 64 letters, digits, `_` and `-`. A name that is one stays as it is, unless
+/// An identifier for each of `names`, in their order: at most 60 letters, digits, `_` and `-`. A name that is one stays as it is, unless
 /// generators, who write identifiers in their own notations (`get_sum`, `getSum`), would confuse it with another: then it gets a hash as
 /// a suffix, as does a name of which too little is left.
 pub(crate) fn identifiers(names: &[String]) -> Vec<String> {

@@ -26,7 +26,7 @@ pub(crate) fn as_they_are(members: Members<'_>) -> impl Iterator<Item = (Cow<'_,
 }
 
 /// A part of a document, as far as it had to be taken apart.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Node<'a> {
     Object(Object<'a>),
     Array(Vec<Node<'a>>),

@@ -96,13 +96,17 @@ impl<'a> Entry<'a> {
         let text = |name| text_member(&self.tool.definition, name).filter(|it| !it.is_empty());
         let annotations = self.tool.member("annotations");
         let title = text("title")
-            .or_else(|| text_member(annotations?, "title").filter(|it| !it.is_empty()))
-            .unwrap_or(Cow::Borrowed(self.name));
+            .or_else(|| text_member(annotations?, "title").filter(|it| !it.is_empty()));
+        let description = text("description");
+        let summary = match shared.view {
+            View::Full => title.map(Cow::into_owned),
+            View::Lean => summary(title.as_deref(), description.as_deref()),
+        };
         let mut operation: Object<'a> = vec![
             member("operationId", self.id.clone()),
-            member("summary", title),
+            member("summary", summary.unwrap_or_else(|| self.name.to_owned())),
         ];
-        if let Some(description) = text("description") {
+        if let Some(description) = description {
             operation.push(member("description", description));
         }
         operation.push(member("tags", json!([self.server.name])));
@@ -125,7 +129,9 @@ impl<'a> Entry<'a> {
             };
             operation.push(("parameters".into(), Node::Shared(parameters)));
         }
-        operation.push(member("requestBody", self.request_body(examples)));
+        if is_full || !self.takes_nothing() {
+            operation.push(member("requestBody", self.request_body(examples)));
+        }
         let responses = match shared.view {
             View::Full => self.all_responses(shared.common),
             View::Lean => self.responses(),
@@ -135,6 +141,12 @@ impl<'a> Entry<'a> {
             operation.push(member("security", security(shared.key_wanted)));
         }
         operation
+    }
+
+    /// Whether its arguments are always `{}`, so that the lean view has no body: some consumers make an argument of one without members.
+    pub(crate) fn takes_nothing(&self) -> bool {
+        let schema = schema_of(self.tool, "inputSchema");
+        schema.is_some_and(allows_nothing)
     }
 
     fn request_body(&self, examples: &mut Examples<'_>) -> Value {
@@ -274,6 +286,57 @@ fn requires_something(schema: &RawValue) -> bool {
     required.is_some_and(|names| {
         serde_json::from_str::<Vec<&RawValue>>(names.get()).is_ok_and(|names| !names.is_empty())
     })
+}
+
+/// Whether a schema knows no member: it says that there is none, and nothing else.
+fn allows_nothing(schema: &RawValue) -> bool {
+    let Ok(members) = Members::of(schema.get()) else {
+        return false;
+    };
+    let is_empty = |name: &str, open: char, close: char| {
+        members.get(name).is_some_and(|value| {
+            let inside = value.get().strip_prefix(open);
+            inside
+                .and_then(|it| it.strip_suffix(close))
+                .is_some_and(|it| it.trim().is_empty())
+        })
+    };
+    let is_closed = members
+        .get("additionalProperties")
+        .is_some_and(|it| it.get() == "false");
+    let says_nothing_else = members.0.iter().all(|(name, value)| match name.as_ref() {
+        "type" => value.get() == "\"object\"",
+        "properties" => is_empty("properties", '{', '}'),
+        "required" => is_empty("required", '[', ']'),
+        "additionalProperties" => matches!(value.get(), "true" | "false"),
+        "title" | "description" | "$schema" => true,
+        _ => false,
+    });
+    says_nothing_else && (is_closed || members.get("properties").is_some())
+}
+
+/// What a summary has at most: ChatGPT takes no more.
+const SUMMARY: usize = 300;
+
+/// The title, and what the description begins with: some consumers show the model nothing but the summary.
+fn summary(title: Option<&str>, description: Option<&str>) -> Option<String> {
+    let first = description.and_then(|it| it.trim().split("\n\n").next());
+    let mut words = Vec::new();
+    let mut length = title.map_or(0, |title| title.chars().count() + 2);
+    for word in first.unwrap_or_default().split_whitespace() {
+        length += word.chars().count() + 1;
+        if length > SUMMARY {
+            words.push("…");
+            break;
+        }
+        words.push(word);
+    }
+    let first = words.join(" ");
+    match title {
+        Some(title) if first.is_empty() || first == title => Some(title.to_owned()),
+        Some(title) => Some(format!("{title}: {first}")),
+        None => (!first.is_empty()).then_some(first),
+    }
 }
 
 /// MCP has no `deprecated`: servers that say so all the same do it in one of these places.

@@ -2,7 +2,8 @@
 //! without what trips consumers that know less than all of JSON Schema:
 //!
 //! - no `$schema` where the dialect changes nothing: converters and model APIs do not know it
-//! - nothing beside `$ref`, but `allOf` instead: OpenAPI 3.0 and converters to it ignore what is beside it
+//! - nothing beside `$ref`: OpenAPI 3.0 and converters to it ignore what is beside it. `references` puts a copy in its place, or else an
+//!   `allOf` is written
 //! - no notes of titles and of where definitions have come from
 //!
 //! In both, no component has a title: generators would take it for its name, and servers give several schemas one title.
@@ -11,6 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::api::tool_docs::embed::KEYWORDS;
 use crate::api::tool_docs::node::{Node, Object};
+use crate::api::tool_docs::references;
 use crate::json::{text_member, text_of};
 use crate::schema::dialect;
 
@@ -34,15 +36,27 @@ pub(crate) fn full(node: Node<'_>) -> Node<'_> {
 pub(crate) fn lean<'a>(
     schema: &RawValue,
     components: Vec<(String, Node<'a>)>,
-) -> impl Iterator<Item = (String, Node<'a>)> {
+) -> Vec<(String, Node<'a>)> {
     // A resource of its own was not taken apart, so that its references may lead anywhere in it.
     let is_apart = components.iter().all(|(_, node)| !node.has("$id"));
     let matters = text_member(schema, "$schema").is_some_and(|dialect| {
         dialect::matters(schema.get(), &dialect) || !is_apart && !dialect::is_default(&dialect)
     });
-    components
-        .into_iter()
-        .map(move |(name, node)| (name, component(node, matters)))
+    let kept = components.into_iter();
+    let kept: Vec<_> = kept
+        .map(|(name, node)| (name, component(node, matters)))
+        .collect();
+    // Up to draft 7, what is beside a reference is ignored.
+    if matters {
+        return kept;
+    }
+    let followed = if is_apart {
+        references::followed(kept)
+    } else {
+        kept
+    };
+    let followed = followed.into_iter();
+    followed.map(|(name, node)| (name, apart(node))).collect()
 }
 
 fn component(node: Node<'_>, dialect_matters: bool) -> Node<'_> {
@@ -56,9 +70,7 @@ fn component(node: Node<'_>, dialect_matters: bool) -> Node<'_> {
         _ => KEYWORDS.iter().all(|(_, noted)| *noted != name),
     };
     let members = members.into_iter().filter(|(name, _)| is_kept(name));
-    let node = Node::Object(members.collect());
-    // Up to draft 7, what is beside a reference is ignored.
-    if dialect_matters { node } else { apart(node) }
+    Node::Object(members.collect())
 }
 
 /// With every reference that has something beside it in an `allOf`.
