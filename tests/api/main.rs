@@ -49,6 +49,7 @@ mod modern;
 mod nginx;
 mod once;
 mod openapi;
+mod openapi_consumers;
 mod other_sites;
 mod outside;
 mod pages;

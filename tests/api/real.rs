@@ -190,6 +190,12 @@ pub fn python_2(flags: &'static str) -> Server {
     process(&installed("venv-2/bin/python"), "py_v2.py", flags)
 }
 
+/// Python SDK 2 with the schemas of pydantic, beside the products that import documents.
+pub fn rich() -> Server {
+    let python = format!("{FOLDER}/../outside/consumers/.installed/venv/bin/python");
+    process(&python, "../outside/consumers/server.py", "--stateless")
+}
+
 fn process(interpreter: &str, script: &'static str, flags: &'static str) -> Server {
     Server::run_as(Program::Process(interpreter.to_owned(), script, flags))
 }
@@ -285,7 +291,8 @@ impl Running {
         }
     }
 
-    fn url(&self) -> String {
+    /// Where its MCP endpoint is.
+    pub fn url(&self) -> String {
         format!("http://{}/mcp", self.address)
     }
 
