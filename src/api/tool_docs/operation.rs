@@ -315,7 +315,7 @@ fn allows_nothing(schema: &RawValue) -> bool {
     says_nothing_else && (is_closed || members.get("properties").is_some())
 }
 
-/// What a summary has at most: ChatGPT takes no more.
+/// What a summary has at most: `ChatGPT` takes no more.
 const SUMMARY: usize = 300;
 
 /// The title, and what the description begins with: some consumers show the model nothing but the summary.

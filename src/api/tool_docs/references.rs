@@ -1,6 +1,6 @@
 //! References of the lean view as programs follow them that make tools of documents: all know `$ref` by itself, in `properties`, `items`,
 //! `anyOf`, `oneOf` and `allOf`. What else there is they leave as it is, so that it leads nowhere, or take for a string, or never come to
-//! an end (measured: Open WebUI, google-adk, openapi-llm, FastMCP). So that every schema still means what it meant:
+//! an end (measured: Open `WebUI`, google-adk, openapi-llm, `FastMCP`). So that every schema still means what it meant:
 //!
 //! - where there is a description or a default beside a reference, a copy of what it leads to takes its place, with these
 //! - so does a copy where they do not look: in `additionalProperties`, `prefixItems` and the like
@@ -241,9 +241,11 @@ fn collect(node: &Node<'_>, found: &mut Vec<String>) -> bool {
             found.extend(name.map(str::to_owned));
             collect(&member.1, found) || is_any || any
         }),
-        Node::Array(items) => items
-            .iter()
-            .fold(false, |any, item| collect(item, found) || any),
+        Node::Array(items) => {
+            // Each of them collects, whatever the one before has found.
+            let any = items.iter().filter(|item| collect(item, found));
+            any.count() > 0
+        }
         _ => false,
     }
 }
