@@ -101,10 +101,13 @@ fn listen(settings: &Settings) -> io::Result<TcpListener> {
     let address = (settings.host, settings.port);
     TcpListener::bind(address).map_err(|error| {
         let (host, port) = address;
-        io::Error::new(
-            error.kind(),
-            format!("cannot listen on {host} port {port}: {error}"),
-        )
+        let cause = match error.kind() {
+            io::ErrorKind::AddrInUse => format!(
+                "port {port} of {host} is in use, perhaps by another mcp-rest: end that, or choose another with --port (0 picks a free one)"
+            ),
+            _ => format!("cannot listen on {host} port {port}: {error}"),
+        };
+        io::Error::new(error.kind(), cause)
     })
 }
 

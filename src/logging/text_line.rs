@@ -105,8 +105,10 @@ impl Line {
     /// A request by its method, its path with the names in it, its status and its time; the id only of one that failed.
     fn push_request(&mut self, status: &str, pairs: &mut Pairs) {
         let mut request = String::from(" ");
-        for part in [pairs.take("method"), pairs.take("route")] {
-            push_escaped(&mut request, &part.unwrap_or_default());
+        let route = pairs.take("route").filter(|route| !route.is_empty());
+        let route = route.unwrap_or_else(|| "(no route)".to_owned());
+        for part in [pairs.take("method").unwrap_or_default(), route] {
+            push_escaped(&mut request, &part);
             request.push(' ');
         }
         for name in ["server", "tool"] {
