@@ -337,7 +337,6 @@ fn an_unknown_route_is_404() {
         "/nope",
         "/api",
         "/api/mcp",
-        "/api/mcp/s",
         "/api/mcp/s/nope",
         "/api/mcp/s/tools/echo/nope",
         "/api/mcp/s/tools/a/b/execute",

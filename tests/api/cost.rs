@@ -147,6 +147,12 @@ const ROWS: &[Row] = &[
     row("GET", "/api/mcp/{server}/openapi.json", |s| {
         vec![get(&format!("/api/mcp/{s}/openapi.json"))]
     }),
+    row("GET", "/api/mcp/{server}/openapi.yaml", |s| {
+        let (lean, full) = ("openapi=3.0", "openapi=3.0&view=full");
+        [lean, full]
+            .map(|query| get(&format!("/api/mcp/{s}/openapi.yaml?{query}")))
+            .into()
+    }),
     row("GET", "/api/mcp/{server}/docs", |s| {
         vec![get(&format!("/api/mcp/{s}/docs"))]
     }),
@@ -187,6 +193,9 @@ const ROWS: &[Row] = &[
     row("GET", "/api/openapi.json", |_| {
         vec![get("/api/openapi.json")]
     }),
+    row("GET", "/api/openapi.yaml", |_| {
+        vec![get("/api/openapi.yaml?openapi=3.0")]
+    }),
     row("GET", "/api/list-servers", |_| {
         vec![get("/api/list-servers")]
     }),
@@ -196,6 +205,9 @@ const ROWS: &[Row] = &[
     row("GET", "/", |_| vec![get("/")]),
     row("GET", "/docs", |_| vec![get("/docs")]),
     row("GET", "/openapi.json", |_| vec![get("/openapi.json")]),
+    row("GET", "/openapi.yaml", |_| {
+        vec![get("/openapi.yaml?openapi=3.0")]
+    }),
     row("GET", "/swagger-ui/{file}", |_| {
         let files = ["swagger-ui-bundle.js", &"x/".repeat(30_000)];
         files.map(|file| get(&format!("/swagger-ui/{file}"))).into()

@@ -144,6 +144,14 @@
     dom_id: "#swagger-ui", plugins: [plugin],
     deepLinking: true, validatorUrl: null, tryItOutEnabled: true, persistAuthorization: false,
     defaultModelsExpandDepth: -1, // every schema is shown where it is used
+    // A tool without arguments has no body in the document, and curl would give an empty one the type of a form.
+    requestInterceptor(request) {
+      if (request.method === "POST" && !request.body) {
+        request.body = "{}";
+        request.headers["Content-Type"] = "application/json";
+      }
+      return request;
+    },
   });
 
   const clearErrors = () => ui.errSelectors.allErrors().size && ui.errActions.clearBy(() => false);
