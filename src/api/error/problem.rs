@@ -10,7 +10,7 @@ use crate::api::error::code::{Code, Origin};
 use crate::api::error::kinds::{About, Error};
 use crate::api::error::wording::Summary;
 use crate::json::named;
-use crate::mcp::http::pieces::Pieces;
+use crate::mcp::http::pieces::{Builder, Pieces};
 use crate::mcp::limits::{Budget, NoRoom};
 use crate::mcp::protocol::error::{Error as Cause, Executed};
 use crate::schema::validate::ValidationError;
@@ -66,9 +66,9 @@ pub(crate) struct Problem<'a> {
     #[schema(nullable = false)]
     available: Option<&'a [String]>,
     /// What the tool returned (`tool_error`, `not_acceptable`).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "is_written_apart")]
     #[schema(schema_with = call_tool_result)]
-    result: Option<&'a RawValue>,
+    result: Option<&'a [u8]>,
     /// What the server wants to know (`input_required`).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Object)]
@@ -101,6 +101,11 @@ struct JsonRpc<'a> {
     /// What it adds; `null` if nothing.
     #[schema(value_type = Value)]
     data: Option<&'a RawValue>,
+}
+
+/// A result is JSON that was checked when it was read: as a `RawValue`, a large one would be checked again, on the worker.
+fn is_written_apart<T>(_: &T) -> bool {
+    true
 }
 
 /// By name, so that errors need not know the schemas of MCP.
@@ -152,13 +157,21 @@ impl Error {
                 Self::NotAcceptable { available, .. } => Some(available),
                 _ => None,
             },
-            result: self
-                .result()
-                .and_then(|result| serde_json::from_slice(result).ok()),
+            result: self.result().map(|result| &**result),
             input_requests,
             request_state,
         };
-        Pieces::json(&problem, &self.sources(), budget)
+        let Some(result) = self.result() else {
+            return Pieces::json(&problem, &self.sources(), budget);
+        };
+        // What is left is our own and small. The result becomes its last member.
+        let text = Pieces::json(&problem, &[], budget)?.into_bytes();
+        let mut builder = Builder::new(&[], budget);
+        builder.text(text.strip_suffix(b"}").unwrap_or_default());
+        builder.text(b",\"result\":");
+        builder.slice(result.clone());
+        builder.text(b"}");
+        builder.finish()
     }
 }
 
@@ -175,5 +188,43 @@ impl<'a> Upstream<'a> {
                 data: error.data(),
             }),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::web::Bytes;
+
+    use super::*;
+
+    fn written(result: &'static [u8]) -> Bytes {
+        let error = Error::Tool {
+            result: Bytes::from_static(result),
+            said: None,
+            session: None,
+        };
+        let about = About {
+            request_id: "1",
+            server: None,
+            tool: None,
+            prompt: None,
+            hint: None,
+        };
+        let (_, body) = error.problem(about, &Budget::new(1 << 20));
+        body.into_bytes()
+    }
+
+    #[test]
+    fn a_result_is_the_last_member() {
+        let body: serde_json::Value =
+            serde_json::from_slice(&written(b"{\"isError\":true}")).unwrap();
+        assert_eq!(body["result"]["isError"], true);
+        assert_eq!(body["code"], "tool_error");
+    }
+
+    #[test]
+    fn a_result_is_not_read_again() {
+        let body = written(b"what is no JSON, and would be refused");
+        assert!(body.ends_with(b",\"result\":what is no JSON, and would be refused}"));
     }
 }
