@@ -136,6 +136,28 @@ fn the_envelope_takes_the_same_wishes() {
 }
 
 #[test]
+fn what_a_result_can_be_is_told_once_and_not_endlessly() {
+    let block = |media_type: &str| json!({"type": "image", "mimeType": media_type, "data": "AAAA"});
+    let same = std::iter::repeat_n("image/same".to_owned(), 100);
+    let others = (0..100).map(|number| format!("image/x{number}"));
+    let blocks: Vec<Value> = same.chain(others).map(|kind| block(&kind)).collect();
+    let (_upstream, app) = returning(json!({"content": blocks}).to_string().leak());
+    let problem = with(&app, "", "audio/wav").problem();
+    assert_eq!(
+        problem.facts(),
+        (406, "not_acceptable", "gateway", "yes", false)
+    );
+    let available = problem.0["available"].as_array().unwrap();
+    let same = available.iter().filter(|&offer| offer == "image/same");
+    // 32 of the result, and two kinds of streams.
+    assert_eq!((same.count(), available.len()), (1, 34), "{available:?}");
+    assert_eq!(
+        problem.0["result"]["content"].as_array().unwrap().len(),
+        200
+    );
+}
+
+#[test]
 fn what_can_never_be_is_refused_before_anything_runs() {
     let (upstream, app) = returning(FULL);
     for accept in [

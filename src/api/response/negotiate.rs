@@ -290,14 +290,26 @@ fn matches(offer: &str, media_type: &str) -> bool {
     }
 }
 
-/// The media types in which a result with these parts can be represented.
+/// The most media types of a result that are negotiated: a server may send a million blocks, each of another type.
+const MOST_OFFERS: usize = 32;
+
+/// The media types in which a result with these parts can be represented, each once, [`MOST_OFFERS`] at most.
 fn offers(parts: &Parts<'_>) -> Vec<String> {
     let structured = parts.structured().map(|_| STRUCTURED);
     let text = parts.has_text().then_some(TEXT);
     let always = [WHOLE, VALUE].into_iter();
-    let named = always.chain(structured).chain(text).map(ToOwned::to_owned);
-    let media = parts.media().iter().map(|media| media.media_type.clone());
-    named.chain(media).collect()
+    let named = always.chain(structured).chain(text);
+    let media = parts.media().iter().map(|media| media.media_type.as_str());
+    let mut offers: Vec<String> = Vec::new();
+    for offer in named.chain(media) {
+        if offers.len() == MOST_OFFERS {
+            break;
+        }
+        if offers.iter().all(|other| other != offer) {
+            offers.push(offer.to_owned());
+        }
+    }
+    offers
 }
 
 /// No representation can match `Accept`; nothing was sent.
