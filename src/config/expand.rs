@@ -54,6 +54,18 @@ pub(crate) fn expand(
     environment: &Environment,
     errors: &mut ConfigErrors,
 ) -> Option<String> {
+    let fix = |name: &str| format!("set it, or write ${{{name}:-default}}");
+    expand_or(written, path, environment, errors, fix)
+}
+
+/// The same, where a variable that is not set is put right as `fix` says, which is given its name.
+pub(crate) fn expand_or(
+    written: &str,
+    path: &str,
+    environment: &Environment,
+    errors: &mut ConfigErrors,
+    fix: impl Fn(&str) -> String,
+) -> Option<String> {
     let mut expanded = String::with_capacity(written.len());
     let mut complete = true;
     for piece in pieces(written) {
@@ -71,11 +83,8 @@ pub(crate) fn expand(
                     (Some(value), Some(_)) if !value.is_empty() => expanded.push_str(value),
                     (_, Some(default)) => expanded.push_str(default),
                     (None, None) => {
-                        errors.add(
-                            path,
-                            format!("the environment variable {name} is not set"),
-                            format!("set it, or write ${{{name}:-default}}"),
-                        );
+                        let what = format!("the environment variable {name} is not set");
+                        errors.add(path, what, fix(name));
                         complete = false;
                     }
                 }

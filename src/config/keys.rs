@@ -10,7 +10,7 @@ use serde_json::Value;
 use subtle::{Choice, ConstantTimeEq};
 
 use crate::config::errors::ConfigErrors;
-use crate::config::expand::{Environment, Piece, expand, pieces};
+use crate::config::expand::{Environment, Piece, expand_or, pieces};
 
 /// The API keys that clients may present, as SHA-256 digests.
 #[derive(Clone, Default, Deserialize)]
@@ -61,7 +61,9 @@ pub(crate) fn key_digest(
         );
         return no_key;
     };
-    let Some(key) = expand(entry, path, environment, errors) else {
+    // No default: that would be a key which everybody can read.
+    let fix = |_: &str| "set it".to_owned();
+    let Some(key) = expand_or(entry, path, environment, errors, fix) else {
         return no_key;
     };
     if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -112,6 +114,15 @@ mod tests {
         } else {
             Err(errors.to_string())
         }
+    }
+
+    #[test]
+    fn no_default_is_suggested_for_a_key() {
+        let errors = digest(&json!("${NONE}")).unwrap_err();
+        assert_eq!(
+            errors.trim_end(),
+            "p: the environment variable NONE is not set; set it"
+        );
     }
 
     #[test]
