@@ -52,6 +52,13 @@ pub(crate) struct ValidationError {
     pub(crate) message: String,
 }
 
+impl ValidationError {
+    /// Whether the arguments could not be validated, so that nothing is known of them.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.keyword == NOT_VALIDATED && self.message != TOO_LARGE
+    }
+}
+
 /// The cache of compiled schemas. Shared by all workers.
 #[derive(Default)]
 pub(crate) struct Validators {
@@ -233,6 +240,8 @@ impl Compiled {
     }
 }
 
+/// What stands for a keyword where none can be named.
+const NOT_VALIDATED: &str = "inputSchema";
 const UNREADABLE: &str = "the arguments hold a number or a string that cannot be validated (such as 1e400, or half of a surrogate pair), \
                           or are nested too deep";
 const TOO_MANY: &str = "the arguments hold too many values to be validated";
@@ -242,7 +251,7 @@ const TOO_LARGE: &str = "the arguments do not match the schema; both are too lar
 fn not_validated(message: &str) -> Vec<ValidationError> {
     vec![ValidationError {
         pointer: String::new(),
-        keyword: "inputSchema".to_owned(),
+        keyword: NOT_VALIDATED.to_owned(),
         message: message.to_owned(),
     }]
 }

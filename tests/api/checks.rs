@@ -184,3 +184,14 @@ fn wrapped_arguments_are_recognised() {
         }
     }
 }
+
+#[test]
+fn arguments_that_cannot_be_checked_are_not_said_to_be_wrong() {
+    let upstream = Upstream::start(servers::ts_v1_stateless);
+    let app = checked(&upstream);
+    let call = execute(SERVER, "echo", "").json(r#"{"message":"a","b":1e400}"#);
+    let problem = app.request(&call).is_refused(422, "invalid_arguments");
+    assert!(!problem.text("detail").contains("do not match"));
+    problem.says("invalid_arguments_not_checked");
+    assert_eq!(upstream.count("tools/call"), 0);
+}

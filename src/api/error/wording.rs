@@ -123,6 +123,11 @@ fn invalid_arguments(errors: &[ValidationError], server: &str, tool: &str) -> St
     let schema = format!("the schema of tool '{tool}' on server '{server}'");
     match errors.first() {
         None => format!("The arguments do not match {schema}"),
+        Some(unknown) if unknown.is_unknown() => format!(
+            "{}. The arguments could not be checked against {schema}, and nothing was sent; 'argumentChecks: off' for this server lets \
+             them pass",
+            unknown.message
+        ),
         Some(ValidationError {
             pointer, message, ..
         }) => {
