@@ -360,6 +360,46 @@ fn a_response_without_calls_has_no_messages_and_others_are_refused() {
 }
 
 #[test]
+fn a_call_after_more_elements_than_are_read_is_not_passed_over() {
+    let upstream = Upstream::start(servers::ts_v2);
+    let app = TestApp::over(&upstream);
+    let at = "/api/call-tools?format=gemini";
+    let echo = (&*format!("{SERVER}__echo"), json!({"message": "x"}));
+    let of = |texts: usize| {
+        let mut parts = vec![json!({"text": "a"}); texts];
+        let call = calls("gemini", std::slice::from_ref(&echo));
+        parts.extend(call.as_array().unwrap().iter().cloned());
+        json!({"candidates": [{"content": {"role": "model", "parts": parts}}]})
+    };
+    let refused = app.post(at, &of(10_000));
+    refused.is_refused(400, "invalid_request");
+    assert!(refused.text().contains("10000"), "{}", refused.text());
+    assert_eq!(upstream.count("tools/call"), 0);
+    let answer = contents("gemini", &app.post(at, &of(9_999)).ok());
+    assert_eq!(answer, [(false, "Echo: x".to_owned())]);
+}
+
+#[test]
+fn large_bodies_are_called_as_small_ones_are() {
+    let upstream = Upstream::start(servers::ts_v2);
+    let app = TestApp::over(&upstream);
+    let long = "\"[\\é".repeat(50_000);
+    let echo = (&*format!("{SERVER}__echo"), json!({"message": long}));
+    let unread = (&*format!("{SERVER}__echo"), json!([long]));
+    for format in FORMATS {
+        let at = format!("/api/call-tools?format={format}");
+        let wanted = calls(format, &[echo.clone(), unread.clone()]);
+        let answer = contents(format, &app.post(&at, &wanted).ok());
+        assert_eq!(answer[0], (false, format!("Echo: {long}")), "{format}");
+        assert!(answer[1].0, "{format}");
+        let broken = wanted.to_string().replacen("[{", "[{,", 1);
+        let request = Request::post(&at).json(&broken);
+        app.request(&request).is_refused(400, "invalid_request");
+    }
+    assert_eq!(upstream.count("tools/call"), FORMATS.len());
+}
+
+#[test]
 fn calls_run_side_by_side_within_one_deadline() {
     // One of them is never answered.
     let upstream = Upstream::start(|request, state| {

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::HttpResponse;
-use bytes::Bytes;
 use futures::FutureExt;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -16,21 +15,21 @@ use utoipa::ToSchema;
 use crate::api::error::kinds::Error;
 use crate::api::fan_out;
 use crate::api::invoke::{Invocation, invoke};
-use crate::api::models::calls::{self, Call, Unreadable};
+use crate::api::models::calls::{self, Call, MOST_ELEMENTS, Unreadable};
 use crate::api::models::content::Content;
 use crate::api::models::failure::sentence;
 use crate::api::models::{answer, names};
 use crate::api::offloaded;
 use crate::api::openapi::problems::{BodyProblems, FanOutProblems};
 use crate::api::request::context::Context;
+use crate::api::request::encoding::no_room;
 use crate::api::request::parameters::{Deadline, ModelApi, OfModel};
 use crate::api::request::{body, options};
 use crate::api::side_by_side::{Shared, null};
 use crate::config::servers::ToolErrors;
-use crate::json::{empty_object, nests_deeper_than};
 use crate::mcp::client::operation::{ToolCall, ToolResult};
 use crate::mcp::http::pieces::Pieces;
-use crate::mcp::limits::NoRoom;
+use crate::mcp::limits::{NoRoom, Reservation, SMALL};
 use crate::mcp::protocol::error::Executed;
 use crate::mcp::similar::similar;
 use crate::mcp::tools::Tools;
@@ -78,15 +77,12 @@ pub(crate) async fn call_tools(context: &mut Context<'_>) -> Result<HttpResponse
         return Err(ModelApi::missing("format"));
     };
     let asked = options::asked_timeout(context, None)?;
-    let body = body::read(context).await?;
-    // An empty or broken body is told as everywhere else.
-    serde_json::from_slice::<&RawValue>(&body).map_err(|error| body::not_json(&error))?;
-    let most = context.state.settings.limits.batch;
-    let calls = calls::read(api, &body, most).map_err(|why| unreadable(&why, most))?;
+    let (calls, copies) = read(context, api, asked).await?;
     let targets = targets(context, &calls, asked).await?;
     let shared = Rc::new(Calls {
         api,
         shared: Shared::of(context, asked),
+        _copies: copies,
     });
     let around = answer::around(api, calls.len());
     let calls = calls.into_iter().zip(targets);
@@ -94,9 +90,34 @@ pub(crate) async fn call_tools(context: &mut Context<'_>) -> Result<HttpResponse
     Ok(shared.shared.response(calls, around))
 }
 
-fn unreadable(why: &Unreadable, most: usize) -> Error {
+/// The calls in the body, and a reservation for their arguments, which are copies.
+async fn read(
+    context: &mut Context<'_>,
+    api: ModelApi,
+    asked: Option<Duration>,
+) -> Result<(Vec<Call>, Reservation), Error> {
+    let body = body::read(context).await?;
+    let limits = context.state.settings.limits;
+    let mut copies = context.state.pool.budget().reservation();
+    let bytes = body.len();
+    if bytes > SMALL {
+        copies.resize(bytes).map_err(no_room)?;
+    }
+    let work = move || {
+        // An empty or broken body is told as everywhere else.
+        let json: &RawValue =
+            serde_json::from_slice(&body).map_err(|error| body::not_json(&error))?;
+        let calls = calls::read(api, json, limits.batch, limits.depth);
+        let calls = calls.map_err(|why| unreadable(api, &why, limits.batch))?;
+        Ok((calls, copies))
+    };
+    offloaded::if_large(bytes, deadline(context, asked), work).await?
+}
+
+fn unreadable(api: ModelApi, why: &Unreadable, most: usize) -> Error {
     Error::invalid(match why {
-        Unreadable::Shape(expected) => {
+        Unreadable::Shape => {
+            let expected = calls::expected(api);
             format!("The body is no response of this API: it must be {expected}")
         }
         Unreadable::Member(name) => {
@@ -105,6 +126,9 @@ fn unreadable(why: &Unreadable, most: usize) -> Error {
             )
         }
         Unreadable::TooMany => format!("The body holds more than {most} tool calls (limits.batch)"),
+        Unreadable::TooLong => format!(
+            "A list in the body has more than {MOST_ELEMENTS} elements, which is the most that is read"
+        ),
     })
 }
 
@@ -222,30 +246,33 @@ fn unknown(name: &str, alike: &[String], failed: &[String]) -> String {
 struct Calls {
     api: ModelApi,
     shared: Rc<Shared>,
+    /// The room of all arguments together.
+    _copies: Reservation,
 }
 
 impl Calls {
     /// Makes one call and writes its answer.
     async fn run(self: Rc<Self>, call: Call, target: Target) -> Pieces {
+        let call = Arc::new(call);
         let answered = AssertUnwindSafe(self.answered(&call, &target)).catch_unwind();
         let answered = answered.await.unwrap_or(Err(Error::Internal));
         answered.unwrap_or_else(|error| self.failed(&call, &target, &error))
     }
 
     /// The answer with the tool's result.
-    async fn answered(&self, call: &Call, target: &Target) -> Result<Pieces, Error> {
+    async fn answered(&self, call: &Arc<Call>, target: &Target) -> Result<Pieces, Error> {
         let (server, tool) = match target {
             Target::Tool { server, tool } => (server, tool),
             Target::Unknown(sentence) => return Ok(self.told(call, sentence.clone())),
         };
-        let arguments = match self.arguments(&call.arguments) {
+        let arguments = match &call.arguments {
             Ok(arguments) => arguments,
-            Err(sentence) => return Ok(self.told(call, sentence)),
+            Err(sentence) => return Ok(self.told(call, sentence.clone())),
         };
         let result = self.call(server, tool, arguments).await?;
         let api = self.api;
         let written = {
-            let (call, bytes) = (call.clone(), result.bytes.clone());
+            let (call, bytes) = (Arc::clone(call), result.bytes.clone());
             // A result is not withheld once the tool has run, so this may take longer than the deadline.
             offload::run(bytes.len(), move || {
                 let content = Content::of(&bytes, result.is_error, answer::takes(api));
@@ -279,28 +306,6 @@ impl Calls {
         let invoked = invoke(invocation, &ToolCall::of(tool, arguments)).await;
         let (result, _) = invoked.release()?;
         Ok(result)
-    }
-
-    /// The arguments, an object; or what is wrong with them. None are `{}`.
-    fn arguments<'b>(&self, written: &'b Bytes) -> Result<&'b RawValue, String> {
-        if written.trim_ascii().is_empty() {
-            return Ok(empty_object());
-        }
-        let depth = self.shared.state.settings.limits.depth;
-        if nests_deeper_than(written, depth) {
-            return Err(format!("The arguments nest deeper than {depth} levels."));
-        }
-        let json: &RawValue = serde_json::from_slice(written).map_err(|error| {
-            format!(
-                "The arguments are not valid JSON: see line {}, column {}. Call the tool again with a JSON object.",
-                error.line(),
-                error.column()
-            )
-        })?;
-        if json.get().starts_with('{') {
-            return Ok(json);
-        }
-        Err("The arguments must be a JSON object. Call the tool again with one.".to_owned())
     }
 
     /// The answer of a call that failed.

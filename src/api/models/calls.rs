@@ -1,58 +1,63 @@
 //! The tool calls of a model, read from what a developer has at hand: the whole response of the API, the message in it, a list of calls, or
 //! one call. What is no call of a function (texts, thoughts, calls of an API's own tools) is passed over.
 //!
-//! Arguments stay the bytes they came as; whether they are JSON is found out where a call is made, so that one that is broken fails alone.
+//! Arguments stay as they were written; those that are broken are told with their call, so that it fails alone.
+//!
+//! All of it takes several passes over a body: work for `offload`.
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use crate::api::request::parameters::ModelApi;
-use crate::json::{first_elements, is_array, named, text_of};
+use crate::json::{empty_object, first_elements, is_array, named, nests_deeper_than, text_of};
 
 /// Characters of an id or a name.
 const LONGEST: usize = 512;
-/// Elements of a list that are looked at, calls or not.
-const MOST_ELEMENTS: usize = 10_000;
+/// Elements of a list, calls or not.
+pub(crate) const MOST_ELEMENTS: usize = 10_000;
 
 /// One call, as the model wrote it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Call {
     /// The id that its answer must have; empty where an API has none.
     pub(crate) id: String,
     /// The tool's name, as it was listed.
     pub(crate) name: String,
-    /// The arguments as JSON, or what the model takes for it; none are empty.
-    pub(crate) arguments: Bytes,
+    /// The arguments, an object, which is `{}` if there are none; or a sentence for the model that says what is wrong with them.
+    pub(crate) arguments: Result<Box<RawValue>, String>,
 }
 
 /// Why a body has no calls that can be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Unreadable {
-    /// It is nothing of what the API gives; the text says what would be.
-    Shape(&'static str),
+    /// It is nothing of what the API gives: see [`expected`].
+    Shape,
     /// A call lacks a member, or it is not what it must be.
     Member(&'static str),
     /// There are more calls than so many.
     TooMany,
+    /// A list has more than [`MOST_ELEMENTS`]: what comes after them might be calls.
+    TooLong,
 }
 
-/// The calls in a body, at most `most`.
-pub(crate) fn read(api: ModelApi, body: &Bytes, most: usize) -> Result<Vec<Call>, Unreadable> {
-    let shape = || Unreadable::Shape(expected(api));
-    let json: &RawValue = serde_json::from_slice(body).map_err(|_not_json| shape())?;
+/// The calls in a body, at most `most`. `depth` is how deep arguments may nest that are a text.
+pub(crate) fn read(
+    api: ModelApi,
+    body: &RawValue,
+    most: usize,
+    depth: usize,
+) -> Result<Vec<Call>, Unreadable> {
     let written = match api {
-        ModelApi::OpenAi => chat(json, "choices"),
-        ModelApi::OpenAiResponses => typed(json, "output", "function_call"),
-        ModelApi::Anthropic => typed(json, "content", "tool_use"),
-        ModelApi::Gemini => gemini(json),
-        ModelApi::Ollama => chat(json, "message"),
-    };
-    let written = written.ok_or_else(shape)?;
+        ModelApi::OpenAi => chat(body, "choices"),
+        ModelApi::OpenAiResponses => typed(body, "output", "function_call"),
+        ModelApi::Anthropic => typed(body, "content", "tool_use"),
+        ModelApi::Gemini => gemini(body),
+        ModelApi::Ollama => chat(body, "message"),
+    }?;
     let mut calls = Vec::new();
     for element in written {
-        let Some(call) = call(api, element, body)? else {
+        let Some(call) = call(api, element, depth)? else {
             continue;
         };
         if calls.len() >= most {
@@ -64,7 +69,7 @@ pub(crate) fn read(api: ModelApi, body: &Bytes, most: usize) -> Result<Vec<Call>
 }
 
 /// What a body may be.
-fn expected(api: ModelApi) -> &'static str {
+pub(crate) fn expected(api: ModelApi) -> &'static str {
     match api {
         ModelApi::OpenAi => {
             "the response ('choices'), its message ('tool_calls'), or a list of tool calls"
@@ -85,8 +90,18 @@ fn expected(api: ModelApi) -> &'static str {
 // === where the calls are ===
 
 /// The elements of a list.
-fn elements(list: &RawValue) -> Option<Vec<&RawValue>> {
-    first_elements(list, MOST_ELEMENTS)
+fn elements(list: &RawValue) -> Result<Vec<&RawValue>, Unreadable> {
+    let elements = first_elements(list, MOST_ELEMENTS + 1).ok_or(Unreadable::Shape)?;
+    if elements.len() > MOST_ELEMENTS {
+        return Err(Unreadable::TooLong);
+    }
+    Ok(elements)
+}
+
+/// The first element of a list: one answer of the model, of several that were asked for.
+fn first(list: &RawValue) -> Result<&RawValue, Unreadable> {
+    let first = first_elements(list, 1).and_then(|it| it.first().copied());
+    first.ok_or(Unreadable::Shape)
 }
 
 fn is_list(json: &RawValue) -> bool {
@@ -97,41 +112,44 @@ fn is_null(json: &RawValue) -> bool {
     json.get() == "null"
 }
 
-/// The members of an object; `None` of anything else.
+/// The members of an object.
 fn members<'a, const N: usize>(
     json: &'a RawValue,
     names: [&str; N],
-) -> Option<[Option<&'a RawValue>; N]> {
-    let members = named(json.get(), names).ok()?;
+) -> Result<[Option<&'a RawValue>; N], Unreadable> {
+    let members = named(json.get(), names).map_err(|_no_object| Unreadable::Shape)?;
     // As some libraries write a member that is not there.
-    Some(members.map(|member| member.filter(|it| !is_null(it))))
+    Ok(members.map(|member| member.filter(|it| !is_null(it))))
 }
 
 /// Of Chat Completions and of Ollama, which differ in where a response has its message.
-fn chat<'a>(json: &'a RawValue, response: &str) -> Option<Vec<&'a RawValue>> {
+fn chat<'a>(json: &'a RawValue, response: &str) -> Result<Vec<&'a RawValue>, Unreadable> {
     if is_list(json) {
         return elements(json);
     }
     let names = [response, "message", "tool_calls", "role", "function"];
     let [response, message, calls, role, function] = members(json, names)?;
-    if let Some(choices) = response.filter(|it| is_list(it)) {
-        let first = elements(choices)?;
-        return chat(first.first()?, "message");
-    }
-    match (message.or(response), calls, role, function) {
+    let message = match response {
+        Some(choices) if is_list(choices) => {
+            let [message] = members(first(choices)?, ["message"])?;
+            message
+        }
+        other => message.or(other),
+    };
+    match (message, calls, role, function) {
         (Some(message), ..) => {
             let [calls] = members(message, ["tool_calls"])?;
-            calls.map_or(Some(vec![]), elements)
+            calls.map_or(Ok(vec![]), elements)
         }
         (_, Some(calls), ..) => elements(calls),
-        (.., Some(_)) => Some(vec![json]),
-        (_, _, Some(_), _) => Some(vec![]),
-        _ => None,
+        (.., Some(_)) => Ok(vec![json]),
+        (_, _, Some(_), _) => Ok(vec![]),
+        _ => Err(Unreadable::Shape),
     }
 }
 
 /// Of APIs whose messages are lists of items with a `type`.
-fn typed<'a>(json: &'a RawValue, list: &str, kind: &str) -> Option<Vec<&'a RawValue>> {
+fn typed<'a>(json: &'a RawValue, list: &str, kind: &str) -> Result<Vec<&'a RawValue>, Unreadable> {
     let items = if is_list(json) {
         elements(json)?
     } else {
@@ -141,74 +159,87 @@ fn typed<'a>(json: &'a RawValue, list: &str, kind: &str) -> Option<Vec<&'a RawVa
             // A text alone.
             Some(_) => vec![],
             None => {
-                of_type?;
+                of_type.ok_or(Unreadable::Shape)?;
                 vec![json]
             }
         }
     };
     let is_call = |item: &&RawValue| {
-        let found = members(item, ["type"]).and_then(|[of_type]| text_of(of_type?));
-        found.as_deref() == Some(kind)
+        let of_type = members(item, ["type"]).ok().and_then(|[of_type]| of_type);
+        of_type.and_then(text_of).as_deref() == Some(kind)
     };
-    Some(items.into_iter().filter(is_call).collect())
+    Ok(items.into_iter().filter(is_call).collect())
 }
 
 /// Gemini's libraries write `functionCall` or `function_call`.
-fn gemini(json: &RawValue) -> Option<Vec<&RawValue>> {
+fn gemini(json: &RawValue) -> Result<Vec<&RawValue>, Unreadable> {
     if is_list(json) {
-        let parts = elements(json)?.into_iter();
-        let calls = parts.map(gemini_part).collect::<Option<Vec<_>>>()?;
-        return Some(calls.into_iter().flatten().collect());
+        return gemini_parts(json);
     }
     let [candidates, content, parts, role] =
         members(json, ["candidates", "content", "parts", "role"])?;
-    if let Some(candidates) = candidates {
-        let candidates = elements(candidates)?;
-        let [content] = members(candidates.first()?, ["content"])?;
-        return content.map_or(Some(vec![]), gemini);
-    }
-    match (content, parts, role) {
-        (Some(content), ..) => gemini(content),
-        (_, Some(parts), _) => gemini(parts),
-        (.., Some(_)) => Some(vec![]),
-        _ => gemini_part(json).filter(|calls| !calls.is_empty()),
+    let content = match candidates {
+        Some(candidates) => match members(first(candidates)?, ["content"])? {
+            [Some(content)] => Some(content),
+            [None] => return Ok(vec![]),
+        },
+        None => content,
+    };
+    let (parts, role) = match content {
+        Some(list) if is_list(list) => (Some(list), None),
+        Some(content) => {
+            let [parts, role] = members(content, ["parts", "role"])?;
+            (parts, role)
+        }
+        None => (parts, role),
+    };
+    match (parts, role) {
+        (Some(parts), _) => gemini_parts(parts),
+        (_, Some(_)) => Ok(vec![]),
+        _ => match gemini_part(json)? {
+            Some(call) => Ok(vec![call]),
+            None => Err(Unreadable::Shape),
+        },
     }
 }
 
-/// The call in a part, if it has one; `None` if it is no object.
-fn gemini_part(part: &RawValue) -> Option<Vec<&RawValue>> {
+fn gemini_parts(parts: &RawValue) -> Result<Vec<&RawValue>, Unreadable> {
+    let calls = elements(parts)?.into_iter().map(gemini_part);
+    calls.filter_map(Result::transpose).collect()
+}
+
+/// The call in a part, if it has one.
+fn gemini_part(part: &RawValue) -> Result<Option<&RawValue>, Unreadable> {
     let [camel, snake, name, args] =
         members(part, ["functionCall", "function_call", "name", "args"])?;
-    let bare = name.or(args).map(|_| part);
-    Some(camel.or(snake).or(bare).into_iter().collect())
+    Ok(camel.or(snake).or(name.or(args).map(|_| part)))
 }
 
 // === one call ===
 
 /// One call; `None` if it is of something else than a function.
-fn call(api: ModelApi, json: &RawValue, body: &Bytes) -> Result<Option<Call>, Unreadable> {
-    let shape = Unreadable::Shape(expected(api));
+fn call(api: ModelApi, json: &RawValue, depth: usize) -> Result<Option<Call>, Unreadable> {
     let (id, id_name, name, arguments) = match api {
         ModelApi::OpenAi | ModelApi::Ollama => {
-            let [id, function] = members(json, ["id", "function"]).ok_or(shape)?;
+            let [id, function] = members(json, ["id", "function"])?;
             let Some(function) = function else {
                 return Ok(None);
             };
             let found = members(function, ["name", "arguments"]);
-            let [name, arguments] = found.ok_or(Unreadable::Member("function"))?;
+            let [name, arguments] = found.map_err(|_shape| Unreadable::Member("function"))?;
             (id, "id", name, arguments)
         }
         ModelApi::OpenAiResponses => {
             let names = ["call_id", "name", "arguments"];
-            let [id, name, arguments] = members(json, names).ok_or(shape)?;
+            let [id, name, arguments] = members(json, names)?;
             (id, "call_id", name, arguments)
         }
         ModelApi::Anthropic => {
-            let [id, name, arguments] = members(json, ["id", "name", "input"]).ok_or(shape)?;
+            let [id, name, arguments] = members(json, ["id", "name", "input"])?;
             (id, "id", name, arguments)
         }
         ModelApi::Gemini => {
-            let [id, name, arguments] = members(json, ["id", "name", "args"]).ok_or(shape)?;
+            let [id, name, arguments] = members(json, ["id", "name", "args"])?;
             (id, "id", name, arguments)
         }
     };
@@ -220,7 +251,7 @@ fn call(api: ModelApi, json: &RawValue, body: &Bytes) -> Result<Option<Call>, Un
     Ok(Some(Call {
         id,
         name: short(name, "name")?,
-        arguments: arguments.map_or_else(Bytes::new, |json| arguments_of(json, body)),
+        arguments: arguments.map_or_else(none, |json| arguments_of(json, depth)),
     }))
 }
 
@@ -230,13 +261,30 @@ fn short(json: Option<&RawValue>, name: &'static str) -> Result<String, Unreadab
     text.ok_or(Unreadable::Member(name))
 }
 
-/// The arguments: an object, or a text that holds one.
-fn arguments_of(json: &RawValue, body: &Bytes) -> Bytes {
-    match text_of(json) {
-        Some(Cow::Borrowed(text)) => body.slice_ref(text.as_bytes()),
-        Some(Cow::Owned(text)) => Bytes::from(text),
-        None => body.slice_ref(json.get().as_bytes()),
+fn none() -> Result<Box<RawValue>, String> {
+    Ok(empty_object().to_owned())
+}
+
+/// The arguments: an object, or a text that holds one. Those that are no text nest no deeper than the body may.
+fn arguments_of(json: &RawValue, depth: usize) -> Result<Box<RawValue>, String> {
+    let arguments = match text_of(json) {
+        None => json.to_owned(),
+        Some(text) if text.trim_ascii().is_empty() => return none(),
+        Some(text) if nests_deeper_than(text.as_bytes(), depth) => {
+            return Err(format!("The arguments nest deeper than {depth} levels."));
+        }
+        Some(text) => RawValue::from_string(text.into_owned()).map_err(|error| {
+            format!(
+                "The arguments are not valid JSON: see line {}, column {}. Call the tool again with a JSON object.",
+                error.line(),
+                error.column()
+            )
+        })?,
+    };
+    if arguments.get().starts_with('{') {
+        return Ok(arguments);
     }
+    Err("The arguments must be a JSON object. Call the tool again with one.".to_owned())
 }
 
 #[cfg(test)]
@@ -246,12 +294,11 @@ mod tests {
     use super::*;
 
     fn of(api: ModelApi, body: &Value) -> Result<Vec<(String, String, String)>, Unreadable> {
-        let body = Bytes::from(body.to_string());
-        let calls = read(api, &body, 3)?;
-        let text = |bytes: &Bytes| String::from_utf8(bytes.to_vec()).unwrap();
+        let body = RawValue::from_string(body.to_string()).unwrap();
+        let calls = read(api, &body, 3, 8)?.into_iter();
+        let text = |call: &Call| call.arguments.as_ref().unwrap().to_string();
         Ok(calls
-            .into_iter()
-            .map(|call| (call.id, call.name, text(&call.arguments)))
+            .map(|call| (call.id.clone(), call.name.clone(), text(&call)))
             .collect())
     }
 
@@ -399,5 +446,23 @@ mod tests {
             of(ModelApi::OpenAi, &nameless),
             Err(Unreadable::Member("name"))
         );
+    }
+
+    #[test]
+    fn a_list_is_read_to_its_end_or_refused() {
+        let part = json!({"text": "x"});
+        let call = json!({"functionCall": {"name": "s__t", "args": {"a": 1}}});
+        let mut parts = vec![part; MOST_ELEMENTS - 1];
+        parts.push(call);
+        assert_eq!(
+            of(ModelApi::Gemini, &json!(parts)),
+            Ok(one("", "{\"a\":1}"))
+        );
+        parts.insert(0, json!({"text": "x"}));
+        for &api in ModelApi::ALL {
+            assert_eq!(of(api, &json!(parts)), Err(Unreadable::TooLong), "{api:?}");
+        }
+        let response = json!({"candidates": [{"content": {"parts": parts}}]});
+        assert_eq!(of(ModelApi::Gemini, &response), Err(Unreadable::TooLong));
     }
 }
