@@ -72,7 +72,7 @@ pub(crate) async fn openapi(context: &mut Context<'_>) -> Result<HttpResponse, E
     tag = "service",
     params(DocumentVersion),
     responses(
-        (status = 200, description = "The document", body = String, content_type = "application/yaml",
+        (status = 200, description = "The document", body = Object, content_type = "application/yaml",
             headers(("ETag"), ("Cache-Control"))),
         (status = 304, description = "Not modified", headers(("ETag"))),
         DocumentProblems,
@@ -127,7 +127,7 @@ pub(crate) async fn openapi_of_server(context: &mut Context<'_>) -> Result<HttpR
     tag = "servers",
     params(InServer, InDocument, DocumentVersion, Session, Handshake, Deadline),
     responses(
-        (status = 200, description = "The document", body = String, content_type = "application/yaml",
+        (status = 200, description = "The document", body = Object, content_type = "application/yaml",
             headers(("Mcp-Session-Id"), ("ETag"), ("Cache-Control"))),
         (status = 304, description = "Not modified", headers(("ETag"))),
         ListProblems,
@@ -184,7 +184,7 @@ pub(crate) async fn openapi_of_all(context: &mut Context<'_>) -> Result<HttpResp
     tag = "servers",
     params(InDocument, DocumentVersion, Deadline),
     responses(
-        (status = 200, description = "The document", body = String, content_type = "application/yaml",
+        (status = 200, description = "The document", body = Object, content_type = "application/yaml",
             headers(("ETag"), ("Cache-Control"))),
         (status = 304, description = "Not modified", headers(("ETag"))),
         FanOutProblems,
