@@ -4,7 +4,7 @@
 //!
 //! - `names`: one name for a server and its tool, and back
 //! - `schema_cut`: a JSON Schema within what an API accepts; `dialect`: what that is; `gemini_schema`: the form that Gemini has for it;
-//!   `place` and `members`: where a keyword is, and what stands beside it
+//!   `place` and `members`: where a keyword is, and what stands beside it; `numbers`: those that cannot be kept
 //! - `definition`: one tool for one API
 //! - `calls`: the tool calls in a model's response
 //! - `content`: what of a result a model can read; `failure`: why there is none; `answer`: that as the API's message
@@ -18,5 +18,6 @@ pub(crate) mod failure;
 pub(crate) mod gemini_schema;
 pub(crate) mod members;
 pub(crate) mod names;
+pub(crate) mod numbers;
 pub(crate) mod place;
 pub(crate) mod schema_cut;

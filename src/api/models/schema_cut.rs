@@ -12,9 +12,9 @@ use std::collections::{HashSet, VecDeque};
 use serde_json::{Map, Value, json};
 
 use crate::api::models::dialect::{Dialect, NOT_AT_THE_TOP, Shape, is_argument_name, is_silent};
-use crate::api::models::gemini_schema;
 use crate::api::models::members::{add_properties, add_required, has_type, required_of, texts};
 use crate::api::models::place::{At, Cut, LONGEST_POINTER};
+use crate::api::models::{gemini_schema, numbers};
 use crate::api::request::parameters::ModelApi;
 use crate::schema::walk::{self, Budget, identity, target};
 
@@ -38,7 +38,8 @@ type Schema = Map<String, Value>;
 pub(crate) fn cut(api: ModelApi, schema: Option<&str>, cuts: &mut Vec<Cut>) -> Schema {
     let read = schema.map(|text| {
         let is_short = text.len() <= MOST_BYTES;
-        is_short.then(|| serde_json::from_str(text).ok()).flatten()
+        let read = is_short.then(|| serde_json::from_str(&numbers::replaced(text)).ok());
+        read.flatten()
     });
     let root = match read {
         Some(Some(root @ (Value::Object(_) | Value::Bool(true)))) => root,
@@ -404,14 +405,16 @@ impl<'v> Cutter<'v, '_> {
         if self.budget.left() == 0 {
             return None;
         }
+        let mut is_kept = true;
         let is_there = walk::values(value, 0, |value, name, _| {
+            is_kept &= !numbers::is_lost(value);
             let text = value.as_str().map_or(VALUE, |text| text.len() + VALUE);
             self.budget.spend(text + name.map_or(0, str::len))
         });
         if is_there.is_none() {
             self.spend(usize::MAX);
         }
-        let fits = is_there.is_some() && shape.fits(value);
+        let fits = is_there.is_some() && is_kept && shape.fits(value);
         fits.then(|| value.clone())
     }
 

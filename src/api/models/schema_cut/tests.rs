@@ -235,3 +235,25 @@ fn hostile_schemas_are_cut_to_a_bounded_size() {
         }
     }
 }
+
+#[test]
+fn numbers_that_cannot_be_kept_are_cut_alone() {
+    let schema = r#"{"properties": {
+        "a": {"type": "number", "minimum": 0, "maximum": 1e400},
+        "b": {"type": "integer", "default": 12345678901234567890123},
+        "c": {"enum": [1, [12345678901234567890123]], "type": "integer"}
+    }}"#;
+    for &api in ModelApi::ALL {
+        let mut cuts = Vec::new();
+        let made = Value::Object(cut(api, Some(schema), &mut cuts));
+        let of = |name: &str| made["properties"][name].as_object().unwrap();
+        assert!(["a", "b", "c"].iter().all(|it| of(it).contains_key("type")));
+        assert_eq!(of("a").contains_key("minimum"), api != ModelApi::Ollama);
+        for (name, keyword) in [("a", "maximum"), ("b", "default"), ("c", "enum")] {
+            assert!(!of(name).contains_key(keyword), "{api:?} {made}");
+            let pointer = format!("/inputSchema/properties/{name}");
+            let keyword = keyword.to_owned();
+            assert!(cuts.contains(&Cut { pointer, keyword }), "{cuts:?}");
+        }
+    }
+}
