@@ -144,7 +144,7 @@ impl Writer<'_> {
             let text = decoded(token);
             match text.as_deref() {
                 Some(text) if is_plain(text) => self.out.push_str(text),
-                Some(text) if is_literal(text) => {
+                Some(text) if is_literal(text) && is_worth(text, indent, token) => {
                     self.literal(text, indent);
                     return Ok(());
                 }
@@ -166,7 +166,7 @@ impl Writer<'_> {
         self.out.push('\n');
         for line in lines.split('\n') {
             if !line.is_empty() {
-                self.out.extend(std::iter::repeat_n(' ', indent.max(2)));
+                self.out.extend(std::iter::repeat_n(' ', indented(indent)));
                 self.out.push_str(line);
             }
             self.out.push('\n');
@@ -357,4 +357,15 @@ fn is_literal(text: &str) -> bool {
         && !lines.starts_with(char::is_whitespace)
         && !lines.ends_with(char::is_whitespace)
         && text.chars().all(|c| c == '\n' || is_printable(c))
+}
+
+/// How far the lines of a text are indented: at the start of a document too.
+fn indented(indent: usize) -> usize {
+    indent.max(2)
+}
+
+/// Whether the lines of a text, with so much before each, grow no more than a value in block style may.
+fn is_worth(text: &str, indent: usize, token: &str) -> bool {
+    let lines = text.split('\n').filter(|line| !line.is_empty()).count();
+    lines * indented(indent) + text.len() <= GROWTH * token.len() + SLACK
 }

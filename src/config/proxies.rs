@@ -32,7 +32,8 @@ pub struct Proxies {
 #[derive(Debug, Clone, PartialEq)]
 enum Without {
     Everything,
-    Network(IpNet),
+    /// These addresses, at any port or at one.
+    Network(IpNet, Option<u16>),
     /// This host and those below it, at any port or at one.
     Host(String, Option<u16>),
 }
@@ -99,17 +100,16 @@ impl Without {
         if entry == "*" {
             return Some(Self::Everything);
         }
-        let bare = entry.trim_start_matches('[').trim_end_matches(']');
-        let network = entry
-            .parse()
-            .or_else(|_| bare.parse::<IpAddr>().map(IpNet::from));
-        if let Ok(network) = network {
-            return Some(Self::Network(network));
+        if let Some(network) = network(entry) {
+            return Some(Self::Network(network, None));
         }
         let (host, port) = match entry.rsplit_once(':') {
             Some((host, port)) => (host, Some(port.parse().ok()?)),
             None => (entry, None),
         };
+        if let Some(network) = network(host) {
+            return Some(Self::Network(network, port));
+        }
         let host = host
             .trim_start_matches("*.")
             .trim_matches('.')
@@ -118,12 +118,12 @@ impl Without {
     }
 
     fn covers(&self, host: &str, port: u16) -> bool {
-        let host = host.trim_start_matches('[').trim_end_matches(']');
         match self {
             Self::Everything => true,
-            Self::Network(network) => {
-                let address = host.parse::<IpAddr>();
-                address.is_ok_and(|address| network.contains(&address))
+            Self::Network(network, at) => {
+                let address = bare(host).parse::<IpAddr>();
+                let is_in = address.is_ok_and(|address| network.contains(&address));
+                is_in && at.is_none_or(|at| at == port)
             }
             Self::Host(name, at) => {
                 let host = host.trim_end_matches('.').to_ascii_lowercase();
@@ -133,6 +133,17 @@ impl Without {
             }
         }
     }
+}
+
+/// Addresses: a network, or one address, for which IPv6 may have brackets.
+fn network(text: &str) -> Option<IpNet> {
+    let address = || bare(text).parse::<IpAddr>().map(IpNet::from);
+    text.parse().or_else(|_| address()).ok()
+}
+
+/// Without the brackets of an IPv6 address.
+fn bare(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
 }
 
 #[cfg(test)]
@@ -217,6 +228,11 @@ mod tests {
             ("10.0.0.0/8", "https://11.1.2.3", false),
             ("192.0.2.7", "https://192.0.2.7:1", true),
             ("fd00::/8,[2001:db8::1]", "https://[2001:db8::1]:1", true),
+            ("[2001:db8::1]:8080", "https://[2001:DB8:0::1]:8080", true),
+            ("[2001:db8::1]:8080", "https://[2001:db8::1]", false),
+            ("[2001:db8::1]:443", "https://[2001:db8::1]", true),
+            ("192.0.2.7:8080", "https://192.0.2.7:8080", true),
+            ("192.0.2.7:8080", "https://192.0.2.7", false),
             ("", "https://h", false),
         ] {
             let variables = [("https_proxy", "http://p:1"), ("NO_PROXY", without)];

@@ -133,6 +133,17 @@ fn a_hostile_text_grows_by_a_bounded_factor_only() {
 }
 
 #[test]
+fn short_lines_far_to_the_right_are_not_written_as_lines_first() {
+    let lines = "a\\n".repeat(50_000);
+    let json = format!("{}\"{lines}\"{}", "[".repeat(33), "]".repeat(33));
+    let yaml = from_json(&json).unwrap();
+    assert!(yaml.ends_with("a\\na\\n\"\n"));
+    // What was written before it was found too long would be in the capacity.
+    let most = 2 * GROWTH * json.len();
+    assert!(yaml.capacity() <= most, "{}", yaml.capacity());
+}
+
+#[test]
 fn what_is_not_json_is_not_written() {
     for json in [
         "",

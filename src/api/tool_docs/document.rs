@@ -4,6 +4,9 @@
 //! full view has everything. `operation` describes one tool, `embed` makes components of schemas, `views` shows them, `names` makes
 //! identifiers, and `common` has the parts shared with this service's own document.
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -19,6 +22,7 @@ use crate::api::request::query::{server_path, tool_path};
 use crate::api::tool_docs::names::{self, Names};
 use crate::api::tool_docs::node::{Node, Object, member};
 use crate::api::tool_docs::operation::{Entry, Listed, Shared, schema_of, security};
+use crate::api::tool_docs::references::Copies;
 use crate::api::tool_docs::{embed, views};
 use crate::config::servers::{ArgumentChecks, ResultForm, ToolErrors};
 use crate::mcp::protocol::server_info::ServerInfo;
@@ -82,13 +86,16 @@ impl Source {
         };
         let mut paths: Object<'_> = Vec::with_capacity(entries.len());
         let mut schemas: Object<'_> = Vec::new();
+        let mut copies = Copies::default();
         let mut examples = Examples::new(&self.validators);
         for entry in &entries {
             let operation = Node::Object(entry.operation(&shared, &mut examples));
             let operation = Node::Written(to_raw_value(&operation)?);
             let item = Node::Object(vec![("post".into(), operation)]);
             paths.push((self.path(entry).into(), item));
-            schemas.extend(self.schemas(entry, &shared_ids, &mut names));
+            for (name, node) in self.schemas(entry, &shared_ids, &mut names, &mut copies) {
+                schemas.push((name, Node::Written(to_raw_value(&node)?)));
+            }
         }
         let mut document = vec![
             member("openapi", "3.1.0"),
@@ -164,11 +171,12 @@ impl Source {
         entry: &Entry<'a>,
         shared_ids: &HashSet<String>,
         names: &mut Names,
+        copies: &mut Copies,
     ) -> Object<'a> {
         let mut embedded = |schema, base: &str| -> Object<'a> {
             let components = embed::embed(schema, base, shared_ids, names);
             let shown: Vec<_> = match self.view {
-                View::Lean => views::lean(schema, components),
+                View::Lean => views::lean(schema, components, copies),
                 View::Full => {
                     let components = components.into_iter();
                     components

@@ -7,13 +7,16 @@
 //! - a reference on a cycle is wrapped in an `allOf`, with its type, which ends the descent of those that know no cycles
 //! - `discriminator` is left out: to JSON Schema it says nothing
 //!
-//! Copies are bounded; where they would take too much, the reference stays.
+//! Copies are bounded, for each schema and for the whole document: first come, first served, in the order of its tools. Where they would
+//! take too much, the reference stays.
 
 #[cfg(test)]
 mod tests;
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
+use std::io;
 
 use crate::api::openapi::common::SCHEMAS;
 use crate::api::tool_docs::node::{Node, Object};
@@ -22,11 +25,16 @@ use crate::schema::keywords::{self, Holds};
 
 /// How many bytes of copies one schema may get.
 const COPIED: usize = 64 * 1024;
+/// How many bytes of copies all schemas of a document may get together.
+const COPIED_IN_ALL: usize = 2 * 1024 * 1024;
 /// How deep a copy may be placed. What it brings itself is not counted, but gets no copies below this.
 const DEPTH: usize = 32;
 
 /// Up to how many components with cycles it is told where each cycle is.
 const FEW: usize = 32;
+
+/// How many bytes a `type` may have that is repeated beside references: enough for all types there are.
+const LONGEST_TYPE: usize = 100;
 
 /// Keywords that every consumer looks into.
 const FOLLOWED: [&str; 5] = ["properties", "items", "anyOf", "oneOf", "allOf"];
@@ -42,9 +50,26 @@ const ANNOTATIONS: [&str; 8] = [
     "$comment",
 ];
 
+/// How many bytes of copies a document may still get. The tools that come first get theirs, so that the same tools make the same document.
+pub(crate) struct Copies {
+    left: usize,
+}
+
+impl Default for Copies {
+    fn default() -> Self {
+        Self {
+            left: COPIED_IN_ALL,
+        }
+    }
+}
+
 /// The components of one schema, with the references between them as consumers follow them.
-pub(crate) fn followed(components: Vec<(String, Node<'_>)>) -> Vec<(String, Node<'_>)> {
-    let Some(mut references) = References::of(&components) else {
+pub(crate) fn followed<'a>(
+    components: Vec<(String, Node<'a>)>,
+    copies: &mut Copies,
+) -> Vec<(String, Node<'a>)> {
+    let may_copy = copies.left.min(COPIED);
+    let Some(mut references) = References::of(&components, may_copy) else {
         return components;
     };
     let rewritten = components.iter().map(|(name, node)| {
@@ -55,17 +80,26 @@ pub(crate) fn followed(components: Vec<(String, Node<'_>)>) -> Vec<(String, Node
         };
         (name.clone(), references.schema(node, place))
     });
-    rewritten.collect()
+    let rewritten = rewritten.collect();
+    copies.left -= may_copy - references.left;
+    rewritten
 }
 
 struct References<'c, 'a> {
-    components: HashMap<&'c str, &'c Node<'a>>,
+    components: HashMap<&'c str, Component<'c, 'a>>,
     /// Pairs of components of which the second leads back to the first.
     cyclic: HashSet<(String, String)>,
     /// Components that lead to a cycle: a copy with copies in it would have no end.
     endless: HashSet<String>,
     /// How many bytes may still be copied.
     left: usize,
+}
+
+/// What references lead to.
+struct Component<'c, 'a> {
+    node: &'c Node<'a>,
+    /// Its bytes, once they are asked for: many references may lead to it. `None` of more than one schema may get.
+    length: OnceCell<Option<usize>>,
 }
 
 /// Where a schema is.
@@ -80,7 +114,7 @@ struct Place<'p> {
 
 impl<'c, 'a> References<'c, 'a> {
     /// `None` if there is nothing to rewrite.
-    fn of(components: &'c [(String, Node<'a>)]) -> Option<Self> {
+    fn of(components: &'c [(String, Node<'a>)], may_copy: usize) -> Option<Self> {
         let mut edges = Edges::new();
         let mut has_any = false;
         for (name, node) in components {
@@ -93,12 +127,15 @@ impl<'c, 'a> References<'c, 'a> {
         let backwards = reversed(&edges);
         let endless = peeled(edges.keys().cloned().collect(), &edges, &backwards);
         let cyclic = cycles(&peeled(endless.clone(), &backwards, &edges), &edges);
-        let components = components.iter().map(|(name, node)| (name.as_str(), node));
+        let components = components.iter().map(|(name, node)| {
+            let length = OnceCell::new();
+            (name.as_str(), Component { node, length })
+        });
         has_any.then(|| Self {
             components: components.collect(),
             cyclic,
             endless,
-            left: COPIED,
+            left: may_copy,
         })
     }
 
@@ -176,21 +213,24 @@ impl<'c, 'a> References<'c, 'a> {
     /// A reference in an `allOf`, with the type of what it leads to: that much is seen where the descent ends.
     fn wrapped(&self, target: &str, reference: &Object<'a>) -> Node<'a> {
         let all = Node::Array(vec![Node::Object(reference.clone())]);
-        let kind = match self.components.get(target) {
+        let kind = match self.components.get(target).map(|it| it.node) {
             Some(Node::Object(members)) => members.iter().find(|(name, _)| name == "type"),
             _ => None,
         };
+        let kind = kind.filter(|(_, kind)| length(kind, LONGEST_TYPE).is_some());
         let kind = kind.cloned().into_iter();
         Node::Object(kind.chain([("allOf".into(), all)]).collect())
     }
 
     /// A copy of a component; `None` if it would take too much, or is none that members can be added to.
     fn copy(&mut self, target: &str, place: Place<'_>) -> Option<Object<'a>> {
-        let node: &'c Node<'a> = self.components.get(target)?;
+        let component = self.components.get(target)?;
+        let node: &'c Node<'a> = component.node;
         if place.depth > DEPTH || place.is_hidden && self.endless.contains(target) {
             return None;
         }
-        self.left = self.left.checked_sub(length(node))?;
+        let length = *component.length.get_or_init(|| length(node, COPIED));
+        self.left = self.left.checked_sub(length?)?;
         let inside = Place {
             component: target,
             ..place
@@ -209,8 +249,9 @@ fn annotated<'a>(
     beside: impl Iterator<Item = (Cow<'a, str>, Node<'a>)>,
 ) -> Node<'a> {
     let beside: Object<'a> = beside.collect();
-    let is_replaced = |name: &str| beside.iter().any(|(own, _)| own == name);
-    let kept = copy.into_iter().filter(|(name, _)| !is_replaced(name));
+    let replaced: HashSet<&str> = beside.iter().map(|(name, _)| name.as_ref()).collect();
+    let kept = copy.into_iter();
+    let kept = kept.filter(|(name, _)| !replaced.contains(name.as_ref()));
     let kept: Object<'a> = kept.collect();
     Node::Object(kept.into_iter().chain(beside).collect())
 }
@@ -326,7 +367,31 @@ fn leads_to(from: &str, to: &str, names: &HashSet<String>, edges: &Edges) -> boo
     false
 }
 
-/// How many bytes a node takes.
-fn length(node: &Node<'_>) -> usize {
-    serde_json::to_vec(node).map_or(usize::MAX, |text| text.len())
+/// How many bytes a node takes; `None` if they are more than `most`, after which none is counted.
+fn length(node: &Node<'_>, most: usize) -> Option<usize> {
+    let mut counted = Counted { bytes: 0, most };
+    let done = serde_json::to_writer(&mut counted, node);
+    #[cfg(test)]
+    tests::COUNTED.set(tests::COUNTED.get() + counted.bytes);
+    done.is_ok().then_some(counted.bytes)
+}
+
+/// What is written, as a number of bytes.
+struct Counted {
+    bytes: usize,
+    most: usize,
+}
+
+impl io::Write for Counted {
+    fn write(&mut self, written: &[u8]) -> io::Result<usize> {
+        self.bytes = self.bytes.saturating_add(written.len());
+        if self.bytes > self.most {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        Ok(written.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

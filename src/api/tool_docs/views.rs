@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::api::tool_docs::embed::KEYWORDS;
 use crate::api::tool_docs::node::{Node, Object};
-use crate::api::tool_docs::references;
+use crate::api::tool_docs::references::{self, Copies};
 use crate::json::{text_member, text_of};
 use crate::schema::dialect;
 
@@ -32,10 +32,11 @@ pub(crate) fn full(node: Node<'_>) -> Node<'_> {
     Node::Object(renamed.collect())
 }
 
-/// The components of one schema in the lean view.
+/// The components of one schema in the lean view. `copies` are those that its document may still get.
 pub(crate) fn lean<'a>(
     schema: &RawValue,
     components: Vec<(String, Node<'a>)>,
+    copies: &mut Copies,
 ) -> Vec<(String, Node<'a>)> {
     // A resource of its own was not taken apart, so that its references may lead anywhere in it.
     let is_apart = components.iter().all(|(_, node)| !node.has("$id"));
@@ -51,7 +52,7 @@ pub(crate) fn lean<'a>(
         return kept;
     }
     let followed = if is_apart {
-        references::followed(kept)
+        references::followed(kept, copies)
     } else {
         kept
     };

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::api::tool_docs::references::Copies;
 use crate::api::tool_docs::views;
 
 /// The components as a document holds them.
@@ -18,7 +19,7 @@ fn embedded(schema: &str, base: &str) -> Value {
 fn lean(schema: &str, base: &str) -> Value {
     let raw: &RawValue = serde_json::from_str(schema).unwrap();
     let components = embed(raw, base, &HashSet::new(), &mut named(base));
-    together(views::lean(raw, components).into_iter())
+    together(views::lean(raw, components, &mut Copies::default()).into_iter())
 }
 
 fn named(base: &str) -> Names {
