@@ -89,11 +89,11 @@ const withoutKeys = {
   },
   "pictures of a result are seen": async (page) => {
     await page.goto(`${base}/api/mcp/demo/docs`);
-    await execute(page, "pixel", "{}");
+    await execute(page, "pixel");
     const pixel = await shown(page, ".live-responses-table .media img");
     assert.deepEqual((await colours(page, pixel)).middle, [255, 102, 0]);
     await page.goto(`${base}/api/mcp/everything/docs`);
-    await execute(page, "get-tiny-image", "{}");
+    await execute(page, "get-tiny-image");
     const image = await shown(page, ".live-responses-table .media img");
     assert.ok((await colours(page, image)).count > 10);
   },
