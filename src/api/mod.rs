@@ -15,6 +15,7 @@ mod models;
 mod near_routes;
 pub(crate) mod offloaded;
 pub(crate) mod openapi;
+mod paths;
 mod request;
 mod response;
 pub mod routes;

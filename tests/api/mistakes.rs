@@ -491,7 +491,7 @@ fn names() {
         "other_tool",
         &response,
         unknown_tool,
-        &["'no_such_thing'", "/tools"],
+        &["'no_such_thing'", "GET /api/mcp/weather/tools"],
     );
 }
 
@@ -605,13 +605,13 @@ fn bodies_and_parameters() {
             "no_session",
             execute(SERVER, "echo", "?init=false").json("{}"),
             (400, "session_required", "upstream", "no", false),
-            &["init=true", "/initialize"],
+            &["init=true", "POST /api/mcp/s/initialize"],
         ),
         (
             "dead_session",
             call().json("{}").header("mcp-session-id", "SECRET"),
             (410, "session_expired", "upstream", "no", false),
-            &["session", "/initialize"],
+            &["session", "POST /api/mcp/s/initialize"],
         ),
         (
             "impossible_accept",

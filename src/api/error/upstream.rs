@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use crate::api::error::kinds::{About, Task};
+use crate::api::paths::server_path;
 use crate::config::errors::member;
 use crate::config::servers::Server;
 use crate::mcp::protocol::error::{Allowed, Elsewhere, Error as Cause, Failure, Lost, SetBy};
@@ -38,15 +39,15 @@ pub(super) fn detail(failure: &Failure, task: Task, about: About<'_>) -> String 
         }
         Cause::Busy { status, .. } if status.as_u16() == 429 => "received too many requests".into(),
         Cause::Busy { .. } => "is temporarily unavailable".into(),
-        Cause::SessionRequired(_) => {
+        Cause::SessionRequired(_) => format!(
             "requires a session: send the request with 'init=true', or open one with \
-             POST /api/mcp/{server}/initialize and send its id"
-                .into()
-        }
-        Cause::SessionExpired(_) => {
-            "no longer knows this session. Open a new one with POST /api/mcp/{server}/initialize"
-                .into()
-        }
+             POST {}/initialize and send its id",
+            server_path(name)
+        ),
+        Cause::SessionExpired(_) => format!(
+            "no longer knows this session. Open a new one with POST {}/initialize",
+            server_path(name)
+        ),
         Cause::Rpc { error, .. } => return rpc(&failure.error, error.code, name),
         Cause::Status(status) => return by_status(status.as_u16(), name, server),
         Cause::Redirect { to, .. } => redirected(*to),
@@ -60,7 +61,7 @@ pub(super) fn detail(failure: &Failure, task: Task, about: About<'_>) -> String 
         Cause::TooLarge(cap) => format!("exceeded the limit on {cap}"),
         Cause::NoReply => "ended its response without a reply to the request".into(),
         Cause::Malformed(_) => "sent a response that violates the protocol".into(),
-        Cause::InputRequired(_) => input_required(task),
+        Cause::InputRequired(_) => input_required(task, name),
         Cause::ToolNotFound { did_you_mean, .. } => {
             let tool = about.tool.unwrap_or_default();
             return unknown("Tool", tool, name, did_you_mean, "tools");
@@ -301,13 +302,14 @@ fn other_content(media_type: Option<&str>, name: &str, server: Option<&Server>) 
     }
 }
 
-fn input_required(task: Task) -> String {
+fn input_required(task: Task, server: &str) -> String {
     let route = match task {
         Task::CallTool => "call",
         _ => "rpc",
     };
+    let path = server_path(server);
     format!(
-        "requires input: repeat the call through POST /api/mcp/{{server}}/{route} with \
+        "requires input: repeat the call through POST {path}/{route} with \
          'inputResponses' and the same 'requestState'"
     )
 }
@@ -316,7 +318,10 @@ fn input_required(task: Task) -> String {
 fn unknown(kind: &str, name: &str, server: &str, did_you_mean: &[String], list: &str) -> String {
     let said = format!("{kind} '{name}' not found on server '{server}'");
     match did_you_mean {
-        [] => format!("{said}. GET /api/mcp/{{server}}/{list} lists what there is"),
+        [] => format!(
+            "{said}. GET {}/{list} lists what there is",
+            server_path(server)
+        ),
         near => format!("{said}. Did you mean '{}'?", near.join("', '")),
     }
 }
@@ -331,7 +336,8 @@ fn rpc(cause: &Cause, code: i64, server: &str) -> String {
         Meaning::MissingCapability => format!(
             "Server '{server}' requires a client capability that was not declared; 'upstream' \
              names it. A client that can answer such requests declares it in '_meta' of \
-             POST /api/mcp/{{server}}/call, as 'io.modelcontextprotocol/clientCapabilities'"
+             POST {}/call, as 'io.modelcontextprotocol/clientCapabilities'",
+            server_path(server)
         ),
         _ => {
             format!("Server '{server}' returned JSON-RPC error {code}; 'upstream' holds the error")

@@ -10,13 +10,13 @@ use crate::api::doc_formats::format::Format;
 use crate::api::error::kinds::{Error, Task};
 use crate::api::fan_out::{self, FanOut};
 use crate::api::openapi::problems::{DocumentProblems, FanOutProblems, ListProblems};
+use crate::api::paths::server_path;
 use crate::api::request::context::Context;
 use crate::api::request::forwarded::Base;
 use crate::api::request::options;
 use crate::api::request::parameters::{
     Deadline, DocumentVersion, Handshake, InDocument, InServer, Session, View,
 };
-use crate::api::request::query::server_path;
 use crate::api::response::conditional::conditional;
 use crate::api::response::json;
 use crate::api::tool_docs::document::{self as tool_docs, About, Source};

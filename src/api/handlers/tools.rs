@@ -12,6 +12,7 @@ use crate::api::invoke::{self, Invocation, Invoked, invoke};
 use crate::api::offloaded;
 use crate::api::openapi::mcp::{Arguments, DescribedTool, ToolAnswer};
 use crate::api::openapi::problems::{BodyProblems, CallProblems, ListProblems, ToolProblems};
+use crate::api::paths::execute_path;
 use crate::api::request::context::Context;
 use crate::api::request::forwarded::Base;
 use crate::api::request::owned::OwnedMembers;
@@ -19,7 +20,6 @@ use crate::api::request::parameters::{
     self, ArgumentsInQuery, Deadline, DeadlineInQuery, ForModel, Handshake, InServer, OfTool,
     OnToolError, Page, Session, SessionInQuery,
 };
-use crate::api::request::query::execute_path;
 use crate::api::request::{body, options};
 use crate::api::response::conditional::conditional;
 use crate::api::response::negotiate::{Representation, embedded};

@@ -1,10 +1,10 @@
-//! The target of a request: percent-decoded path segments and query parameters, and encoding segments into a path again.
+//! The target of a request: percent-decoded path segments and query parameters.
 //!
 //! Which parameters there are is not known here.
 
 use std::borrow::Cow;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
+use percent_encoding::percent_decode;
 
 use crate::api::error::kinds::Error;
 
@@ -18,31 +18,6 @@ pub(crate) struct Query(Vec<(String, String)>);
 /// One path segment, percent-decoded once.
 pub(crate) fn segment(raw: &str) -> Result<Cow<'_, str>, Error> {
     decode(raw).ok_or_else(|| Error::invalid("The path holds a broken percent-encoding"))
-}
-
-/// The path that runs a tool.
-pub(crate) fn execute_path(server: &str, tool: &str) -> String {
-    format!("{}{}", server_path(server), tool_path(tool))
-}
-
-/// The path below which everything of a server is.
-pub(crate) fn server_path(server: &str) -> String {
-    format!("/api/mcp/{}", path_segment(server))
-}
-
-/// The path that calls a tool, below that of its server.
-pub(crate) fn tool_path(tool: &str) -> String {
-    format!("/tools/{}/execute", path_segment(tool))
-}
-
-/// A name as one path segment.
-fn path_segment(name: &str) -> String {
-    const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
-        .remove(b'-')
-        .remove(b'.')
-        .remove(b'_')
-        .remove(b'~');
-    utf8_percent_encode(name, PLAIN).to_string()
 }
 
 fn decode(raw: &str) -> Option<Cow<'_, str>> {

@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 
 use crate::api::fan_out::FailedServer;
 use crate::api::openapi::common::{Common, Parts, SCHEMAS};
+use crate::api::paths::{server_path, tool_path};
 use crate::api::request::parameters::View;
-use crate::api::request::query::{server_path, tool_path};
 use crate::api::tool_docs::names::{self, Names};
 use crate::api::tool_docs::node::{Node, Object, member};
 use crate::api::tool_docs::operation::{Entry, Listed, Shared, schema_of, security};
