@@ -148,10 +148,7 @@ const ROWS: &[Row] = &[
         vec![get(&format!("/api/mcp/{s}/openapi.json"))]
     }),
     row("GET", "/api/mcp/{server}/openapi.yaml", |s| {
-        let (lean, full) = ("openapi=3.0", "openapi=3.0&view=full");
-        [lean, full]
-            .map(|query| get(&format!("/api/mcp/{s}/openapi.yaml?{query}")))
-            .into()
+        vec![get(&format!("/api/mcp/{s}/openapi.yaml"))]
     }),
     row("GET", "/api/mcp/{server}/docs", |s| {
         vec![get(&format!("/api/mcp/{s}/docs"))]
@@ -194,7 +191,7 @@ const ROWS: &[Row] = &[
         vec![get("/api/openapi.json")]
     }),
     row("GET", "/api/openapi.yaml", |_| {
-        vec![get("/api/openapi.yaml?openapi=3.0")]
+        vec![get("/api/openapi.yaml")]
     }),
     row("GET", "/api/list-servers", |_| {
         vec![get("/api/list-servers")]
