@@ -58,7 +58,7 @@ pub(crate) fn expand(
     expand_or(written, path, environment, errors, fix)
 }
 
-/// The same, where a variable that is not set is put right as `fix` says, which is given its name.
+/// The same, where `fix` makes the advice for a variable that is not set from its name.
 pub(crate) fn expand_or(
     written: &str,
     path: &str,
